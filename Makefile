@@ -1,0 +1,42 @@
+# Everything sets itself up: `make fig1` on a fresh clone needs Python 3.12 or newer and nothing else.
+SHELL := /bin/bash
+PRESET ?= quick
+BACKEND ?= auto
+PYTHON := .venv/bin/python
+OPTIONS := --preset $(PRESET) --backend $(BACKEND)
+
+.PHONY: help environment fig1 figures test test-all lint lock clean
+
+help: ## show this list
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+environment: .venv/.ready ## set up .venv with the locked packages
+
+.venv/.ready: requirements.lock pyproject.toml .ci/find-python
+	@python=$$(bash .ci/find-python) && "$$python" -m venv --clear .venv
+	@echo "installing the locked packages into .venv (once, a few minutes)"
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $@
+
+fig1: environment ## draw Figure 1 into figures/ (PRESET=quick|laptop|paper, BACKEND=auto|jax|numba|c)
+	@$(PYTHON) reproduce/fig1.py $(OPTIONS)
+
+figures: fig1 ## draw every figure
+
+test: environment ## run the tests (under 10 minutes)
+	@$(PYTHON) -m pytest
+
+test-all: environment ## run the slow tests too
+	@$(PYTHON) -m pytest -m ''
+
+lint: environment ## check style and formatting
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+
+lock: environment ## renew requirements.lock from pyproject.toml (needs uv)
+	uv pip compile --quiet --universal --python-version 3.12 --extra dev --generate-hashes --no-emit-index-url \
+	  --no-header --custom-compile-command "make lock" --upgrade pyproject.toml -o requirements.lock
+
+clean: ## remove the environment and caches, keep data, stored runs and figures
+	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .hypothesis

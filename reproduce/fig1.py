@@ -1,0 +1,165 @@
+"""Figure 1: hyperparameters during T1-T2 training, over the test cost of a grid of fixed ones.
+
+Left: input noise n0 and the L2 penalty, without batch normalisation. Right: input noise n0 and
+hidden noise n1, with batch normalisation. A square marks the start, a star the end (the caption's
+reading; the paper's text has them the other way round).
+"""
+
+import require_environment  # noqa: F401, I001  (must come first)
+
+import dataclasses
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from t1t2_pt.config import RunConfig, run_config
+from t1t2_pt.figures import FigureScript, Runs, main
+from t1t2_pt.plotting import COLOURS, LABELS, add_caption, draw_grid, draw_trajectory, new_figure
+
+
+@dataclasses.dataclass(frozen=True)
+class Preset:
+    """Scale: what all runs share, the axes of the two grids, and the number of trajectories."""
+
+    base: dict
+    n0: tuple[float, ...]
+    n1: tuple[float, ...]
+    log10_l2: tuple[float, ...]
+    starts: int
+
+
+def _axis(first: float, last: float, number: int) -> tuple[float, ...]:
+    return tuple(round(float(v), 6) for v in np.linspace(first, last, number))
+
+
+PRESETS = {
+    "quick": Preset(
+        base={"hidden": (64, 64, 64), "t1_samples": 2_500, "t2_samples": 1_000, "epochs": 40, "learning_rate": 1e-3},
+        n0=_axis(0, 1, 6),
+        n1=_axis(0, 1, 6),
+        log10_l2=_axis(-5, -2, 6),
+        starts=6,
+    ),
+    "laptop": Preset(
+        base={"hidden": (200, 200, 200), "t1_samples": 10_000, "t2_samples": 5_000, "epochs": 20},
+        n0=_axis(0, 1, 11),
+        n1=_axis(0, 1, 11),
+        log10_l2=_axis(-5, -2.9, 8),
+        starts=10,
+    ),
+    "paper": Preset(
+        base={"hidden": (1000, 1000, 1000), "t1_samples": 55_000, "t2_samples": 5_000, "epochs": 250},
+        n0=_axis(0, 1, 11),
+        n1=_axis(0, 1, 11),
+        log10_l2=_axis(-5, -2.9, 8),
+        starts=10,
+    ),
+}
+LOWEST_L2 = 1e-6
+PANELS = {"left": "log10_l2", "right": "hidden_noise"}
+
+
+def runs(preset: str, seed: int) -> dict[str, list[RunConfig]]:
+    """Grid of fixed hyperparameters and T1-T2 runs from random starts, for both panels."""
+    scale = PRESETS[preset]
+    wanted = {}
+    for number, (panel, vertical) in enumerate(PANELS.items()):
+        axis = getattr(scale, "n1" if vertical == "hidden_noise" else vertical)
+        grid = [(n0, y) for y in axis for n0 in scale.n0]
+        wanted[f"{panel}/grid"] = [_config(scale, vertical, n0, y, seed, evaluate_every=0) for n0, y in grid]
+        rng = np.random.default_rng([seed, number])
+        starts = rng.uniform((scale.n0[0], axis[0]), (scale.n0[-1], axis[-1]), (scale.starts, 2)).tolist()
+        wanted[f"{panel}/tuned"] = [
+            _config(scale, vertical, n0, y, seed + start, split_seed=seed, tuned=True, evaluate_every=0)
+            for start, (n0, y) in enumerate(starts)
+        ]
+    return wanted
+
+
+def _config(scale: Preset, vertical: str, n0: float, y: float, seed: int, tuned: bool = False, **fields) -> RunConfig:
+    name, value, batch_norm = ("l2", 10.0**y, False) if vertical == "log10_l2" else ("hidden_noise", y, True)
+    fields = {"split_seed": seed, "seed": seed, "tune": ("input_noise", name) if tuned else (), **fields}
+    return run_config(**scale.base, batch_norm=batch_norm, input_noise=n0, **{name: value}, **fields)
+
+
+def draw(trained: Runs, preset: str, reference: Path | None):
+    """Both panels, the table of everything in them, and the caption."""
+    figure, panels = new_figure(9.6, 4.6, 2)
+    rows = []
+    for axes, (panel, vertical) in zip(panels, PANELS.items(), strict=True):
+        grid = _grid_rows(panel, vertical, trained[f"{panel}/grid"])
+        table = pd.DataFrame(grid).pivot(index="y", columns="n0", values="test_cost")
+        draw_grid(axes, table.columns.to_numpy(), table.index.to_numpy(), table.to_numpy(), LABELS["test_cost"])
+        paths = [_path_rows(panel, vertical, i, run) for i, run in enumerate(trained[f"{panel}/tuned"], start=1)]
+        for path in paths:
+            draw_trajectory(axes, [row["n0"] for row in path], [row["y"] for row in path])
+        rows += [*grid, *(row for path in paths for row in path)]
+        if reference is not None:
+            rows += _draw_reference(axes, panel, vertical, reference)
+        axes.set(xlabel=LABELS["input_noise"], ylabel=LABELS[vertical])
+        axes.set_title("noise and L2 penalty" if panel == "left" else "noise at input and hidden layers")
+    caption = _caption(trained, preset, reference is not None)
+    add_caption(figure, caption)
+    return figure, pd.DataFrame(rows), caption
+
+
+def _grid_rows(panel: str, vertical: str, grid) -> list[dict]:
+    rows = []
+    for run in grid:
+        y = np.log10(run.config.l2) if vertical == "log10_l2" else run.config.hidden_noise
+        row = {"panel": panel, "kind": "grid", "run": 0, "epoch": run.config.epochs, "n0": run.config.input_noise}
+        costs = {name: run.final[name] for name in ("test_cost", "test_error")}
+        rows.append({**row, "y_axis": vertical, "y": round(float(y), 6), **costs})
+    return rows
+
+
+def _path_rows(panel: str, vertical: str, number: int, run) -> list[dict]:
+    heights = run.history["l2" if vertical == "log10_l2" else vertical]
+    if vertical == "log10_l2":
+        # The penalty can reach 0; the axis ends where the smallest penalty of the grid would be invisible.
+        heights = np.log10(np.maximum(heights, LOWEST_L2)).tolist()
+    return [
+        {"panel": panel, "kind": "tuned", "run": number, "epoch": int(epoch), "n0": n0, "y_axis": vertical, "y": y}
+        for epoch, n0, y in zip(run.history["epoch"], run.history["input_noise"], heights, strict=True)
+    ]
+
+
+def _draw_reference(axes, panel: str, vertical: str, folder: Path) -> list[dict]:
+    markers = pd.read_csv(folder / "mnist_fig1_markers.csv")
+    rows = []
+    for kind, marker in (("initial", "s"), ("final", "*")):
+        points = markers[(markers["panel"] == panel) & (markers["kind"] == kind)]
+        size = 5 if marker == "s" else 9
+        axes.plot(
+            points["n0"], points["y"], marker, markersize=size, markerfacecolor="none", color=COLOURS[4], zorder=2
+        )
+        rows += [
+            {"panel": panel, "kind": f"paper_{kind}", "run": 0, "n0": n0, "y_axis": vertical, "y": y}
+            for n0, y in zip(points["n0"], points["y"], strict=True)
+        ]
+    return rows
+
+
+def _caption(trained: Runs, preset: str, with_reference: bool) -> str:
+    every = [run for part in trained.values() for run in part]
+    config = every[0].config
+    tuned = sum(bool(run.config.tune) for run in every)
+    backends = " and ".join(sorted({run.provenance["backend"] for run in every}))
+    widths = "×".join(map(str, config.hidden))
+    text = (
+        f"T1-T2 tuning (white paths, square: start, star: end) over the test cost of fixed hyperparameters. "
+        f"Preset {preset}: MNIST, T1 {config.t1_samples:,}, T2 {config.t2_samples:,}, test 10,000 samples; "
+        f"{widths} ReLU network, {config.epochs} epochs; {len(every) - tuned} fixed and {tuned} tuned runs; "
+        f"backend {backends}."
+    )
+    if preset != "paper":
+        text += " Smaller than the paper's 55,000 samples, 1000×1000×1000 units and 250 epochs."
+    if with_reference:
+        text += " Orange outlines: the starts and ends in the paper's figure."
+    return text
+
+
+if __name__ == "__main__":
+    sys.exit(main(FigureScript("fig1", __doc__.split("\n\n")[0], runs, draw)))

@@ -1,0 +1,154 @@
+"""The `numba` and `c` backends: PyTensor's own functions, with the state in shared variables.
+
+Runs are trained one after another; a step is one call that updates the state in place.
+"""
+
+import functools
+import importlib.metadata
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pytensor
+from pytensor.compile.mode import Mode, get_mode
+
+from t1t2_pt.backends.base import Arrays, is_hyper_step
+from t1t2_pt.backends.program import Graph, Program
+from t1t2_pt.step import Tensors
+
+NO_BLAS = "PyTensor could not link to a BLAS"
+
+
+class HostBackend:
+    """PyTensor's Numba or C linker on the CPU."""
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def missing(self) -> str | None:
+        if self.name == "c" and not pytensor.config.cxx:
+            return "a C++ compiler (for example `apt-get install g++ python3-dev`, or the conda environment)"
+        return None
+
+    def versions(self) -> Mapping[str, str]:
+        if self.name == "numba":
+            return {"numba": importlib.metadata.version("numba"), "device": "cpu"}
+        return {"compiler": pytensor.config.cxx, "device": "cpu"}
+
+    def compile(self, program: Program) -> "HostProgram":
+        return HostProgram(program, self._mode())
+
+    def function(self, inputs: Tensors, graph: Graph) -> Callable[[Arrays], Arrays]:
+        function = _compile(list(inputs.values()), graph, self._mode())
+        return lambda values: function(*(values[name] for name in inputs))
+
+    def _mode(self) -> Mode:
+        # PyTensor's default linker is Numba; C is asked for by name.
+        return get_mode("NUMBA") if self.name == "numba" else Mode(linker="cvm", optimizer="fast_run")
+
+
+class HostProgram:
+    """A program whose graphs are compiled as they are first needed, around shared variables."""
+
+    def __init__(self, program: Program, mode: Mode):
+        self._program, self._mode = program, mode
+        inputs = {**program.state, **program.per_run, **program.data}
+        self._shared = {name: _shared(name, variable) for name, variable in inputs.items()}
+
+    def populate(self, data: Arrays, states: Sequence[Arrays], per_run: Sequence[Arrays]) -> "HostPopulation":
+        return HostPopulation(self, data, states, per_run)
+
+    def set(self, values: Arrays) -> None:
+        """Give shared variables new values, without copying."""
+        for name, value in values.items():
+            self._shared[name].set_value(value, borrow=True)
+
+    def state(self) -> Arrays:
+        """The state held by the shared variables, without copying."""
+        return {name: self._shared[name].get_value(borrow=True) for name in self._program.state}
+
+    @functools.cached_property
+    def t1(self):
+        """T1 step: (clock, t1_rows) -> metrics."""
+        return self._function(self._program.t1, ("t1_rows",))
+
+    @functools.cached_property
+    def t1t2(self):
+        """T1+T2 step: (clock, t1_rows, t2_rows) -> metrics."""
+        return self._function(self._program.t1t2, ("t1_rows", "t2_rows"))
+
+    @functools.cached_property
+    def evaluation(self):
+        """() -> metrics of the clean model."""
+        return self._function(self._program.evaluation, None)
+
+    def _function(self, graph: Graph, rows: tuple[str, ...] | None):
+        program = self._program
+        inputs = [] if rows is None else [*program.clock.values(), *(program.rows[name] for name in rows)]
+        givens = {v: self._shared[k] for k, v in {**program.state, **program.per_run, **program.data}.items()}
+        updates = {self._shared[k]: v for k, v in graph.new_state.items() if v is not program.state[k]}
+        return _compile(inputs, graph, self._mode, updates=updates, givens=givens)
+
+
+class HostPopulation:
+    """Runs whose states take turns in the program's shared variables."""
+
+    def __init__(self, program: HostProgram, data: Arrays, states: Sequence[Arrays], per_run: Sequence[Arrays]):
+        self._program, self._data, self._per_run = program, data, list(per_run)
+        self._states = [{name: value.copy() for name, value in state.items()} for state in states]
+
+    def epoch(self, first_step: int, steps: int, interval: int, t1_rows: np.ndarray, t2_rows: np.ndarray) -> Arrays:
+        program = self._program
+        constant = {
+            "interval": np.asarray(interval, "uint32"),
+            "steps": np.asarray(steps, self._per_run[0]["learning_rate"].dtype),
+        }
+        tuned = t2_rows.shape[1] > 0
+        totals = []
+        for run in range(len(self._states)):
+            self._load(run)
+            sums: dict[str, float] = {}
+            hyper_steps = 0
+            for j in range(t1_rows.shape[1]):
+                clock = {"step": np.asarray(first_step + j, "uint32"), **constant}
+                arguments = [*(clock[name] for name in ("step", "interval", "steps")), t1_rows[run, j]]
+                if tuned and is_hyper_step(first_step + j, interval):
+                    metrics = program.t1t2(*arguments, t2_rows[run, hyper_steps])
+                    hyper_steps += 1
+                else:
+                    metrics = program.t1(*arguments)
+                for name, value in metrics.items():
+                    sums[name] = sums.get(name, 0.0) + float(value)
+            self._states[run] = program.state()
+            totals.append(sums)
+        return {name: np.array([sums[name] for sums in totals]) for name in totals[0]}
+
+    def evaluate(self) -> Arrays:
+        results = []
+        for run in range(len(self._states)):
+            self._load(run)
+            results.append({name: float(value) for name, value in self._program.evaluation().items()})
+        return {name: np.array([result[name] for result in results]) for name in results[0]}
+
+    def state(self, names: Sequence[str] | None = None) -> Arrays:
+        names = self._states[0] if names is None else names
+        return {name: np.stack([np.asarray(state[name]) for state in self._states]) for name in names}
+
+    def _load(self, run: int) -> None:
+        self._program.set({**self._data, **self._states[run], **self._per_run[run]})
+
+
+def _shared(name: str, variable):
+    value = np.zeros([1 if n is None else n for n in variable.type.shape], dtype=variable.dtype)
+    return pytensor.shared(value, name=name, shape=variable.type.shape)
+
+
+def _compile(inputs: Sequence, graph: Graph, mode: Mode, **options) -> Callable[..., Arrays]:
+    """A PyTensor function that returns a graph's metrics by name."""
+    with warnings.catch_warnings():
+        # Without a BLAS to link, C falls back on NumPy's: `t1t2 doctor` reports it.
+        warnings.filterwarnings("ignore", message=NO_BLAS)
+        function = pytensor.function(
+            list(inputs), list(graph.metrics.values()), mode=mode, on_unused_input="ignore", trust_input=True, **options
+        )
+    return lambda *arguments: dict(zip(graph.metrics, function(*arguments), strict=True))

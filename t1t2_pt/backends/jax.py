@@ -1,0 +1,207 @@
+"""The `jax` backend: a whole epoch of all runs in one compiled call, on CPU or CUDA.
+
+PyTensor rewrites each graph for JAX and turns it into a JAX function once; loops over the steps are
+XLA's, runs are batched by `vmap`, data stay on the device and the state's memory is reused.
+"""
+
+import importlib.util
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pytensor
+from pytensor.graph.fg import FunctionGraph
+
+from t1t2_pt.backends.base import Arrays
+from t1t2_pt.backends.program import Graph, Program
+from t1t2_pt.rewrites import accumulate_in_output_dtype
+from t1t2_pt.step import Tensors
+
+
+class JaxBackend:
+    """PyTensor graphs as JAX functions."""
+
+    name = "jax"
+
+    def missing(self) -> str | None:
+        if importlib.util.find_spec("jax") is None:
+            return "JAX (`pip install jax`, or `pip install 'jax[cuda13]'` for an NVIDIA GPU)"
+        return None
+
+    def versions(self) -> Mapping[str, str]:
+        import jax
+
+        return {"jax": jax.__version__, "device": jax.devices()[0].device_kind}
+
+    def compile(self, program: Program) -> "JaxProgram":
+        return JaxProgram(program)
+
+    def function(self, inputs: Tensors, graph: Graph) -> Callable[[Arrays], Arrays]:
+        import jax
+
+        (traceable,) = _jax_functions(inputs, [graph])
+        compiled = jax.jit(lambda values: traceable(values)[1])
+
+        def call(values: Arrays) -> Arrays:
+            with jax.enable_x64(True):
+                return jax.device_get(compiled(values))
+
+        return call
+
+
+class JaxProgram:
+    """Epoch and evaluation as jitted functions; XLA compiles them for each size of population."""
+
+    def __init__(self, program: Program):
+        import jax
+
+        step_inputs = {**program.state, **program.per_run, **program.data, **program.clock, **program.rows}
+        t1, *t1t2 = _jax_functions(step_inputs, [program.t1] + [program.t1t2] * (program.t1t2 is not None))
+        (evaluation,) = _jax_functions({**program.state, **program.data}, [program.evaluation])
+
+        def evaluate_all(state, data):
+            # One run after another: each pass over the whole of T1 fills the machine by itself.
+            return jax.lax.map(lambda one: evaluation({**one, **data})[1], state)
+
+        self.epoch = jax.jit(jax.vmap(_epoch(t1, *t1t2), in_axes=(0, 0, 0, 0, None, None)), donate_argnums=0)
+        self.evaluation = jax.jit(evaluate_all)
+
+    def populate(self, data: Arrays, states: Sequence[Arrays], per_run: Sequence[Arrays]) -> "JaxPopulation":
+        return JaxPopulation(self, data, states, per_run)
+
+
+class JaxPopulation:
+    """Runs stacked along a leading axis of every array, resident on the device."""
+
+    def __init__(self, program: JaxProgram, data: Arrays, states: Sequence[Arrays], per_run: Sequence[Arrays]):
+        import jax
+
+        self._program = program
+        with jax.enable_x64(True):
+            self._data = {name: jax.device_put(value) for name, value in data.items()}
+            self._state = _stack(states)
+            self._per_run = _stack(per_run)
+
+    def epoch(self, first_step: int, steps: int, interval: int, t1_rows: np.ndarray, t2_rows: np.ndarray) -> Arrays:
+        import jax
+
+        clock = {
+            "step": np.asarray(first_step, "uint32"),
+            "steps": np.asarray(steps, self._per_run["learning_rate"].dtype),
+            "interval": np.asarray(interval, "uint32"),
+        }
+        with jax.enable_x64(True):
+            self._state, sums = self._program.epoch(self._state, self._per_run, t1_rows, t2_rows, self._data, clock)
+            return jax.device_get(sums)
+
+    def evaluate(self) -> Arrays:
+        import jax
+
+        with jax.enable_x64(True):
+            return jax.device_get(self._program.evaluation(self._state, self._data))
+
+    def state(self, names: Sequence[str] | None = None) -> Arrays:
+        import jax
+
+        return jax.device_get({name: self._state[name] for name in (self._state if names is None else names)})
+
+
+def _stack(values: Sequence[Arrays]):
+    import jax
+
+    return {name: jax.device_put(np.stack([value[name] for value in values])) for name in values[0]}
+
+
+def _jax_functions(inputs: Mapping[str, pytensor.graph.Variable], graphs: Sequence[Graph]) -> list[Callable]:
+    """Traceable functions from a dictionary of inputs to (new state, metrics), rewritten as one graph.
+
+    Each traces the whole graph; XLA drops what its outputs do not need.
+    """
+    import jax
+
+    funcify = _dispatch()
+    from pytensor.compile.mode import JAX
+
+    outputs = [v for graph in graphs for v in (*graph.new_state.values(), *graph.metrics.values())]
+    places = {variable: place for place, variable in enumerate(dict.fromkeys(outputs))}
+    fgraph = FunctionGraph(list(inputs.values()), list(places), clone=True)
+    JAX.optimizer.rewrite(fgraph)
+    accumulate_in_output_dtype.rewrite(fgraph)
+    with jax.enable_x64(True):  # constants become JAX arrays here
+        function = funcify(fgraph)
+
+    def of(graph: Graph) -> Callable:
+        def call(values: Mapping):
+            results = function(*(values[name] for name in inputs))
+            return tuple(
+                {name: results[places[variable]] for name, variable in part.items()}
+                for part in (graph.new_state, graph.metrics)
+            )
+
+        return call
+
+    return [of(graph) for graph in graphs]
+
+
+def _dispatch() -> Callable:
+    """PyTensor's `jax_funcify`, imported without letting it switch JAX's float64 for everybody."""
+    import jax
+
+    before = jax.config.jax_enable_x64
+    from pytensor.link.jax.dispatch import jax_funcify
+
+    jax.config.update("jax_enable_x64", before)
+    return jax_funcify
+
+
+def _epoch(t1: Callable, t1t2: Callable | None = None) -> Callable:
+    """One run's epoch: loops with bounds known at run time, so that no interval is compiled in."""
+    import jax
+    import jax.numpy as jnp
+
+    def epoch(state, per_run, t1_rows, t2_rows, data, clock):
+        length = t1_rows.shape[0]
+
+        def take(step_function, j, state, rows):
+            now = {**clock, "step": clock["step"] + j.astype("uint32")}
+            return step_function({**state, **per_run, **data, **now, "t1_rows": t1_rows[j], "t2_rows": rows})
+
+        # Shapes of the sums, without computing anything.
+        nowhere = jnp.zeros(t1_rows.shape[1:], "int32")
+        zero = jnp.int32(0)
+        _, shapes = jax.eval_shape(lambda: take(t1t2 or t1, zero, state, nowhere))
+        sums = {name: jnp.zeros(shape.shape, shape.dtype) for name, shape in shapes.items()}
+
+        def add(sums, metrics):
+            return {name: total + metrics.get(name, 0) for name, total in sums.items()}
+
+        def t1_at(j, carry):
+            state, sums = carry
+            state, metrics = take(t1, j, state, nowhere)
+            return state, add(sums, metrics)
+
+        if t1t2 is None:
+            return jax.lax.fori_loop(zero, jnp.int32(length), t1_at, (state, sums))
+
+        interval = clock["interval"].astype("int32")
+        offset = (clock["step"] % clock["interval"]).astype("int32")
+
+        def t1t2_at(j, hyper_steps, carry):
+            state, sums = carry
+            state, metrics = take(t1t2, j, state, t2_rows[hyper_steps])
+            return state, add(sums, metrics)
+
+        def block(carry):
+            """T1 steps up to the next T1+T2 step or the end, then that step if it is there."""
+            j, hyper_steps, state, sums = carry
+            due = j + interval - 1 - (offset + j) % interval
+            until = jnp.minimum(due, length)
+            state, sums = jax.lax.fori_loop(j, until, t1_at, (state, sums))
+            here = (due < length).astype("int32")
+            # A loop of no or one turn keeps the state in place, where a conditional would copy it.
+            state, sums = jax.lax.fori_loop(0, here, lambda _, c: t1t2_at(due, hyper_steps, c), (state, sums))
+            return until + here, hyper_steps + here, state, sums
+
+        _, _, state, sums = jax.lax.while_loop(lambda carry: carry[0] < length, block, (zero, zero, state, sums))
+        return state, sums
+
+    return epoch

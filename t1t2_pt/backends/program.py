@@ -1,0 +1,141 @@
+"""A step graph fed from data, generator and schedules: what a backend compiles.
+
+The pure steps take batches, noise and step sizes as inputs. Here each of those inputs gets its
+source, still as a graph: batches are rows gathered from resident data, noise comes from the
+counter-based generator, step sizes from their schedules. What is left for a backend is to compile
+three graphs (T1 step, T1+T2 step, evaluation) and to loop.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+import pytensor
+import pytensor.tensor as pt
+from pytensor.tensor.variable import TensorVariable
+
+from t1t2_pt import noise, step
+from t1t2_pt.config import RunConfig
+from t1t2_pt.evaluation import SETS, evaluate
+from t1t2_pt.networks import MLP
+from t1t2_pt.schedules import SCHEDULES
+from t1t2_pt.step import Batch, Rates, Tensors
+
+PER_RUN_RATES = ("learning_rate", "noise_learning_rate", "l2_learning_rate")
+HYPER_RATE = {"input_noise": "noise_learning_rate", "hidden_noise": "noise_learning_rate", "l2": "l2_learning_rate"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Graph:
+    """Outputs of one of a program's graphs: the new state (empty for the evaluation) and metrics."""
+
+    new_state: Tensors
+    metrics: Tensors
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """The graphs of one structure of runs, with their inputs by kind.
+
+    Parameters
+    ----------
+    state
+        The state, different in each run.
+    per_run
+        Constants of a run: `seed` (uint32) and the step sizes.
+    data
+        Inputs [samples, features] and labels [samples] of T1, T2 and test, shared by all runs.
+    clock
+        `step` (uint32, from 0), `steps` (floating point, of the whole run) and `interval` (uint32).
+    rows
+        `t1_rows` and `t2_rows`, int32 [batch]: the samples of this step.
+    t1, t1t2, evaluation
+        The graphs; `t1t2` is None where nothing is tuned.
+    """
+
+    state: Tensors
+    per_run: Tensors
+    data: Tensors
+    clock: Tensors
+    rows: Tensors
+    t1: Graph
+    t1t2: Graph | None
+    evaluation: Graph
+
+
+def run_constants(config: RunConfig, dtype: str) -> dict[str, np.ndarray]:
+    """Values of a program's `per_run` inputs."""
+    rates = {name: np.asarray(getattr(config, name), dtype=dtype) for name in PER_RUN_RATES}
+    return {"seed": np.asarray(config.seed, dtype="uint32"), **rates}
+
+
+def build_program(config: RunConfig, network: MLP, samples: Mapping[str, int], dtype: str = "float32") -> Program:
+    """Build the graphs that train and evaluate every run with this config's structure.
+
+    Parameters
+    ----------
+    samples
+        Sizes of `t1`, `t2` and `test`: every shape in the graphs is static.
+    dtype
+        float32 for training; float64 for tests.
+    """
+    with pytensor.config.change_flags(floatX=dtype):
+        state = step.state_inputs(step.initial_state(config, network), dtype)
+        per_run = {"seed": pt.scalar("seed", dtype="uint32")}
+        per_run |= {name: pt.scalar(name, dtype=dtype) for name in PER_RUN_RATES}
+        data = {}
+        for name in SETS:
+            data[f"{name}_inputs"] = pt.tensor(f"{name}_inputs", shape=(samples[name], network.features), dtype=dtype)
+            data[f"{name}_labels"] = pt.tensor(f"{name}_labels", shape=(samples[name],), dtype="int32")
+        clock = {"step": pt.scalar("step", dtype="uint32"), "interval": pt.scalar("interval", dtype="uint32")}
+        clock["steps"] = pt.scalar("steps", dtype=dtype)
+        rows = {name: pt.tensor(name, shape=(config.batch_size,), dtype="int32") for name in ("t1_rows", "t2_rows")}
+
+        t1 = Batch(data["t1_inputs"][rows["t1_rows"]], data["t1_labels"][rows["t1_rows"]])
+        t2 = Batch(data["t2_inputs"][rows["t2_rows"]], data["t2_labels"][rows["t2_rows"]])
+        layers = step.noise_layers(config)
+        shapes = [(config.batch_size, network.widths[layer]) for layer in layers]
+        drawn = dict(zip(layers, noise.standard_normal(per_run["seed"], clock["step"], shapes, dtype), strict=True))
+        rates = _rates(config, per_run, clock, dtype)
+        number = clock["step"] + pt.constant(np.uint32(1))
+        count = pt.cast(number, dtype)
+        if config.tune:
+            hyper_count = pt.cast(number // clock["interval"], dtype)
+            t1t2_graph = Graph(*step.t1t2_step(config, network, state, t1, t2, drawn, rates, count, hyper_count))
+            t1_graph = _without_hyperparameters(t1t2_graph, config, state)
+        else:
+            t1t2_graph = None
+            t1_graph = Graph(*step.t1_step(config, network, state, t1, drawn, rates, count))
+        parameters = {name: state[name] for name in network.shapes()}
+        sets = {name: Batch(data[f"{name}_inputs"], data[f"{name}_labels"]) for name in SETS}
+        return Program(
+            state=state,
+            per_run=per_run,
+            data=data,
+            clock=clock,
+            rows=rows,
+            t1=t1_graph,
+            t1t2=t1t2_graph,
+            evaluation=Graph({}, evaluate(network, parameters, sets)),
+        )
+
+
+def _without_hyperparameters(graph: Graph, config: RunConfig, state: Tensors) -> Graph:
+    """The T1 step inside a T1+T2 step: the two move the elementary parameters alike.
+
+    Taking it from there, and not building it again, lets a backend rewrite one graph for both.
+    """
+    held = {name: tensor for name, tensor in state.items() if name.split("/")[0] in config.tune}
+    metrics = {name: graph.metrics[name] for name in step.T1_METRICS}
+    return Graph({**graph.new_state, **held}, metrics)
+
+
+def _rates(config: RunConfig, per_run: Tensors, clock: Tensors, dtype: str) -> Rates:
+    now, steps = pt.cast(clock["step"], dtype), clock["steps"]
+
+    def annealed(rate: TensorVariable, schedule: str) -> TensorVariable:
+        return rate * SCHEDULES[schedule](now, steps, config.hold)
+
+    elementary = annealed(per_run["learning_rate"], config.schedule)
+    hyper = {name: annealed(per_run[HYPER_RATE[name]], config.hyper_schedule) for name in config.tune}
+    return Rates(elementary, hyper)

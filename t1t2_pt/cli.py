@@ -1,0 +1,232 @@
+"""The `t1t2` command: train one run, look at stored runs, and check the installation."""
+
+import argparse
+import csv
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from t1t2_pt.backends import BACKENDS, get_backend
+from t1t2_pt.config import FIELDS, field_info, run_config
+from t1t2_pt.doctor import examine
+from t1t2_pt.errors import InputError
+from t1t2_pt.files import check_can_write, replacing
+from t1t2_pt.options import OneLineParser, metavar, read_field, show_value
+from t1t2_pt.runs import RunStore, StoredRun, default_store
+from t1t2_pt.sweep import Sweep
+
+GROUPS = {
+    "data": "what is trained on",
+    "network": "the model",
+    "regularisation": "hyperparameters: a number (tied over layers), one per layer separated by commas, or none",
+    "training": "the elementary parameters",
+    "tuning": "the hyperparameters named in --tune, moved by T1-T2",
+    "measurement": "seed and evaluations",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code (0, 2 for unusable input, 130 for Ctrl-C)."""
+    try:
+        options = parser().parse_args(arguments)
+        return options.command(options)
+    except InputError as error:
+        print(f"t1t2: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("t1t2: stopped; nothing of the unfinished run was stored", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 141
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands and options; those of `train` come from the fields of `RunConfig`."""
+    result = OneLineParser(prog="t1t2", description="T1-T2: tune regularisation by gradient while training.")
+    commands = result.add_subparsers(required=True, metavar="COMMAND")
+
+    train = commands.add_parser(
+        "train",
+        help="train one run, fixed or tuned",
+        description="Train one run and store it. With --tune, T1-T2 tunes those hyperparameters on T2 meanwhile.",
+        epilog="example: t1t2 train --hidden 200,200 --input-noise 0.5 --hidden-noise 0.5 "
+        "--tune input_noise,hidden_noise --t1-samples 10000 --epochs 20",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    train.set_defaults(command=_train)
+    groups = {name: train.add_argument_group(name, text) for name, text in GROUPS.items()}
+    for name, field in FIELDS.items():
+        info = field_info(name)
+        groups[info["group"]].add_argument(
+            f"--{name.replace('_', '-')}",
+            dest=name,
+            metavar=metavar(name),
+            default=argparse.SUPPRESS,
+            help=f"{info['description']} (default: {show_value(field.default.default)})".replace("%", "%%"),
+        )
+    where = train.add_argument_group("where", "backend, data and result")
+    where.add_argument("--backend", default="auto", help=f"auto, {', '.join(BACKENDS)} (default: auto, the fastest)")
+    where.add_argument("--data-dir", type=Path, help="folder of the data sets (default: the embedded ones)")
+    _add_store(where)
+    where.add_argument("--recompute", action="store_true", help="train again even if the run is stored")
+    where.add_argument("--json", action="store_true", help="print the result as JSON")
+    where.add_argument("--quiet", action="store_true", help="no progress")
+
+    runs = commands.add_parser("runs", help="list, show and export stored runs").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    listing = runs.add_parser("list", help="a line for each stored run")
+    listing.set_defaults(command=_list)
+    _add_store(listing)
+    listing.add_argument("--json", action="store_true", help="print JSON lines, without histories")
+    show = runs.add_parser("show", help="all that is known of one run")
+    show.set_defaults(command=_show_run)
+    show.add_argument("digest", help="the run's digest, or enough of its beginning")
+    _add_store(show)
+    show.add_argument("--json", action="store_true", help="print JSON, with the history")
+    export = runs.add_parser("export", help="write runs to a file")
+    export.set_defaults(command=_export)
+    export.add_argument("file", type=Path, help=".jsonl: whole runs, a line each; .csv: histories, a row per epoch")
+    export.add_argument("digests", nargs="*", help="runs to export (default: all)")
+    _add_store(export)
+
+    doctor = commands.add_parser("doctor", help="versions, backends that work, BLAS found, data present")
+    doctor.set_defaults(command=_doctor)
+    doctor.add_argument("--data-dir", type=Path, help="folder of the data sets (default: the embedded ones)")
+    doctor.add_argument("--json", action="store_true", help="print JSON")
+    return result
+
+
+def _add_store(group) -> None:
+    group.add_argument("--store", type=Path, default=default_store(), help="run store (default: %(default)s)")
+
+
+def _train(options: argparse.Namespace) -> int:
+    given = {name: read_field(name, text) for name, text in vars(options).items() if name in FIELDS}
+    config = run_config(**given)
+    sweep = Sweep(
+        store=RunStore(options.store),
+        backend=get_backend(options.backend),
+        data_dir=options.data_dir,
+        recompute=options.recompute,
+        quiet=options.quiet,
+    )
+    (run,) = sweep.run([config])
+    _print_run(run, options.json)
+    return 0
+
+
+def _list(options: argparse.Namespace) -> int:
+    runs = _existing(options.store).all()
+    if options.json:
+        for run in runs:
+            print(json.dumps({k: v for k, v in run.as_dict().items() if k != "history"}))
+        return 0
+    table = Table(*("digest", "finished", "tuned", "n0", "n1", "l2", "epochs", "test error", "backend", "status"))
+    for run in runs:
+        config = run.config
+        levels = (_levels(run, name) for name in ("input_noise", "hidden_noise", "l2"))
+        table.add_row(
+            run.digest[:10],
+            run.finished[:16].replace("T", " "),
+            ",".join(config.tune) or "-",
+            *levels,
+            str(config.epochs),
+            f"{100 * run.final['test_error']:.2f}%",
+            run.provenance["backend"],
+            run.status,
+        )
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    return 0
+
+
+def _levels(run: StoredRun, name: str) -> str:
+    columns = [column for column in run.final if column == name or column.rsplit("_", 1)[0] == name]
+    return ",".join(f"{run.final[column]:.3g}" for column in columns if "/" not in column) or "-"
+
+
+def _show_run(options: argparse.Namespace) -> int:
+    _print_run(_find(_existing(options.store), options.digest), options.json)
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    if options.file.suffix not in (".jsonl", ".csv"):
+        raise InputError("file", str(options.file), "has an unknown ending", "name it .jsonl or .csv")
+    check_can_write("file", options.file)
+    store = _existing(options.store)
+    runs = [_find(store, digest) for digest in options.digests] or store.all()
+    options.file.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(options.file) as beside, open(beside, "w", newline="") as stream:
+        if options.file.suffix == ".jsonl":
+            for run in runs:
+                print(json.dumps(run.as_dict(), sort_keys=True), file=stream)
+        else:
+            columns = list(dict.fromkeys(name for run in runs for name in run.history))
+            writer = csv.writer(stream)
+            writer.writerow(["digest", *columns])
+            for run in runs:
+                epochs = len(run.history["epoch"])
+                writer.writerows(
+                    zip([run.digest] * epochs, *(run.history.get(c, [""] * epochs) for c in columns), strict=True)
+                )
+    print(f"{len(runs)} runs written to {options.file}")
+    return 0
+
+
+def _existing(path: Path) -> RunStore:
+    if not path.is_file():
+        raise InputError("store", str(path), "does not exist", "train something first, or give another file by --store")
+    return RunStore(path)
+
+
+def _find(store: RunStore, digest: str) -> StoredRun:
+    found = store.find(digest)
+    if len(found) == 1:
+        return found[0]
+    problem = f"fits {len(found)} runs" if found else "fits no stored run"
+    raise InputError("digest", digest, problem, "give one that `t1t2 runs list` shows, in full if need be")
+
+
+def _print_run(run: StoredRun, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(run.as_dict(), allow_nan=False))
+        return
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_row("run", run.digest)
+    table.add_row("status", run.status)
+    for name in ("t1", "t2", "test"):
+        cost, error = run.final[f"{name}_cost"], run.final[f"{name}_error"]
+        table.add_row(name.capitalize(), f"error {100 * error:.2f}%, cross-entropy {cost:.4f} nats")
+    for name in run.config.hyperparameters:
+        start = getattr(run.config, name)
+        end = _levels(run, name)
+        moved = f"{show_value(start)} -> {end}" if name in run.config.tune else end
+        table.add_row(name, moved)
+    repaired = sum(sum(run.history[column][1:]) for column in run.history if column.startswith("repaired"))
+    table.add_row("repaired", f"{repaired:g} elements of gradients were not finite and were set to 0")
+    table.add_row("seconds", f"{sum(run.history['seconds']):.1f}")
+    for name, value in run.provenance.items():
+        table.add_row(name, str(value))
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    report = examine(options.data_dir)
+    if options.json:
+        print(json.dumps(report))
+    else:
+        for title, lines in report.items():
+            print(title)
+            for name, text in lines.items():
+                print(f"  {name:<14}{text}")
+    return 0 if "works" in report["backends"].values() else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,32 @@
+"""The one kind of error that a user can cause, told in one line.
+
+Everything that checks what a user gave (a field, a file, an option) raises `InputError`; commands
+print it as a single line and leave with exit code 2, before any training and with nothing written.
+"""
+
+
+class InputError(Exception):
+    """Something given from outside cannot be used.
+
+    Parameters
+    ----------
+    field
+        What was given: an option, a configuration field or a file.
+    value
+        The offending value.
+    problem
+        Why it cannot be used.
+    remedy
+        What to do about it.
+    """
+
+    def __init__(self, field: str, value: object, problem: str, remedy: str):
+        self.field, self.value, self.problem, self.remedy = field, value, problem, remedy
+        shown = repr(value)
+        if len(shown) > 120:
+            shown = shown[:117] + "..."
+        line = f"{field} = {shown}: {problem}; {remedy}"
+        super().__init__(" ".join(line.split()))
+
+    def __reduce__(self):
+        return type(self), (self.field, self.value, self.problem, self.remedy)

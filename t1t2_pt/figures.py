@@ -1,0 +1,116 @@
+"""What every script in `reproduce/` does around its own declaration: options, sweep, drawing, files.
+
+A script says which runs it wants at each preset and how to draw them; `main` does the rest.
+"""
+
+import argparse
+import dataclasses
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import matplotlib
+import pandas as pd
+from matplotlib.figure import Figure
+
+from t1t2_pt.backends import BACKENDS, get_backend
+from t1t2_pt.config import RunConfig
+from t1t2_pt.errors import InputError
+from t1t2_pt.files import check_can_write
+from t1t2_pt.options import OneLineParser
+from t1t2_pt.plotting import STYLE, save_figure
+from t1t2_pt.runs import REPOSITORY, RunStore, StoredRun, default_store
+from t1t2_pt.sweep import Sweep
+
+PRESETS = {
+    "quick": "a small network on real data, at most 2 minutes on 2 cores",
+    "laptop": "the real data set, at most 30 minutes on 2 cores",
+    "paper": "the paper's network, data, epochs and grid, for a GPU or a cluster",
+}
+REFERENCE = REPOSITORY / "data" / "reference"
+
+Runs = Mapping[str, Sequence[StoredRun]]
+
+
+@dataclasses.dataclass(frozen=True)
+class FigureScript:
+    """A figure of the paper.
+
+    Parameters
+    ----------
+    name
+        Stem of the files, such as `fig1`.
+    summary
+        What it shows, for `--help`.
+    runs
+        `runs(preset, seed)` gives the configs wanted, by the name of their part in the figure.
+    draw
+        `draw(runs, preset, reference)` gives figure, table of the plotted numbers, and caption;
+        `reference` is the folder of the paper's own numbers, or None to leave them out.
+    """
+
+    name: str
+    summary: str
+    runs: Callable[[str, int], dict[str, list[RunConfig]]]
+    draw: Callable[[Runs, str, Path | None], tuple[Figure, pd.DataFrame, str]]
+
+
+def main(script: FigureScript, arguments: Sequence[str] | None = None) -> int:
+    """Run a figure script; returns its exit code (0, 2 for unusable input, 130 for Ctrl-C)."""
+    try:
+        options = parser(script).parse_args(arguments)
+        return _run(script, options)
+    except InputError as error:
+        print(f"{script.name}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"{script.name}: stopped; finished runs are in the store, run it again to go on", file=sys.stderr)
+        return 130
+
+
+def parser(script: FigureScript) -> argparse.ArgumentParser:
+    """The options that all figure scripts share."""
+    presets = "".join(f"\n  {name:<8}{text}" for name, text in PRESETS.items())
+    result = OneLineParser(
+        prog=f"{script.name}.py",
+        description=f"{script.summary}\n\npresets:{presets}",
+        epilog="Runs are kept in the store: a figure drawn again, or stopped and started, trains only what is missing.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    result.add_argument("--preset", choices=PRESETS, default="quick", help="scale of the experiment (default: quick)")
+    result.add_argument(
+        "--backend",
+        choices=("auto", *BACKENDS),
+        default="auto",
+        help="what compiles the graphs (default: auto, the fastest installed); stored runs count whatever trained them",
+    )
+    result.add_argument("--store", type=Path, default=default_store(), help="run store (default: %(default)s)")
+    result.add_argument(
+        "--out", type=Path, default=REPOSITORY / "figures", help="folder for the files (default: %(default)s)"
+    )
+    result.add_argument("--data-dir", type=Path, help="folder of the data sets (default: the embedded ones)")
+    result.add_argument("--seed", type=int, default=0, help="seed of the split, weights and starts (default: 0)")
+    result.add_argument("--recompute", action="store_true", help="train again what the store has")
+    result.add_argument("--reference", action="store_true", help="draw the paper's own numbers into the figure too")
+    result.add_argument("--quiet", action="store_true", help="no progress")
+    return result
+
+
+def _run(script: FigureScript, options: argparse.Namespace) -> int:
+    check_can_write("--out", options.out / f"{script.name}.png")
+    backend = get_backend(options.backend)
+    wanted = script.runs(options.preset, options.seed)
+    sweep = Sweep(
+        store=RunStore(options.store),
+        backend=backend,
+        data_dir=options.data_dir,
+        recompute=options.recompute,
+        quiet=options.quiet,
+    )
+    trained = iter(sweep.run([config for configs in wanted.values() for config in configs]))
+    runs = {part: [next(trained) for _ in configs] for part, configs in wanted.items()}
+    with matplotlib.rc_context(STYLE):
+        figure, table, caption = script.draw(runs, options.preset, REFERENCE if options.reference else None)
+    for path in save_figure(figure, table, options.out, script.name, caption):
+        print(path)
+    return 0

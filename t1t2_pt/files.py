@@ -1,0 +1,58 @@
+"""Writing files whole or not at all."""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from t1t2_pt.errors import InputError
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a new file beside `path`; when the block ends well it takes the place of `path`.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be written.
+    """
+    path = Path(path)
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    except OSError as error:
+        raise InputError(
+            "file", str(path), f"cannot be written ({error.strerror})", "give a folder that you can write to"
+        ) from None
+    os.close(handle)
+    beside = Path(name)
+    try:
+        yield beside
+        with open(beside, "rb+") as written:
+            os.fsync(written.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        beside.chmod(0o666 & ~umask)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def check_can_write(field: str, path: Path) -> None:
+    """Check that a file could be made at `path`, whose folders need not exist yet; writes nothing.
+
+    Raises
+    ------
+    InputError
+        Naming `field`.
+    """
+    remedy = "give a place that you can write to"
+    path = Path(path).absolute()
+    if path.is_dir():
+        raise InputError(field, str(path), "is a folder", "give the name of a file")
+    above = next(folder for folder in path.parents if folder.exists())
+    if not above.is_dir():
+        raise InputError(field, str(path), f"lies below {above}, which is not a folder", remedy)
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise InputError(field, str(path), f"cannot be written: no permission in {above}", remedy)

@@ -1,0 +1,98 @@
+"""The look of the figures, and how one is saved: PNG, PDF and the plotted numbers as CSV."""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from t1t2_pt.files import replacing
+
+STYLE = {
+    "font.size": 9,
+    "axes.labelsize": 10,
+    "axes.titlesize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "lines.linewidth": 1.4,
+    "savefig.dpi": 160,
+    "pdf.fonttype": 42,
+    "svg.fonttype": "none",
+}
+# Okabe and Ito's colours, told apart by colour-blind readers.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
+GRID_COLOURS = "viridis"
+
+LABELS = {
+    "input_noise": "$n_0$, standard deviation of the input noise",
+    "hidden_noise": "$n_1$, standard deviation of the hidden noise",
+    "log10_l2": r"$\log_{10}\,l_2$, strength of the L2 penalty",
+    "test_cost": "test cross-entropy (nats)",
+}
+
+
+def new_figure(width: float, height: float, panels: int) -> tuple[Figure, Sequence[Axes]]:
+    """A figure of that many panels side by side, in inches, outside matplotlib's global state."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots(1, panels, squeeze=False)[0]
+
+
+def draw_grid(axes: Axes, x: Sequence[float], y: Sequence[float], values: np.ndarray, label: str) -> None:
+    """Colour the cells of a grid by value, with a colour bar.
+
+    Parameters
+    ----------
+    values
+        [len(y), len(x)]; NaN (a diverged run) is drawn grey.
+
+    The colours end at twice the smallest value and a half more, so that the good region shows its
+    structure; the bar's arrow says that larger values share the last colour.
+    """
+    smallest = float(np.nanmin(values))
+    top = min(float(np.nanmax(values)), 2.5 * smallest)
+    colours = matplotlib.colormaps[GRID_COLOURS].with_extremes(bad="0.6")
+    mesh = axes.pcolormesh(x, y, values, shading="nearest", cmap=colours, vmin=smallest, vmax=top, rasterized=True)
+    extend = "max" if top < np.nanmax(values) else "neither"
+    axes.figure.colorbar(mesh, ax=axes, label=label, extend=extend, pad=0.02)
+
+
+def draw_trajectory(axes: Axes, x: Sequence[float], y: Sequence[float]) -> None:
+    """A path from a square (initial value) to a star (final value), legible on any background."""
+    axes.plot(x, y, color="black", linewidth=2.6, solid_capstyle="round", zorder=3)
+    axes.plot(x, y, color="white", linewidth=1.3, solid_capstyle="round", zorder=3.1)
+    markers = {"linestyle": "none", "markeredgecolor": "black", "markeredgewidth": 0.8, "clip_on": False}
+    axes.plot(x[0], y[0], marker="s", markersize=6, color=COLOURS[5], zorder=4, **markers)
+    axes.plot(x[-1], y[-1], marker="*", markersize=12, color=COLOURS[1], zorder=5, **markers)
+
+
+def add_caption(figure: Figure, text: str) -> None:
+    """A caption below the panels, wrapped to the figure's width."""
+    characters = int(figure.get_figwidth() * 17)
+    figure.supxlabel("\n".join(textwrap.wrap(text, characters)), x=0.01, ha="left", fontsize=8, color="0.25")
+
+
+def save_figure(figure: Figure, table: pd.DataFrame, folder: Path, name: str, caption: str) -> list[Path]:
+    """Write NAME.png, NAME.pdf and NAME.csv into a folder, each whole or not at all.
+
+    The caption goes into the PNG and PDF as metadata; the same runs give the same bytes.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    metadata: dict[str, Mapping] = {
+        "png": {"Title": name, "Description": caption, "Software": None},
+        "pdf": {"Title": name, "Subject": caption, "CreationDate": None},
+    }
+    paths = []
+    with matplotlib.rc_context(STYLE):
+        for kind, values in metadata.items():
+            with replacing(folder / f"{name}.{kind}") as beside:
+                figure.savefig(beside, metadata=values)
+            paths.append(folder / f"{name}.{kind}")
+    with replacing(folder / f"{name}.csv") as beside:
+        table.to_csv(beside, index=False, float_format="%.6g")
+    return [*paths, folder / f"{name}.csv"]

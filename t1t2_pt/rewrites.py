@@ -1,0 +1,21 @@
+"""Graph rewrites that PyTensor does not have, usable on any PyTensor graph."""
+
+from pytensor.graph.rewriting.basic import in2out, node_rewriter
+from pytensor.tensor.elemwise import CAReduce
+
+
+@node_rewriter([CAReduce])
+def local_accumulate_in_output_dtype(fgraph, node):
+    """Let a reduction accumulate in the dtype of its output.
+
+    PyTensor's float32 sums accumulate in float64. Its JAX translation sums in float32 all the same but
+    then returns float64, which spreads through the rest of the graph. XLA's own sums are by blocks and
+    lose little, so float32 it is, in name as well as in fact.
+    """
+    op, (out,) = node.op, node.outputs
+    if getattr(op, "acc_dtype", None) in (None, out.dtype):
+        return None
+    return [type(op)(axis=op.axis, dtype=out.dtype, acc_dtype=out.dtype)(node.inputs[0])]
+
+
+accumulate_in_output_dtype = in2out(local_accumulate_in_output_dtype, name="accumulate_in_output_dtype")

@@ -1,0 +1,262 @@
+"""The run store: every finished run once, in one SQLite file, under the digest of its config.
+
+A run is written when it is complete, in one transaction; figures and tables only read. Columns hold
+JSON, so that any SQLite client can look inside. NaN and infinity are stored as null.
+"""
+
+import contextlib
+import dataclasses
+import datetime
+import importlib.metadata
+import json
+import math
+import platform
+import sqlite3
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from t1t2_pt.backends import Backend
+from t1t2_pt.config import RunConfig, run_config
+from t1t2_pt.errors import InputError
+from t1t2_pt.files import check_can_write
+from t1t2_pt.training import History, Trained
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+APPLICATION_ID = 0x54315432  # "T1T2"
+SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE runs (
+    digest TEXT PRIMARY KEY,
+    config TEXT NOT NULL,
+    status TEXT NOT NULL,
+    final TEXT NOT NULL,
+    history TEXT NOT NULL,
+    provenance TEXT NOT NULL,
+    finished TEXT NOT NULL
+)
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class StoredRun:
+    """A run as the store has it.
+
+    Parameters
+    ----------
+    status
+        `finished`, or `diverged` when the training cost stopped being finite.
+    final
+        Last row of the history, and `diverged_at` for a diverged run.
+    provenance
+        What produced it: backend, versions, device, commit, data.
+    """
+
+    config: RunConfig
+    status: str
+    final: dict[str, float]
+    history: History
+    provenance: dict[str, Any]
+    finished: str
+
+    @property
+    def digest(self) -> str:
+        return self.config.digest()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, with null for what is not finite."""
+        return {
+            "digest": self.digest,
+            "config": self.config.as_dict(),
+            "status": self.status,
+            "final": _to_json(self.final),
+            "history": _to_json(self.history),
+            "provenance": self.provenance,
+            "finished": self.finished,
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "StoredRun":
+        """The inverse of `as_dict`."""
+        return cls(
+            config=run_config(**values["config"]),
+            status=values["status"],
+            final=_from_json(values["final"]),
+            history=_from_json(values["history"]),
+            provenance=dict(values["provenance"]),
+            finished=values["finished"],
+        )
+
+
+def default_store() -> Path:
+    """The store used where none is named: `data/runs.sqlite` in a checkout, else in the current folder."""
+    folder = REPOSITORY / "data"
+    return (folder if folder.is_dir() else Path.cwd()) / "runs.sqlite"
+
+
+def finished_run(trained: Trained, backend: Backend, data: str) -> StoredRun:
+    """Wrap a trained run with what produced it."""
+    final = dict(trained.final)
+    if trained.diverged_at is not None:
+        final["diverged_at"] = float(trained.diverged_at)
+    return StoredRun(
+        config=trained.config,
+        status="finished" if trained.diverged_at is None else "diverged",
+        final=final,
+        history=trained.history,
+        provenance={**environment(backend), "data": data},
+        finished=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    )
+
+
+def environment(backend: Backend) -> dict[str, str]:
+    """What computes here: backend and device, versions, commit, machine."""
+    packages = {name: importlib.metadata.version(name) for name in ("pytensor", "numpy")}
+    return {
+        "backend": backend.name,
+        **backend.versions(),
+        **packages,
+        "python": platform.python_version(),
+        "t1t2_pt": importlib.metadata.version("t1t2_pt"),
+        "commit": _commit(),
+        "machine": f"{platform.system()} {platform.machine()}",
+    }
+
+
+class RunStore:
+    """Runs by digest in an SQLite file, made when it is first needed.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be opened or written, is not a run store, or is from a newer version.
+    """
+
+    def __init__(self, path: Path):
+        self.path = Path(path)
+        if self._exists():
+            with self._connect() as connection:
+                self._check(connection)
+        else:
+            check_can_write("store", self.path)
+
+    def get(self, config: RunConfig) -> StoredRun | None:
+        """The stored run of this config, or None."""
+        found = self._select("WHERE digest = ?", (config.digest(),))
+        return found[0] if found else None
+
+    def find(self, digest: str) -> list[StoredRun]:
+        """Runs whose digest begins so."""
+        return self._select("WHERE substr(digest, 1, ?) = ? ORDER BY digest", (len(digest), digest))
+
+    def all(self) -> list[StoredRun]:
+        """Every run, the oldest first."""
+        return self._select("ORDER BY finished, digest", ())
+
+    def put(self, runs: Iterable[StoredRun]) -> None:
+        """Write runs, all or none, replacing those with the same digest."""
+        rows = [
+            (
+                run.digest,
+                json.dumps(run.config.as_dict(), sort_keys=True),
+                run.status,
+                json.dumps(_to_json(run.final), allow_nan=False),
+                json.dumps(_to_json(run.history), allow_nan=False),
+                json.dumps(run.provenance, allow_nan=False),
+                run.finished,
+            )
+            for run in runs
+        ]
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self._connect() as connection:
+            self._make(connection)
+            with connection:
+                connection.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def _exists(self) -> bool:
+        return self.path.is_file() and self.path.stat().st_size > 0
+
+    def _select(self, condition: str, parameters: tuple) -> list[StoredRun]:
+        if not self._exists():
+            return []
+        with self._connect() as connection:
+            rows = connection.execute(f"{_SELECT} {condition}", parameters).fetchall()
+        return [_from_row(row) for row in rows]
+
+    @contextlib.contextmanager
+    def _connect(self) -> Iterator[sqlite3.Connection]:
+        try:
+            connection = sqlite3.connect(self.path, timeout=60)
+        except sqlite3.Error as error:
+            raise self._error(str(error)) from None
+        try:
+            yield connection
+        except sqlite3.Error as error:
+            raise self._error(str(error)) from None
+        finally:
+            connection.close()
+
+    def _check(self, connection: sqlite3.Connection) -> None:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        if application == APPLICATION_ID and version > SCHEMA_VERSION:
+            raise self._error(f"was written by a newer version of t1t2_pt (schema {version})")
+        if application != APPLICATION_ID:
+            raise self._error("is not a run store")
+
+    def _make(self, connection: sqlite3.Connection) -> None:
+        """Make the table in a new file."""
+        connection.execute("PRAGMA journal_mode = WAL")
+        with connection:
+            connection.execute("BEGIN IMMEDIATE")  # another process may be making it
+            if connection.execute("PRAGMA application_id").fetchone() != (APPLICATION_ID,):
+                connection.execute(_SCHEMA)
+                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+    def _error(self, problem: str) -> InputError:
+        return InputError("store", str(self.path), problem, "give another file by --store")
+
+
+_SELECT = "SELECT config, status, final, history, provenance, finished FROM runs"
+
+
+def _from_row(row: tuple[str, ...]) -> StoredRun:
+    config, status, final, history, provenance, finished = row
+    return StoredRun.from_dict(
+        {
+            "config": json.loads(config),
+            "status": status,
+            "final": json.loads(final),
+            "history": json.loads(history),
+            "provenance": json.loads(provenance),
+            "finished": finished,
+        }
+    )
+
+
+def _to_json(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _to_json(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_to_json(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _from_json(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _from_json(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_from_json(item) for item in value]
+    return math.nan if value is None else value
+
+
+def _commit() -> str:
+    """The checkout's commit, marked where files differ from it; `unknown` outside a checkout."""
+    command = ["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return done.stdout.strip()

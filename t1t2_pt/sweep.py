@@ -1,0 +1,129 @@
+"""Many runs: what is stored is taken from the store, the rest is trained in groups and stored.
+
+Runs of one structure and one split of the data share a compiled graph and train together, some at a
+time; each group is stored when it is done, so that Ctrl-C loses the current group only.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import math
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from t1t2_pt.backends import Backend
+from t1t2_pt.config import RunConfig
+from t1t2_pt.datasets import Split, load_split
+from t1t2_pt.runs import RunStore, StoredRun, finished_run
+from t1t2_pt.training import train
+
+TOGETHER = 16
+
+
+@dataclasses.dataclass(frozen=True)
+class Sweep:
+    """Where and how runs are trained.
+
+    Parameters
+    ----------
+    store
+        Holds the runs.
+    backend
+        Trains those that are missing.
+    data_dir
+        Folder of the data sets; None looks in the usual places.
+    recompute
+        Train stored runs again.
+    together
+        The largest number of runs that train at once.
+    quiet
+        No progress and no messages.
+    """
+
+    store: RunStore
+    backend: Backend
+    data_dir: Path | None = None
+    recompute: bool = False
+    together: int = TOGETHER
+    quiet: bool = False
+
+    def run(self, configs: Sequence[RunConfig]) -> list[StoredRun]:
+        """The runs of these configs, in order, trained where the store does not have them.
+
+        Raises
+        ------
+        InputError
+            If the data cannot be loaded, before anything is trained.
+        """
+        wanted = list(dict.fromkeys(configs))
+        found = {} if self.recompute else {config: run for config in wanted if (run := self.store.get(config))}
+        missing = [config for config in wanted if config not in found]
+        self._say(f"{len(wanted)} runs: {len(found)} in the store, {len(missing)} to train on {self.backend.name}")
+        groups = list(_groups(missing, self.together))
+        split = functools.lru_cache(maxsize=1)(self._split)
+        for group in groups:  # bad data are found before training starts
+            split(*_data_key(group[0]))
+        with self._progress(missing) as (start, advance):
+            for group in groups:
+                start(len(group))
+                data = split(*_data_key(group[0]))
+                steps = group[0].steps_per_epoch * len(group)
+                trained = train(group, data, self.backend, lambda _, steps=steps: advance(steps))
+                runs = [finished_run(run, self.backend, data.provenance) for run in trained]
+                self.store.put(runs)
+                found |= {run.config: run for run in runs}
+        return [found[config] for config in configs]
+
+    def _split(self, *key) -> Split:
+        return load_split(*key, data_dir=self.data_dir)
+
+    def _say(self, text: str) -> None:
+        if not self.quiet:
+            print(text, file=sys.stderr, flush=True)
+
+    @contextlib.contextmanager
+    def _progress(self, configs: Sequence[RunConfig]) -> Iterator[tuple[Callable[[int], None], Callable[[int], None]]]:
+        """Yield (a group of so many runs starts, so many steps are done)."""
+        columns = (
+            TextColumn("training"),
+            BarColumn(),
+            TextColumn("runs {task.fields[runs]}/" + str(len(configs))),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+        )
+        console = Console(stderr=True)
+        with Progress(*columns, console=console, disable=self.quiet or not configs) as progress:
+            task = progress.add_task("training", total=sum(config.steps for config in configs), runs=0)
+            begun = 0
+
+            def start(runs: int) -> None:
+                nonlocal begun
+                begun += runs
+                progress.update(task, runs=begun)
+
+            yield start, lambda steps: progress.advance(task, steps)
+
+
+def _data_key(config: RunConfig) -> tuple:
+    return config.dataset, config.t1_samples, config.t2_samples, config.split_seed
+
+
+def _groups(configs: Sequence[RunConfig], together: int) -> Iterator[list[RunConfig]]:
+    """Runs that can train together, in groups of nearly equal size, so that few sizes are compiled."""
+    by_structure: dict[str, list[RunConfig]] = {}
+    for config in configs:
+        by_structure.setdefault(config.structure(), []).append(config)
+    for same in by_structure.values():
+        count = math.ceil(len(same) / together)
+        size, larger = divmod(len(same), count)
+        start = 0
+        for number in range(count):
+            end = start + size + (number < larger)
+            yield same[start:end]
+            start = end
