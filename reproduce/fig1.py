@@ -71,7 +71,7 @@ PRESETS = {
         starts=10,
     ),
 }
-LOWEST_L2 = 1e-6
+NO_L2 = -5.6  # where the logarithmic axis of the left panel shows penalties too weak to matter, and 0
 PANELS = {"left": "log10_l2", "right": "hidden_noise"}
 
 
@@ -114,6 +114,9 @@ def draw(trained: Runs, preset: str, reference: Path | None):
         if reference is not None:
             rows += _draw_reference(axes, panel, vertical, reference)
         axes.set(xlabel=LABELS["input_noise"], ylabel=LABELS[vertical])
+        if vertical == "log10_l2":
+            ticks = np.arange(-5, axes.get_ylim()[1])
+            axes.set_yticks([NO_L2, *ticks], ["0", *(f"{tick:g}" for tick in ticks)])
         axes.set_title("noise and L2 penalty" if panel == "left" else "noise at input and hidden layers")
     caption = _caption(trained, preset, reference is not None)
     add_caption(figure, caption)
@@ -133,8 +136,7 @@ def _grid_rows(panel: str, vertical: str, grid) -> list[dict]:
 def _path_rows(panel: str, vertical: str, number: int, run) -> list[dict]:
     heights = run.history["l2" if vertical == "log10_l2" else vertical]
     if vertical == "log10_l2":
-        # The penalty can reach 0; the axis ends where the smallest penalty of the grid would be invisible.
-        heights = np.log10(np.maximum(heights, LOWEST_L2)).tolist()
+        heights = np.log10(np.maximum(heights, 10**NO_L2)).tolist()
     return [
         {"panel": panel, "kind": "tuned", "run": number, "epoch": int(epoch), "n0": n0, "y_axis": vertical, "y": y}
         for epoch, n0, y in zip(run.history["epoch"], run.history["input_noise"], heights, strict=True)
@@ -164,7 +166,8 @@ def _caption(trained: Runs, preset: str, with_reference: bool) -> str:
     backends = " and ".join(sorted({run.provenance["backend"] for run in every}))
     widths = "×".join(map(str, config.hidden))
     text = (
-        f"T1-T2 tuning (white paths, square: start, star: end) over the test cost of fixed hyperparameters. "
+        f"T1-T2 tuning (white paths, square: start, star: end) over the test cost of fixed hyperparameters; "
+        f"0 on the left axis: an L2 penalty below 10^{NO_L2}. "
         f"Preset {preset}: MNIST, T1 {config.t1_samples:,}, T2 {config.t2_samples:,}, test 10,000 samples; "
         f"{widths} ReLU network, {config.epochs} epochs; {len(every) - tuned} fixed and {tuned} tuned runs; "
         f"backend {backends}."

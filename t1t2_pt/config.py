@@ -237,8 +237,14 @@ class RunConfig:
         return json.loads(json.dumps(dataclasses.asdict(self)))
 
     def digest(self) -> str:
-        """SHA-256 (hex) of the canonical form: the run's name in the store."""
-        canonical = json.dumps([DIGEST_VERSION, self.as_dict()], sort_keys=True, separators=(",", ":"))
+        """SHA-256 (hex) of the canonical form: the run's name in the store.
+
+        A run that tunes nothing is the same whatever its tuning fields say.
+        """
+        values = self.as_dict()
+        if not self.tune:
+            values = {name: value for name, value in values.items() if field_info(name)["group"] != "tuning"}
+        canonical = json.dumps([DIGEST_VERSION, values], sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     def structure(self) -> str:
