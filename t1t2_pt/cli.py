@@ -16,7 +16,7 @@ from t1t2_pt.doctor import examine
 from t1t2_pt.errors import InputError
 from t1t2_pt.files import check_can_write, replacing
 from t1t2_pt.options import OneLineParser, metavar, read_field, show_value
-from t1t2_pt.runs import RunStore, StoredRun, default_store
+from t1t2_pt.runs import RunStore, StoredRun, default_store, final_level
 from t1t2_pt.sweep import Sweep
 
 GROUPS = {
@@ -146,8 +146,10 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _levels(run: StoredRun, name: str) -> str:
-    columns = [column for column in run.final if column == name or column.rsplit("_", 1)[0] == name]
-    return ",".join(f"{run.final[column]:.3g}" for column in columns if "/" not in column) or "-"
+    if getattr(run.config, name) is None:
+        return "-"
+    levels = final_level(run, name)
+    return ",".join(f"{level:.3g}" for level in (levels if isinstance(levels, tuple) else (levels,)))
 
 
 def _show_run(options: argparse.Namespace) -> int:

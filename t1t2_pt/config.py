@@ -285,11 +285,12 @@ def run_config(**values: Any) -> RunConfig:
     try:
         return RunConfig(**values)
     except pydantic.ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = str(first["loc"][0]) if first["loc"] else "run"
-        remedy = field_info(name)["remedy"] if name in FIELDS else "check the value"
-        problem = first["msg"][0].lower() + first["msg"][1:]
-        raise InputError(name, values.get(name), problem, remedy) from None
+        name = str(error.errors()[0]["loc"][0])
+        errors = [e for e in error.errors(include_url=False) if e["loc"][0] == name]
+        # Of the kinds of value that a field takes, tell about the one that was meant.
+        told = max(errors, key=lambda e: len(e["loc"])) if isinstance(values[name], tuple) else errors[0]
+        problem = told["msg"][0].lower() + told["msg"][1:]
+        raise InputError(name, values[name], problem, field_info(name)["remedy"]) from None
 
 
 def replace(config: RunConfig, **changes: Any) -> RunConfig:

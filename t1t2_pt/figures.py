@@ -27,6 +27,7 @@ PRESETS = {
     "laptop": "the real data set, at most 30 minutes on 2 cores",
     "paper": "the paper's network, data, epochs and grid, for a GPU or a cluster",
 }
+LARGEST_SEED = 1_000_000  # leaves room for the seeds that a script counts up from it
 REFERENCE = REPOSITORY / "data" / "reference"
 
 Runs = Mapping[str, Sequence[StoredRun]]
@@ -44,6 +45,8 @@ class FigureScript:
         What it shows, for `--help`.
     runs
         `runs(preset, seed)` gives the configs wanted, by the name of their part in the figure.
+    reruns
+        `reruns(runs)` gives more configs, which depend on how the first runs ended; None: no more.
     draw
         `draw(runs, preset, reference)` gives figure, table of the plotted numbers, and caption;
         `reference` is the folder of the paper's own numbers, or None to leave them out.
@@ -53,6 +56,7 @@ class FigureScript:
     summary: str
     runs: Callable[[str, int], dict[str, list[RunConfig]]]
     draw: Callable[[Runs, str, Path | None], tuple[Figure, pd.DataFrame, str]]
+    reruns: Callable[[Runs], dict[str, list[RunConfig]]] | None = None
 
 
 def main(script: FigureScript, arguments: Sequence[str] | None = None) -> int:
@@ -98,6 +102,8 @@ def parser(script: FigureScript) -> argparse.ArgumentParser:
 
 def _run(script: FigureScript, options: argparse.Namespace) -> int:
     check_can_write("--out", options.out / f"{script.name}.png")
+    if not 0 <= options.seed <= LARGEST_SEED:
+        raise InputError("--seed", options.seed, "is out of range", f"give a whole number from 0 to {LARGEST_SEED}")
     backend = get_backend(options.backend)
     wanted = script.runs(options.preset, options.seed)
     sweep = Sweep(
@@ -107,8 +113,9 @@ def _run(script: FigureScript, options: argparse.Namespace) -> int:
         recompute=options.recompute,
         quiet=options.quiet,
     )
-    trained = iter(sweep.run([config for configs in wanted.values() for config in configs]))
-    runs = {part: [next(trained) for _ in configs] for part, configs in wanted.items()}
+    runs = sweep.run_parts(wanted)
+    if script.reruns is not None:
+        runs |= sweep.run_parts(script.reruns(runs))
     with matplotlib.rc_context(STYLE):
         figure, table, caption = script.draw(runs, options.preset, REFERENCE if options.reference else None)
     for path in save_figure(figure, table, options.out, script.name, caption):

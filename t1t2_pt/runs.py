@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from t1t2_pt.backends import Backend
-from t1t2_pt.config import RunConfig, run_config
+from t1t2_pt.config import RunConfig, replace, run_config
 from t1t2_pt.errors import InputError
 from t1t2_pt.files import check_can_write
-from t1t2_pt.training import History, Trained
+from t1t2_pt.training import History, Trained, layer_columns
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 APPLICATION_ID = 0x54315432  # "T1T2"
@@ -87,6 +87,32 @@ class StoredRun:
             provenance=dict(values["provenance"]),
             finished=values["finished"],
         )
+
+
+def untuned(config: RunConfig) -> RunConfig:
+    """The same run with its hyperparameters fixed at their initial values."""
+    return replace(config, tune=())
+
+
+def rerun_config(run: StoredRun) -> RunConfig:
+    """A new run from the start with the hyperparameters fixed at those that T1-T2 ended with (Section 3)."""
+    config = run.config
+    levels = {name: final_level(run, name) for name in config.tune}
+    if config.noise_before_softmax == "fixed" and "hidden_noise" in levels:
+        # The last layer kept its initial noise: the layers no longer share one level.
+        hidden = levels["hidden_noise"]
+        per_layer = list(hidden) if isinstance(hidden, tuple) else [hidden] * len(config.hidden)
+        initial = config.hidden_noise
+        per_layer[-1] = initial[-1] if isinstance(initial, tuple) else initial
+        levels["hidden_noise"] = tuple(per_layer)
+    return replace(untuned(config), **levels)
+
+
+def final_level(run: StoredRun, name: str) -> float | tuple[float, ...]:
+    """Where a hyperparameter ended: a number where tied, else one per layer."""
+    if not isinstance(getattr(run.config, name), tuple):
+        return run.final[name]
+    return tuple(run.final[column] for column in layer_columns(name, len(getattr(run.config, name))))
 
 
 def default_store() -> Path:
@@ -198,11 +224,14 @@ class RunStore:
             connection.close()
 
     def _check(self, connection: sqlite3.Connection) -> None:
+        connection.execute("BEGIN")  # one view of all three, while another process may be making the store
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         if application == APPLICATION_ID and version > SCHEMA_VERSION:
             raise self._error(f"was written by a newer version of t1t2_pt (schema {version})")
-        if application != APPLICATION_ID:
+        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        connection.execute("COMMIT")
+        if application != APPLICATION_ID and tables:
             raise self._error("is not a run store")
 
     def _make(self, connection: sqlite3.Connection) -> None:

@@ -9,7 +9,8 @@ import dataclasses
 import functools
 import math
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -62,21 +63,26 @@ class Sweep:
         wanted = list(dict.fromkeys(configs))
         found = {} if self.recompute else {config: run for config in wanted if (run := self.store.get(config))}
         missing = [config for config in wanted if config not in found]
-        self._say(f"{len(wanted)} runs: {len(found)} in the store, {len(missing)} to train on {self.backend.name}")
         groups = list(_groups(missing, self.together))
         split = functools.lru_cache(maxsize=1)(self._split)
         for group in groups:  # bad data are found before training starts
             split(*_data_key(group[0]))
-        with self._progress(missing) as (start, advance):
+        self._say(f"{len(wanted)} runs: {len(found)} in the store, {len(missing)} to train on {self.backend.name}")
+        with self._progress(missing) as (advance, finish):
             for group in groups:
-                start(len(group))
                 data = split(*_data_key(group[0]))
                 steps = group[0].steps_per_epoch * len(group)
                 trained = train(group, data, self.backend, lambda _, steps=steps: advance(steps))
                 runs = [finished_run(run, self.backend, data.provenance) for run in trained]
                 self.store.put(runs)
                 found |= {run.config: run for run in runs}
+                finish(len(group))
         return [found[config] for config in configs]
+
+    def run_parts(self, parts: Mapping[str, Sequence[RunConfig]]) -> dict[str, list[StoredRun]]:
+        """As `run`, for configs by the name of their part in an experiment."""
+        runs = iter(self.run([config for configs in parts.values() for config in configs]))
+        return {part: [next(runs) for _ in configs] for part, configs in parts.items()}
 
     def _split(self, *key) -> Split:
         return load_split(*key, data_dir=self.data_dir)
@@ -87,27 +93,31 @@ class Sweep:
 
     @contextlib.contextmanager
     def _progress(self, configs: Sequence[RunConfig]) -> Iterator[tuple[Callable[[int], None], Callable[[int], None]]]:
-        """Yield (a group of so many runs starts, so many steps are done)."""
+        """Yield (so many steps are done, so many runs are stored); a bar in a terminal, lines elsewhere."""
+        console = Console(stderr=True)
         columns = (
-            TextColumn("training"),
+            TextColumn("{task.fields[runs]} of " + f"{len(configs)} runs"),
             BarColumn(),
-            TextColumn("runs {task.fields[runs]}/" + str(len(configs))),
             TextColumn("{task.percentage:>3.0f}%"),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
         )
-        console = Console(stderr=True)
-        with Progress(*columns, console=console, disable=self.quiet or not configs) as progress:
+        shown = not self.quiet and bool(configs)
+        with Progress(*columns, console=console, disable=not (shown and console.is_terminal)) as progress:
             task = progress.add_task("training", total=sum(config.steps for config in configs), runs=0)
-            begun = 0
+            start, stored = time.monotonic(), 0
 
-            def start(runs: int) -> None:
-                nonlocal begun
-                begun += runs
-                progress.update(task, runs=begun)
+            def finish(runs: int) -> None:
+                nonlocal stored
+                stored += runs
+                progress.update(task, runs=stored)
+                if shown and not console.is_terminal:
+                    elapsed, share = time.monotonic() - start, progress.tasks[0].percentage / 100
+                    left = elapsed / share - elapsed
+                    self._say(f"{stored} of {len(configs)} runs, {elapsed:.0f} s, about {left:.0f} s left")
 
-            yield start, lambda steps: progress.advance(task, steps)
+            yield lambda steps: progress.advance(task, steps), finish
 
 
 def _data_key(config: RunConfig) -> tuple:

@@ -168,16 +168,18 @@ def _initial_row(config: RunConfig) -> dict[str, float]:
     return {"epoch": 0, "seconds": 0.0, **_hyper_columns(config, hyperparameter_values(config))}
 
 
+def layer_columns(name: str, layers: int) -> list[str]:
+    """History columns of a hyperparameter that has one number per layer: `hidden_noise_1`, ..., `l2_0`, ..."""
+    first = 1 if name == "hidden_noise" else 0
+    return [f"{name}_{layer}" for layer in range(first, first + layers)]
+
+
 def _hyper_columns(config: RunConfig, values: Arrays) -> dict[str, float]:
-    """`input_noise`, `hidden_noise`, `l2` where tied; `hidden_noise_1`, `l2_0`, ... by layer where not."""
     columns = {}
     for name in config.hyperparameters:
         value = np.asarray(values[name])
-        if value.ndim == 0:
-            columns[name] = float(value)
-        else:
-            first = 1 if name == "hidden_noise" else 0
-            columns |= {f"{name}_{layer}": float(v) for layer, v in enumerate(value, start=first)}
+        names = [name] if value.ndim == 0 else layer_columns(name, len(value))
+        columns |= dict(zip(names, value.reshape(-1).tolist(), strict=True))
     return columns
 
 

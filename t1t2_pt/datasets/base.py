@@ -57,7 +57,7 @@ def split_rows(samples: int, t1: int, t2: int, seed: int) -> tuple[np.ndarray, n
             "t1_samples",
             t1,
             f"with {t2} t2_samples exceeds the {samples} training samples",
-            f"give at most {samples - t2}",
+            f"give at most {samples} together",
         )
     order = np.random.Generator(np.random.Philox(seed)).permutation(samples)
     return order[:t1], order[t1 : t1 + t2]

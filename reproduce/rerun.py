@@ -1,0 +1,103 @@
+"""Does tuning help? Test error with the initial hyperparameters, after T1-T2, and of the rerun.
+
+From the random starts of Figure 1, over five seeds: each start is trained with its hyperparameters
+fixed, tuned by T1-T2, and trained anew with those that T1-T2 ended with. A start counts as poor when
+its fixed test error lies in the worse half of the grid of its panel and seed.
+"""
+
+import require_environment  # noqa: F401, I001  (must come first)
+
+import sys
+from pathlib import Path
+
+import fig1
+import numpy as np
+import pandas as pd
+
+from t1t2_pt.config import RunConfig
+from t1t2_pt.figures import FigureScript, Runs, main
+from t1t2_pt.plotting import COLOURS, add_caption, new_figure
+from t1t2_pt.runs import rerun_config, untuned
+
+SEEDS = 5
+NAMES = {"left": "input noise and L2", "right": "input and hidden noise"}
+
+
+def runs(preset: str, seed: int) -> dict[str, list[RunConfig]]:
+    """The runs of Figure 1 for each seed, and its starts with hyperparameters fixed."""
+    wanted = {}
+    for number in range(seed, seed + SEEDS):
+        for part, configs in fig1.runs(preset, number * 1000).items():
+            wanted[f"{number}/{part}"] = configs
+            if part.endswith("/tuned"):
+                wanted[f"{number}/{part.removesuffix('tuned')}before"] = [untuned(config) for config in configs]
+    return wanted
+
+
+def reruns(trained: Runs) -> dict[str, list[RunConfig]]:
+    """Every tuned run again, from the start, with what it found."""
+    return {
+        f"{part.removesuffix('tuned')}rerun": [rerun_config(run) for run in tuned]
+        for part, tuned in trained.items()
+        if part.endswith("/tuned")
+    }
+
+
+def tabulate(trained: Runs) -> pd.DataFrame:
+    """A row for each start: its errors in percent, and whether it was poor."""
+    rows = []
+    for part in trained:
+        if not part.endswith("/tuned"):
+            continue
+        seed, panel, _ = part.split("/")
+        median = np.median([run.final["test_error"] for run in trained[f"{seed}/{panel}/grid"]])
+        stages = {stage: trained[f"{seed}/{panel}/{stage}"] for stage in ("before", "tuned", "rerun")}
+        for start, stage in enumerate(zip(*stages.values(), strict=True)):
+            errors = {f"{name}_error": 100 * run.final["test_error"] for name, run in zip(stages, stage, strict=True)}
+            poor = errors["before_error"] > 100 * median
+            rows.append({"panel": panel, "seed": int(seed), "start": start, **errors, "poor": poor})
+    return pd.DataFrame(rows)
+
+
+def summary(table: pd.DataFrame) -> str:
+    """The table for the README, in Markdown."""
+    lines = [
+        "| hyperparameters | starts | mean test error: fixed at the start | after T1-T2 | rerun | lower in the rerun |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for panel, name in NAMES.items():
+        for poor, kind in ((True, "poor"), (False, "other")):
+            part = table[(table["panel"] == panel) & (table["poor"] == poor)]
+            means = " | ".join(f"{part[f'{stage}_error'].mean():.2f}%" for stage in ("before", "tuned", "rerun"))
+            lower = int((part["rerun_error"] < part["before_error"]).sum())
+            lines.append(f"| {name} | {len(part)} {kind} | {means} | {lower} of {len(part)} |")
+    return "\n".join(lines)
+
+
+def draw(trained: Runs, preset: str, reference: Path | None):
+    """Rerun against fixed, a point for each start; below the diagonal the rerun is better."""
+    table = tabulate(trained)
+    figure, panels = new_figure(9.6, 4.8, 2)
+    for axes, (panel, name) in zip(panels, NAMES.items(), strict=True):
+        points = table[table["panel"] == panel]
+        top = 1.05 * points[["before_error", "rerun_error"]].to_numpy().max()
+        axes.plot([0, top], [0, top], color="0.6", linewidth=0.8, zorder=0)
+        for poor, marker, colour, label in ((True, "o", COLOURS[1], "poor start"), (False, "^", COLOURS[0], "other")):
+            part = points[points["poor"] == poor]
+            axes.plot(part["before_error"], part["rerun_error"], marker, color=colour, alpha=0.8, label=label)
+        axes.set(xlim=(0, top), ylim=(0, top), aspect="equal", title=name)
+        axes.set(xlabel="test error with initial hyperparameters (%)", ylabel="test error with those T1-T2 found (%)")
+        axes.legend(loc="upper left")
+    config = next(iter(trained.values()))[0].config
+    caption = (
+        f"Networks retrained with the hyperparameters that T1-T2 found, against those trained with the initial ones. "
+        f"Preset {preset}: MNIST, T1 {config.t1_samples:,}, T2 {config.t2_samples:,}, test 10,000 samples; "
+        f"{config.epochs} epochs; {len(table)} starts over {table['seed'].nunique()} seeds."
+    )
+    add_caption(figure, caption)
+    print(summary(table))
+    return figure, table, caption
+
+
+if __name__ == "__main__":
+    sys.exit(main(FigureScript("rerun", __doc__, runs, draw, reruns)))

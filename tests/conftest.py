@@ -1,0 +1,52 @@
+"""Small data and models that the tests share."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from t1t2_pt.backends import BACKENDS
+from t1t2_pt.datasets import Split
+from t1t2_pt.runs import RunStore
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "reproduce"))
+
+TINY = {"hidden": (8, 6), "t1_samples": 60, "t2_samples": 30, "batch_size": 10, "epochs": 2, "interval": 3}
+
+
+def make_tiny_split(dtype: str = "float32") -> Split:
+    """Three blurred classes in 12 dimensions, 60 + 30 + 40 samples."""
+    rng = np.random.default_rng(7)
+    centres = rng.standard_normal((3, 12))
+    arrays = {}
+    for name, samples in (("t1", 60), ("t2", 30), ("test", 40)):
+        labels = rng.integers(0, 3, samples)
+        arrays[f"{name}_inputs"] = (centres[labels] + rng.standard_normal((samples, 12))).astype(dtype)
+        arrays[f"{name}_labels"] = labels.astype("int32")
+    return Split(arrays, 3, "three blurred classes made by the tests")
+
+
+@pytest.fixture
+def tiny_split() -> Split:
+    return make_tiny_split()
+
+
+@pytest.fixture
+def store(tmp_path) -> RunStore:
+    return RunStore(tmp_path / "runs.sqlite")
+
+
+@pytest.fixture(params=list(BACKENDS))
+def backend(request):
+    """Each backend that this machine has."""
+    return need(request.param)
+
+
+def need(name: str):
+    """The backend of that name, or skip where the machine lacks it (C needs a compiler)."""
+    missing = BACKENDS[name].missing()
+    if missing:
+        pytest.skip(f"backend {name} needs {missing}")
+    return BACKENDS[name]

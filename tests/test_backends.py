@@ -1,0 +1,179 @@
+"""The backends against each other: one graph, one noise, the same numbers."""
+
+import functools
+
+import numpy as np
+import pytest
+from conftest import TINY, make_tiny_split, need
+
+from t1t2_pt.backends import BACKENDS, build_program, get_backend, run_constants
+from t1t2_pt.config import run_config
+from t1t2_pt.errors import InputError
+from t1t2_pt.step import initial_state, make_network
+
+STEPS = 20
+NEVER = 10**6
+TOLERANCE = {"float64": 1e-9, "float32": 1e-4}
+
+
+def config(seed=0):
+    return run_config(
+        **TINY,
+        input_noise=0.3,
+        hidden_noise=(0.2, 0.4),
+        l2=1e-3,
+        tune=("input_noise", "hidden_noise", "l2"),
+        hyper_optimizer="adam",
+        noise_learning_rate=0.01,
+        l2_learning_rate=1e-4,
+        seed=seed,
+    )
+
+
+@functools.cache
+def trained(name, dtype, interval):
+    """Two runs after 20 steps on a backend: summed metrics, state, evaluation."""
+    configs = [config(seed) for seed in (0, 1)]
+    split = make_tiny_split(dtype)
+    population = compiled(name, dtype).populate(
+        split.arrays,
+        [{k: v.astype(dtype) for k, v in initial_state(c, network(split)).items()} for c in configs],
+        [run_constants(c, dtype) for c in configs],
+    )
+    rng = np.random.default_rng(0)
+    t1_rows = rng.integers(0, 60, (2, STEPS, 10)).astype("int32")
+    t2_rows = rng.integers(0, 30, (2, STEPS, 10)).astype("int32")
+    sums = population.epoch(0, 2 * STEPS, interval, t1_rows, t2_rows)
+    return sums, population.state(), population.evaluate()
+
+
+@functools.cache
+def compiled(name, dtype):
+    split = make_tiny_split(dtype)
+    return BACKENDS[name].compile(build_program(config(), network(split), split.samples, dtype))
+
+
+def network(split):
+    return make_network(config(), split.features, split.classes)
+
+
+@pytest.mark.parametrize("dtype", list(TOLERANCE))
+@pytest.mark.parametrize("interval", [NEVER, 1, 3], ids=["t1", "t1t2", "mixed"])
+@pytest.mark.parametrize("name", [n for n in BACKENDS if n != "jax"])
+def test_agrees_with_jax(name, interval, dtype):
+    need("jax")
+    need(name)
+    tolerance = TOLERANCE[dtype]
+    for ours, reference in zip(trained(name, dtype, interval), trained("jax", dtype, interval), strict=True):
+        # With no T1+T2 step a host loop has no sums of its metrics, and JAX has zeros.
+        for key in ours:
+            assert np.asarray(ours[key]).shape == np.asarray(reference[key]).shape
+            scale = np.abs(reference[key]).max()
+            np.testing.assert_allclose(ours[key], reference[key], rtol=tolerance, atol=tolerance * scale, err_msg=key)
+            assert key not in ours or np.isfinite(ours[key]).all()
+
+
+@pytest.mark.parametrize("dtype", list(TOLERANCE))
+def test_steps_move_what_they_should(dtype):
+    need("jax")
+    before = initial_state(config(), network(make_tiny_split()))
+    _, t1, _ = trained("jax", dtype, NEVER)
+    _, t1t2, _ = trained("jax", dtype, 1)
+    for name in ("input_noise", "hidden_noise", "l2"):
+        np.testing.assert_array_equal(t1[name][0], before[name].astype(dtype))
+        assert not np.isclose(t1t2[name][0], before[name], rtol=1e-6).any()
+    for name in ("weights_0", "bias_1"):
+        assert np.abs(t1[name][0] - before[name]).max() > 1e-3
+        assert t1[name].dtype == dtype
+
+
+def test_a_step_is_in_float32_throughout():
+    """No intermediate result of a float32 program is float64, on any path through it."""
+    from pytensor.compile.mode import JAX
+    from pytensor.graph.fg import FunctionGraph
+
+    from t1t2_pt.rewrites import accumulate_in_output_dtype
+
+    split = make_tiny_split()
+    program = build_program(config(), network(split), split.samples)
+    inputs = {**program.state, **program.per_run, **program.data, **program.clock, **program.rows}
+    outputs = [*program.t1t2.new_state.values(), *program.t1t2.metrics.values()]
+    graph = FunctionGraph(list(inputs.values()), outputs, clone=True)
+    JAX.optimizer.rewrite(graph)
+    accumulate_in_output_dtype.rewrite(graph)
+    assert [v for v in graph.variables if v.dtype == "float64"] == []
+    accumulators = {getattr(node.op, "acc_dtype", None) for node in graph.apply_nodes}
+    assert "float64" not in accumulators
+
+
+def test_runs_of_a_population_do_not_touch_each_other(backend):
+    """Each of two runs ends as it does alone."""
+    split = make_tiny_split()
+    program = compiled(backend.name, "float32")
+    rng = np.random.default_rng(1)
+    t1_rows = rng.integers(0, 60, (2, 6, 10)).astype("int32")
+    t2_rows = rng.integers(0, 30, (2, 2, 10)).astype("int32")
+    states = [initial_state(config(seed), network(split)) for seed in (0, 1)]
+    constants = [run_constants(config(seed), "float32") for seed in (0, 1)]
+
+    def train(runs):
+        population = program.populate(split.arrays, [states[r] for r in runs], [constants[r] for r in runs])
+        population.epoch(0, 6, 3, t1_rows[runs], t2_rows[runs])
+        return population.state(("weights_0", "input_noise"))
+
+    together = train([0, 1])
+    for run in (0, 1):
+        alone = train([run])
+        for name, value in alone.items():
+            np.testing.assert_allclose(together[name][run], value[0], rtol=2e-5, atol=1e-6)
+
+
+def test_state_given_is_not_changed(backend):
+    split = make_tiny_split()
+    state = initial_state(config(), network(split))
+    copy = {name: value.copy() for name, value in state.items()}
+    population = compiled(backend.name, "float32").populate(split.arrays, [state], [run_constants(config(), "float32")])
+    population.epoch(0, 6, 3, np.zeros((1, 2, 10), "int32"), np.zeros((1, 1, 10), "int32"))
+    for name, value in state.items():
+        np.testing.assert_array_equal(value, copy[name])
+
+
+class TestChoice:
+    def test_auto_takes_the_first_that_is_there(self, monkeypatch):
+        assert get_backend("auto").name == next(n for n, b in BACKENDS.items() if b.missing() is None)
+        monkeypatch.setattr(type(BACKENDS["jax"]), "missing", lambda self: "JAX")
+        assert get_backend("auto").name == "numba"
+
+    def test_missing_backend(self, monkeypatch):
+        monkeypatch.setattr(type(BACKENDS["jax"]), "missing", lambda self: "JAX (`pip install jax`)")
+        with pytest.raises(InputError, match=r"backend = 'jax': is not installed; install JAX"):
+            get_backend("jax")
+
+    def test_c_without_compiler(self, monkeypatch):
+        import pytensor
+
+        monkeypatch.setattr(pytensor.config, "cxx", "")
+        with pytest.raises(InputError, match=r"backend = 'c': is not installed; install a C\+\+ compiler"):
+            get_backend("c")
+
+    def test_unknown_backend(self):
+        with pytest.raises(InputError, match=r"backend = 'tpu': is unknown; give auto, jax, numba, c"):
+            get_backend("tpu")
+
+
+def test_jax_float64_setting_is_left_alone():
+    """PyTensor's JAX dispatch switches it globally when imported; this package must not."""
+    import subprocess
+    import sys
+
+    need("jax")
+    code = """
+import jax, jax.numpy as jnp
+jax.config.update("jax_enable_x64", {before})
+from t1t2_pt.backends.jax import _dispatch
+_dispatch()
+assert jax.config.jax_enable_x64 is {before}
+assert jnp.ones(1).dtype == "{dtype}"
+"""
+    for before, dtype in ((True, "float64"), (False, "float32")):
+        subprocess.run([sys.executable, "-c", code.format(before=before, dtype=dtype)], check=True)

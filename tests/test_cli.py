@@ -1,0 +1,246 @@
+"""The command and the figure scripts as a user meets them: results, and errors of one line."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import fig1
+import pytest
+from conftest import ROOT
+
+from t1t2_pt import cli, figures
+from t1t2_pt.backends import BACKENDS
+from t1t2_pt.config import FIELDS
+
+QUICK = ["--hidden", "10", "--t1-samples", "300", "--t2-samples", "100", "--epochs", "2", "--quiet"]
+
+
+@pytest.fixture
+def t1t2(tmp_path, capsys):
+    """Run the command in a folder of its own: (exit code, standard output, standard error)."""
+
+    def run(*arguments, store=True):
+        place = ["--store", str(tmp_path / "runs.sqlite")] if store else []
+        try:
+            code = cli.main([*arguments, *place])
+        except SystemExit as leaving:
+            code = leaving.code
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def script(tmp_path, capsys):
+    """Run Figure 1's script likewise."""
+
+    def run(*arguments):
+        declaration = figures.FigureScript("fig1", "Figure 1", fig1.runs, fig1.draw)
+        place = ["--store", str(tmp_path / "runs.sqlite"), "--out", str(tmp_path / "out")]
+        try:
+            code = figures.main(declaration, [*place, *arguments])
+        except SystemExit as leaving:
+            code = leaving.code
+        return code, capsys.readouterr().err
+
+    return run
+
+
+def test_train_list_show_export(t1t2, tmp_path):
+    options = [*QUICK, "--input-noise", "0.5", "--hidden-noise", "0.3", "--tune", "input_noise", "--interval", "1"]
+    code, out, _ = t1t2("train", *options, "--json")
+    assert code == 0
+    result = json.loads(out)
+    assert result["config"]["hidden"] == [10]
+    assert result["config"]["tune"] == ["input_noise"]
+    assert 0 < result["final"]["test_error"] < 1
+    assert len(result["history"]["epoch"]) == 3
+    assert result["provenance"]["data"].startswith("MNIST")
+
+    code, again, _ = t1t2("train", *options, "--json")
+    assert json.loads(again) == result  # from the store
+
+    code, out, _ = t1t2("runs", "list")
+    assert code == 0
+    assert result["digest"][:10] in out
+    code, out, _ = t1t2("runs", "list", "--json")
+    assert json.loads(out)["digest"] == result["digest"]
+
+    code, out, _ = t1t2("runs", "show", result["digest"][:8])
+    assert code == 0
+    assert "0.5 -> " in out
+    assert "were not finite" in out
+    code, out, _ = t1t2("runs", "show", result["digest"], "--json")
+    assert json.loads(out) == result
+
+    code, _, _ = t1t2("runs", "export", str(tmp_path / "all.jsonl"))
+    assert json.loads((tmp_path / "all.jsonl").read_text()) == result
+    code, _, _ = t1t2("runs", "export", str(tmp_path / "new" / "all.csv"), result["digest"])
+    lines = (tmp_path / "new" / "all.csv").read_text().splitlines()
+    assert lines[0].startswith("digest,epoch,seconds,input_noise")
+    assert len(lines) == 4
+
+
+def test_help_teaches(t1t2):
+    code, out, _ = t1t2("train", "--help", store=False)
+    assert code == 0
+    words = " ".join(out.split())
+    for name in FIELDS:
+        assert f"--{name.replace('_', '-')}" in words
+    for text in (
+        "n0, standard deviation of the Gaussian noise",
+        "(default: 1000,1000,1000)",
+        "(default: none)",
+        "example:",
+    ):
+        assert text in words
+    assert [line for line in out.splitlines() if line in ("data:", "network:", "tuning:", "where:")] == [
+        "data:",
+        "network:",
+        "tuning:",
+        "where:",
+    ]
+
+
+def test_doctor(t1t2):
+    code, out, _ = t1t2("doctor", store=False)
+    assert code == 0
+    for text in ("pytensor", "jax           works", "numba         works", "MNIST, the official files"):
+        assert text in out
+    code, out, _ = t1t2("doctor", "--json", store=False)
+    assert json.loads(out)["backends"]["jax"] == "works"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--input-noise", "-1"],
+            "t1t2: input_noise = -1.0: input should be greater than or equal to 0; give a number",
+        ),
+        (["--epochs", "lots"], "t1t2: epochs = 'lots': has the wrong form; give at least 1"),
+        (["--hidden", "10,ten"], "t1t2: hidden = '10,ten': has the wrong form; give widths"),
+        (["--dropout", "0.5"], "t1t2: unrecognized arguments: --dropout 0.5; try t1t2 --help"),
+        (["--t2-samples", "0"], "t1t2: t2_samples = 0: input should be greater than or equal to 1; give at least 1"),
+        (
+            ["--t1-samples", "60000"],
+            "t1t2: t1_samples = 60000: with 5000 t2_samples exceeds the 60000 training samples",
+        ),
+        (["--tune", "l2"], "t1t2: tune = ('l2',): l2 has no initial value; give l2 a number of 0 or more to start at"),
+        (["--backend", "tpu"], "t1t2: backend = 'tpu': is unknown; give auto, jax, numba, c"),
+        (["--data-dir", "/nowhere"], "t1t2: data_dir = '/nowhere': is not a folder; give the folder that holds"),
+        (["--store", "/dev/null/x"], "t1t2: store = '/dev/null/x': lies below /dev/null, which is not a folder"),
+    ],
+)
+def test_bad_input(t1t2, tmp_path, arguments, message):
+    code, out, err = t1t2("train", *(["--store", str(tmp_path / "runs.sqlite")]), *arguments, store=False)
+    assert code == 2
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert err.startswith(message)
+    assert os.listdir(tmp_path) == []
+
+
+def test_missing_backend(t1t2, tmp_path, monkeypatch):
+    monkeypatch.setattr(type(BACKENDS["jax"]), "missing", lambda self: "JAX (`pip install jax`)")
+    code, _, err = t1t2("train", *QUICK, "--backend", "jax")
+    assert code == 2
+    assert err == "t1t2: backend = 'jax': is not installed; install JAX (`pip install jax`), or give --backend auto\n"
+    assert os.listdir(tmp_path) == []
+
+
+def test_corrupt_data(t1t2, script, tmp_path, monkeypatch):
+    data = tmp_path / "data"
+    shutil.copytree(ROOT / "data" / "mnist", data / "mnist")
+    with open(data / "mnist" / "train-labels-idx1-ubyte.gz", "r+b") as stream:
+        stream.truncate(20_000)
+    for code, err in (t1t2("train", *QUICK, "--data-dir", str(data))[::2], script("--quiet", "--data-dir", str(data))):
+        assert code == 2
+        assert len(err.splitlines()) == 1
+        assert "train-labels-idx1-ubyte.gz': cannot be read" in err
+        assert "delete it to have it fetched again" in err
+    assert os.listdir(tmp_path) == ["data"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["runs", "list"], "store = "),
+        (["runs", "show", "abc"], "store = "),
+        (["runs", "export", "runs.txt"], "file = 'runs.txt': has an unknown ending; name it .jsonl or .csv"),
+        (["runs"], "the following arguments are required"),
+        ([], "the following arguments are required"),
+        (["fly"], "argument COMMAND: invalid choice: 'fly'"),
+    ],
+)
+def test_bad_commands(t1t2, tmp_path, arguments, message):
+    code, _, err = t1t2(*arguments, store=len(arguments) > 1)
+    assert code == 2
+    assert len(err.splitlines()) == 1
+    assert message in err
+    assert os.listdir(tmp_path) == []
+
+
+def test_unknown_digest(t1t2):
+    t1t2("train", *QUICK)
+    code, _, err = t1t2("runs", "show", "zzz")
+    assert code == 2
+    assert err.startswith("t1t2: digest = 'zzz': fits no stored run; give one that `t1t2 runs list` shows")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--preset", "huge"], "argument --preset: invalid choice: 'huge'"),
+        (["--out", "/dev/null/out"], "fig1: --out = '/dev/null/out/fig1.png': lies below /dev/null"),
+        (["--seed", "-1"], "fig1: --seed = -1: "),
+        (["--seed", "one"], "argument --seed: invalid int value: 'one'"),
+        (["--backend", "tpu"], "argument --backend: invalid choice: 'tpu'"),
+    ],
+)
+def test_bad_script_input(script, tmp_path, arguments, message):
+    code, err = script(*arguments)
+    assert code == 2
+    assert len(err.splitlines()) == 1
+    assert message in err
+    assert os.listdir(tmp_path) == []
+
+
+def test_script_outside_the_environment_says_how_to_set_up(tmp_path):
+    """A Python that has none of the packages."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
+    done = subprocess.run(
+        [tmp_path / "bare" / "bin" / "python", ROOT / "reproduce" / "fig1.py"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"]},
+    )
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "is not installed; run `make fig1`" in done.stderr
+
+
+def test_ctrl_c(script, monkeypatch):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(figures.Sweep, "run_parts", interrupted)
+    code, err = script()
+    assert code == 130
+    assert "finished runs are in the store" in err
+
+
+def test_find_python_says_what_is_needed(tmp_path):
+    """Without a suitable Python `make` tells which is needed and how to get it."""
+    (tmp_path / "python3").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "python3").chmod(0o755)
+    command = [shutil.which("bash"), ROOT / ".ci" / "find-python"]
+    done = subprocess.run(command, capture_output=True, text=True, env={"PATH": str(tmp_path)})
+    assert done.returncode == 2
+    assert "Python 3.12, 3.13 or 3.14 is needed" in done.stderr
+    assert Path(subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()).name

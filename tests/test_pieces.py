@@ -1,0 +1,127 @@
+"""Layers, costs, optimisers and schedules against plain NumPy."""
+
+import numpy as np
+import pytensor.tensor as pt
+import pytest
+import scipy.special
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pytensor.compile.mode import Mode
+
+from t1t2_pt import costs, layers
+from t1t2_pt.optimizers import MEMORY, OPTIMIZERS
+from t1t2_pt.rewrites import accumulate_in_output_dtype
+from t1t2_pt.schedules import SCHEDULES
+
+PLAIN = Mode(linker="py", optimizer="fast_compile")
+RNG = np.random.default_rng(0)
+
+
+def value(graph):
+    return graph.eval(mode=PLAIN)
+
+
+class TestCosts:
+    @settings(max_examples=25, deadline=None)
+    @given(scale=st.sampled_from([1e-3, 1.0, 50.0, 1e4]), seed=st.integers(0, 1000))
+    def test_cross_entropy(self, scale, seed):
+        rng = np.random.default_rng(seed)
+        logits, labels = scale * rng.standard_normal((7, 5)), rng.integers(0, 5, 7)
+        expected = -scipy.special.log_softmax(logits, axis=1)[np.arange(7), labels].mean()
+        ours = value(costs.cross_entropy(pt.constant(logits), pt.constant(labels)))
+        np.testing.assert_allclose(ours, expected, rtol=1e-10, atol=1e-12)
+
+    def test_cross_entropy_and_its_gradient_stay_finite(self):
+        logits = pt.constant(np.array([[1e30, -1e30, 0.0], [0.0, 0.0, 0.0]], np.float32))
+        cost = costs.cross_entropy(logits, pt.constant(np.array([0, 1], "int32")))
+        np.testing.assert_allclose(value(cost), np.log(3) / 2, rtol=1e-6)
+        gradient = value(pt.grad(cost, logits))
+        np.testing.assert_allclose(gradient[1], np.array([1, -2, 1]) / 6, rtol=1e-6)
+        assert np.isfinite(gradient).all()
+
+    def test_error_rate(self):
+        logits = pt.constant(np.eye(4))
+        assert value(costs.error_rate(logits, pt.constant(np.array([0, 1, 0, 0])))) == 0.5
+
+    def test_l2_penalty(self):
+        weights = [RNG.standard_normal((3, 4)), RNG.standard_normal((4, 2))]
+        graphs = [pt.constant(w) for w in weights]
+        squares = [np.sum(w**2) for w in weights]
+        np.testing.assert_allclose(value(costs.l2_penalty(graphs, pt.constant(0.3))), 0.3 * sum(squares))
+        per_layer = costs.l2_penalty(graphs, pt.constant(np.array([2.0, 3.0])))
+        np.testing.assert_allclose(value(per_layer), 2 * squares[0] + 3 * squares[1])
+
+
+class TestLayers:
+    def test_batch_normalise(self):
+        x, shift = 5 + 3 * RNG.standard_normal((50, 4)), RNG.standard_normal(4)
+        tensor = pt.constant(x)
+        y = value(layers.batch_normalise(tensor, layers.moments(tensor), pt.constant(shift)))
+        np.testing.assert_allclose(y.mean(0), shift, atol=1e-12)
+        np.testing.assert_allclose(y.std(0), 1, rtol=1e-6)
+
+    def test_relu_keeps_nan(self):
+        x = pt.constant(np.array([-1.0, 0.0, 2.0, np.nan]))
+        np.testing.assert_array_equal(value(layers.relu(x)), [0, 0, 2, np.nan])
+        gradient = value(pt.grad(layers.relu(x)[:3].sum(), x))
+        np.testing.assert_array_equal(gradient[:3], [0, 0, 1])
+
+
+class TestOptimizers:
+    @pytest.mark.parametrize("name", list(OPTIMIZERS))
+    def test_three_steps(self, name):
+        """Against the textbook recursion in NumPy."""
+        p = RNG.standard_normal(5)
+        memory = {key: np.zeros(5) for key in MEMORY[name]}
+        ours_p, ours_memory = p.copy(), {key: m.copy() for key, m in memory.items()}
+        velocity = first = second = np.zeros(5)
+        for count in (1, 2, 3):
+            g = RNG.standard_normal(5)
+            new, new_memory = OPTIMIZERS[name](
+                pt.constant(ours_p),
+                pt.constant(g),
+                {key: pt.constant(m) for key, m in ours_memory.items()},
+                pt.constant(0.1),
+                pt.constant(float(count)),
+            )
+            ours_p, ours_memory = value(new), {key: value(m) for key, m in new_memory.items()}
+            if name == "sgd":
+                p = p - 0.1 * g
+            elif name == "momentum":
+                velocity = 0.9 * velocity + g
+                p = p - 0.1 * velocity
+            else:
+                first, second = 0.9 * first + 0.1 * g, 0.999 * second + 0.001 * g**2
+                root = np.sqrt(1 - 0.999**count)
+                p = p - 0.1 * root / (1 - 0.9**count) * first / (np.sqrt(second) + 1e-8)
+            np.testing.assert_allclose(ours_p, p, rtol=1e-12)
+        assert set(ours_memory) == set(MEMORY[name])
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("constant", [1, 1, 1, 1, 1]),
+        ("linear", [1, 0.75, 0.5, 0.25, 0]),
+        ("hold_then_linear", [1, 1, 1, 0.5, 0]),
+    ],
+)
+def test_schedules(name, expected):
+    steps = pt.constant(100.0)
+    factors = [value(SCHEDULES[name](pt.constant(float(s)), steps, 0.5)) for s in (0, 25, 50, 75, 100)]
+    np.testing.assert_allclose(factors, expected)
+
+
+def test_sums_accumulate_in_their_own_dtype_after_the_rewrite():
+    from pytensor.graph.fg import FunctionGraph
+
+    x = pt.matrix("x", dtype="float32")
+    graph = FunctionGraph([x], [x.sum(axis=0), pt.prod(x, axis=1), x.max()], clone=True)
+
+    def accumulators():
+        return {getattr(node.op, "acc_dtype", None) for node in graph.apply_nodes} - {None}
+
+    assert accumulators() == {"float64"}
+    accumulate_in_output_dtype.rewrite(graph)
+    assert accumulators() == {"float32"}
+    assert [v.dtype for v in graph.outputs] == ["float32"] * 3

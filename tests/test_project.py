@@ -1,0 +1,185 @@
+"""The repository itself: locked packages in step, one direction of imports, README that runs."""
+
+import ast
+import json
+import re
+import tomllib
+
+import pytest
+import rattler
+import yaml
+from conftest import ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+CONDA_NAMES = {"matplotlib": "matplotlib-base"}
+CONDA_ONLY = {"python", "pip", "cxx-compiler", "setuptools"}
+
+
+def requirements(lines):
+    """Name and smallest version of each requirement."""
+    return dict(re.fullmatch(r"([\w-]+)(?:\[\w+\])?>=([\d.]+)", line).groups() for line in lines)
+
+
+WANTED = requirements(PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"])
+LOCKED = dict(re.findall(r"^([\w.-]+)==([\w.]+)", (ROOT / "requirements.lock").read_text(), flags=re.MULTILINE))
+
+
+def version(text):
+    return tuple(int(part) for part in text.split("."))
+
+
+def conda_specs():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    return [line for line in environment["dependencies"] if isinstance(line, str)]
+
+
+class TestEnvironments:
+    def test_lock_holds_every_requirement(self):
+        for name, least in WANTED.items():
+            assert name in LOCKED, f"{name}: run make lock"
+            assert version(LOCKED[name]) >= version(least), f"{name}: run make lock"
+
+    def test_lock_is_hashed_and_names_no_index(self):
+        text = (ROOT / "requirements.lock").read_text()
+        blocks = re.split(r"\n(?=[\w.-]+==)", text)
+        assert len(blocks) == len(LOCKED)
+        assert all("--hash=sha256:" in block for block in blocks)
+        assert not re.search(r"https?://|--index-url|--find-links|file:", text)
+
+    def test_lock_fits_what_is_installed(self):
+        """The tests ran with the packages that the lock names."""
+        import importlib.metadata
+
+        for name in WANTED:
+            assert importlib.metadata.version(name) == LOCKED[name], name
+
+    @pytest.mark.parametrize("line", conda_specs())
+    def test_conda_line_is_a_match_spec(self, line):
+        spec = rattler.MatchSpec(line, strict=True)
+        assert spec.name is not None
+
+    def test_conda_environment_has_the_same_requirements(self):
+        lines = {line.split(">=")[0].split("=")[0]: line for line in conda_specs()}
+        for name, least in WANTED.items():
+            assert lines.pop(CONDA_NAMES.get(name, name)) == f"{CONDA_NAMES.get(name, name)}>={least}"
+        assert set(lines) == CONDA_ONLY
+        build = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
+        assert build == [lines["setuptools"]]
+
+    def test_python_versions_agree(self):
+        pinned = (ROOT / ".python-version").read_text().strip()
+        assert f"python={pinned}" in conda_specs()
+        assert PROJECT["requires-python"] == ">=3.12"
+        assert pinned == "3.13"
+
+    def test_versions_agree(self):
+        import t1t2_pt
+
+        citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+        assert PROJECT["version"] == t1t2_pt.__version__ == citation["version"]
+
+    def test_each_requirement_is_explained(self):
+        text = (ROOT / "pyproject.toml").read_text()
+        for line in text[text.index("dependencies = [") : text.index("[project.scripts]")].splitlines():
+            if re.match(r'\s+"', line):
+                assert re.search(r'",\s+# \w', line), line
+
+
+# Lowest first: a room imports only from rooms before it.
+ROOMS = [
+    *("errors", "files", "config", "noise", "rewrites", "hypergradient", "layers", "costs", "networks"),
+    *("optimizers", "schedules", "step", "evaluation", "backends", "datasets", "training", "runs", "sweep"),
+    *("plotting", "options", "doctor", "figures", "cli"),
+]
+
+
+def test_imports_go_one_way():
+    for path in sorted((ROOT / "t1t2_pt").rglob("*.py")):
+        room = path.relative_to(ROOT / "t1t2_pt").parts[0].removesuffix(".py")
+        if room == "__init__":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [f"{node.module}.{a.name}" for a in node.names] if isinstance(node, ast.ImportFrom) else []
+            names += [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            for name in names:
+                parts = name.split(".")
+                if parts[0] == "t1t2_pt" and parts[1] != room:
+                    assert ROOMS.index(parts[1]) < ROOMS.index(room), f"{path.name} imports {name}"
+
+
+def test_no_file_is_long():
+    for path in [*ROOT.glob("t1t2_pt/**/*.py"), *ROOT.glob("reproduce/*.py"), *ROOT.glob("tests/*.py")]:
+        assert len(path.read_text().splitlines()) < 500, path.name
+
+
+def test_modules_and_public_functions_are_documented():
+    for path in ROOT.glob("t1t2_pt/**/*.py"):
+        tree = ast.parse(path.read_text())
+        assert ast.get_docstring(tree), path.name
+        for node in tree.body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+                assert ast.get_docstring(node), f"{path.name}: {node.name}"
+
+
+def test_data_notes_have_the_right_checksums():
+    from t1t2_pt.datasets.mnist import CONTENTS
+
+    note = (ROOT / "data" / "mnist" / "README.md").read_text()
+    for name, digest in CONTENTS.items():
+        assert f"| {name} |" in note
+        assert digest in note
+
+
+README = (ROOT / "README.md").read_text()
+
+
+class TestReadme:
+    def test_example_runs(self, capsys):
+        """The code that shows `hypergradient` on one's own graph, in at most 15 lines."""
+        (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+        assert len([line for line in code.splitlines() if line.strip()]) <= 15
+        names = {}
+        exec(compile(code, "README.md", "exec"), names)
+        assert 0 < float(names["strength"].get_value()) < 1.0
+        assert "validation cost" in capsys.readouterr().out
+
+    def test_files_and_commands_exist(self):
+        makefile = (ROOT / "Makefile").read_text()
+        for target in re.findall(r"`make ([a-z0-9-]+)", README):
+            assert f"\n{target}:" in makefile, target
+        for name in re.findall(r"\]\((?!http|#)([^)]+)\)", README):
+            assert (ROOT / name).exists(), name
+
+    def test_table_is_the_committed_result(self):
+        import pandas as pd
+        import rerun
+
+        table = pd.read_csv(ROOT / "figures" / "rerun.csv")
+        assert rerun.summary(table) in README
+
+    def test_poor_starts_improve(self):
+        """At least 9 of 10 poor starts have a lower error in the rerun, over at least 5 seeds."""
+        import pandas as pd
+
+        table = pd.read_csv(ROOT / "figures" / "rerun.csv")
+        poor = table[table["poor"]]
+        assert table["seed"].nunique() >= 5
+        assert len(poor) >= 20
+        assert (poor["rerun_error"] < poor["before_error"]).mean() >= 0.9
+
+
+def test_committed_runs_are_what_they_say():
+    """Each exported run can be read, and bears the digest of its config."""
+    import gzip
+
+    from t1t2_pt.runs import StoredRun
+
+    files = sorted((ROOT / "data" / "results").glob("*.jsonl.gz"))
+    assert files
+    for path in files:
+        lines = gzip.decompress(path.read_bytes()).decode().splitlines()
+        for line in lines:
+            values = json.loads(line)
+            run = StoredRun.from_dict(values)
+            assert run.digest == values["digest"]
+            assert {"backend", "pytensor", "commit", "data"} <= set(run.provenance)

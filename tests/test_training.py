@@ -1,0 +1,179 @@
+"""The loop: batches, history, reproducibility, and that tuning moves towards better settings."""
+
+import math
+
+import numpy as np
+import pytest
+from conftest import TINY
+
+from t1t2_pt.backends import get_backend
+from t1t2_pt.config import replace, run_config
+from t1t2_pt.training import t1_rows, t2_rows, train
+
+BOTH = ("input_noise", "hidden_noise")
+
+
+def tiny(**changes):
+    return run_config(**{**TINY, "input_noise": 0.4, "hidden_noise": 0.4, **changes})
+
+
+@pytest.fixture(scope="module")
+def backend():
+    return get_backend("auto")
+
+
+def test_history_has_a_row_per_epoch(tiny_split, backend):
+    (run,) = train([tiny(tune=BOTH, l2=0.01)], tiny_split, backend)
+    lengths = {len(column) for column in run.history.values()}
+    assert lengths == {3}
+    assert run.history["epoch"] == [0, 1, 2]
+    assert set(run.history) == {
+        *("epoch", "seconds", "input_noise", "hidden_noise", "l2"),
+        *("train_cost", "train_error", "penalty", "learning_rate", "repaired_gradients"),
+        *("validation_cost", "repaired_hypergradients", "input_noise/learning_rate", "hidden_noise/learning_rate"),
+        *("t1_cost", "t1_error", "t2_cost", "t2_error", "test_cost", "test_error"),
+    }
+    assert run.history["input_noise"][0] == np.float32(0.4)
+    assert run.history["input_noise"][1] != np.float32(0.4)
+    assert run.history["l2"] == [float(np.float32(0.01))] * 3
+    assert math.isnan(run.history["t1_cost"][0])
+    assert all(math.isfinite(value) for value in run.final.values())
+    assert run.final["repaired_gradients"] == 0
+    assert run.diverged_at is None
+
+
+def test_evaluations_can_be_left_to_the_end(tiny_split, backend):
+    (run,) = train([tiny(evaluate_every=0, epochs=3)], tiny_split, backend)
+    assert [math.isnan(v) for v in run.history["test_error"]] == [True, True, True, False]
+
+
+def test_per_layer_columns(tiny_split, backend):
+    (run,) = train([tiny(hidden_noise=(0.1, 0.2), l2=(0.0, 0.01, 0.02), tune=("hidden_noise",))], tiny_split, backend)
+    assert run.history["hidden_noise_1"][0] == pytest.approx(0.1)
+    assert run.history["hidden_noise_2"][-1] != pytest.approx(0.2, abs=1e-6)
+    assert [run.final[f"l2_{i}"] for i in range(3)] == pytest.approx([0.0, 0.01, 0.02])
+
+
+def test_same_seed_same_numbers_other_seed_others(tiny_split, backend):
+    runs = train([tiny(tune=BOTH), tiny(tune=BOTH), tiny(tune=BOTH, seed=1)], tiny_split, backend)
+    first, same, other = ({k: v for k, v in run.final.items() if k != "seconds"} for run in runs)
+    assert first == same
+    assert first["train_cost"] != other["train_cost"]
+
+
+def test_learning_rate_follows_its_schedule(tiny_split, backend):
+    (run,) = train([tiny(epochs=4, schedule="linear", learning_rate=0.5)], tiny_split, backend)
+    expected = [0.5 * np.mean([1 - step / 24 for step in range(6 * e, 6 * e + 6)]) for e in range(4)]
+    np.testing.assert_allclose(run.history["learning_rate"][1:], expected, rtol=1e-5)
+
+
+def test_differing_structures_are_refused(tiny_split, backend):
+    with pytest.raises(ValueError, match="2 runs of differing structure"):
+        train([tiny(), tiny(epochs=3)], tiny_split, backend)
+
+
+def test_on_epoch_is_called(tiny_split, backend):
+    seen = []
+    train([tiny()], tiny_split, backend, seen.append)
+    assert seen == [1, 2]
+
+
+def test_divergence_is_told(tiny_split, backend):
+    config = tiny(learning_rate=1e38, optimizer="sgd", gradient_norm=None, batch_norm=False)
+    broken, sound = train([config, replace(config, learning_rate=0.01)], tiny_split, backend)
+    assert broken.diverged_at in (1, 2)
+    assert sum(broken.history["repaired_gradients"][1:]) > 0
+    assert sound.diverged_at is None
+
+
+class TestBatches:
+    config = run_config(hidden=(4,), t1_samples=1050, t2_samples=230, batch_size=100, seed=9)
+
+    def test_an_epoch_uses_each_sample_at_most_once(self):
+        rows = t1_rows(self.config, 1)
+        assert rows.shape == (10, 100)
+        assert rows.dtype == np.int32
+        assert len(np.unique(rows)) == 1000
+        assert 0 <= rows.min() <= rows.max() < 1050
+
+    def test_epochs_and_seeds_differ(self):
+        first = t1_rows(self.config, 1)
+        np.testing.assert_array_equal(first, t1_rows(self.config, 1))
+        assert (first != t1_rows(self.config, 2)).mean() > 0.9
+        assert (first != t1_rows(replace(self.config, seed=10), 1)).mean() > 0.9
+
+    def test_t2_goes_through_passes(self):
+        first, second, third = (t2_rows(self.config, step) for step in range(3))
+        assert len(np.unique([first, second])) == 200
+        assert (t2_rows(self.config, 0) == first).all()
+        assert (third != first).any()
+        assert third.max() < 230
+
+
+def test_interval_decides_how_often_hyperparameters_move(tiny_split, backend):
+    """6 steps an epoch and an interval of 4: steps 4, 8 and 12 are T1+T2 steps, in epochs 1, 2 and 2."""
+    config = tiny(interval=4, tune=("l2",), l2=1.0, hyper_optimizer="sgd", l2_learning_rate=0.0)
+    (run,) = train([config], tiny_split, backend)
+    assert run.history["l2/learning_rate"][1:] == [0.0, 0.0]
+    (run,) = train([replace(config, interval=7)], tiny_split, backend)
+    assert math.isnan(run.history["l2/learning_rate"][1])
+    assert run.history["l2/learning_rate"][2] == 0.0
+
+
+def test_hyperparameters_never_fall_below_zero(tiny_split, backend):
+    config = tiny(tune=("input_noise", "l2"), l2=0.1, interval=1, noise_learning_rate=50.0, l2_learning_rate=50.0)
+    (run,) = train([config], tiny_split, backend)
+    assert min(run.history["input_noise"]) == 0.0 or min(run.history["l2"]) == 0.0
+    assert min(*run.history["input_noise"], *run.history["l2"]) >= 0.0
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        ({"hypergradient_norm": 1e-3}, 1e-3),
+        ({"hypergradient_norm": None, "hypergradient_clip": 2e-3}, 2e-3),
+        ({"hypergradient_norm": 1e-3, "hypergradient_clip": 2e-3}, 1e-3),
+    ],
+    ids=["norm", "clip", "both"],
+)
+def test_hypergradient_is_limited(tiny_split, backend, limits, expected):
+    """One SGD step of size 1 moves a hyperparameter by its hypergradient, at most the limit."""
+    config = tiny(tune=("l2",), l2=0.5, l2_learning_rate=1.0, interval=12, learning_rate=0.02, input_noise=None)
+    (free,) = train([replace(config, hypergradient_norm=None, hypergradient_clip=None)], tiny_split, backend)
+    assert abs(free.final["l2"] - 0.5) > 5e-3
+    (limited,) = train([replace(config, **limits)], tiny_split, backend)
+    assert abs(limited.final["l2"] - 0.5) == pytest.approx(expected, rel=1e-3)
+
+
+def test_softmax_noise_can_stay_fixed_or_away(tiny_split, backend):
+    from t1t2_pt.step import initial_state, make_network, noise_layers
+
+    fixed = tiny(noise_before_softmax="fixed", tune=BOTH)
+    state = initial_state(fixed, make_network(fixed, 12, 3))
+    assert state["softmax_noise"] == np.float32(0.4)
+    assert noise_layers(fixed) == (0, 1, 2)
+    assert noise_layers(replace(fixed, noise_before_softmax="none")) == (0, 1)
+    assert noise_layers(replace(fixed, input_noise=None, tune=())) == (1, 2)
+    runs = [
+        train([replace(fixed, noise_before_softmax=kind)], tiny_split, backend)[0]
+        for kind in ("tuned", "fixed", "none")
+    ]
+    assert len({run.final["train_cost"] for run in runs}) == 3
+
+
+@pytest.mark.parametrize("at", ["current", "next"])
+def test_tuning_leaves_a_harmful_start(tiny_split, backend, at):
+    """From a penalty far too strong T1-T2 comes down, and ends with a lower test cost than the fixed run."""
+    start = tiny(
+        input_noise=None,
+        hidden_noise=None,
+        batch_norm=False,
+        l2=0.3,
+        epochs=60,
+        learning_rate=0.01,
+        validation_gradient_at=at,
+    )
+    (fixed,) = train([start], tiny_split, backend)
+    (tuned,) = train([replace(start, tune=("l2",), l2_learning_rate=0.02)], tiny_split, backend)
+    assert tuned.final["l2"] < 0.15
+    assert tuned.final["test_cost"] < fixed.final["test_cost"] - 0.05
