@@ -116,7 +116,7 @@ def draw(trained: Runs, preset: str, reference: Path | None):
         axes.set(xlabel=LABELS["input_noise"], ylabel=LABELS[vertical])
         if vertical == "log10_l2":
             ticks = np.arange(-5, axes.get_ylim()[1])
-            axes.set_yticks([NO_L2, *ticks], ["0", *(f"{tick:g}" for tick in ticks)])
+            axes.set_yticks([NO_L2, *ticks], ["0", *(f"{tick:g}".replace("-", "\N{MINUS SIGN}") for tick in ticks)])
         axes.set_title("noise and L2 penalty" if panel == "left" else "noise at input and hidden layers")
     caption = _caption(trained, preset, reference is not None)
     add_caption(figure, caption)
@@ -167,7 +167,7 @@ def _caption(trained: Runs, preset: str, with_reference: bool) -> str:
     widths = "×".join(map(str, config.hidden))
     text = (
         f"T1-T2 tuning (white paths, square: start, star: end) over the test cost of fixed hyperparameters; "
-        f"0 on the left axis: an L2 penalty below 10^{NO_L2}. "
+        f"0 on the left axis: an L2 penalty weaker than 10^{NO_L2}. "
         f"Preset {preset}: MNIST, T1 {config.t1_samples:,}, T2 {config.t2_samples:,}, test 10,000 samples; "
         f"{widths} ReLU network, {config.epochs} epochs; {len(every) - tuned} fixed and {tuned} tuned runs; "
         f"backend {backends}."

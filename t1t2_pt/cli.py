@@ -1,7 +1,6 @@
 """The `t1t2` command: train one run, look at stored runs, and check the installation."""
 
 import argparse
-import csv
 import json
 import sys
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from t1t2_pt.backends import BACKENDS, get_backend
 from t1t2_pt.config import FIELDS, field_info, run_config
 from t1t2_pt.doctor import examine
 from t1t2_pt.errors import InputError
-from t1t2_pt.files import check_can_write, replacing
+from t1t2_pt.exchange import check_export, export_runs, read_runs
 from t1t2_pt.options import OneLineParser, metavar, read_field, show_value
 from t1t2_pt.runs import RunStore, StoredRun, default_store, final_level
 from t1t2_pt.sweep import Sweep
@@ -77,7 +76,7 @@ def parser() -> argparse.ArgumentParser:
     where.add_argument("--json", action="store_true", help="print the result as JSON")
     where.add_argument("--quiet", action="store_true", help="no progress")
 
-    runs = commands.add_parser("runs", help="list, show and export stored runs").add_subparsers(
+    runs = commands.add_parser("runs", help="list, show, export and import stored runs").add_subparsers(
         required=True, metavar="COMMAND"
     )
     listing = runs.add_parser("list", help="a line for each stored run")
@@ -91,9 +90,16 @@ def parser() -> argparse.ArgumentParser:
     show.add_argument("--json", action="store_true", help="print JSON, with the history")
     export = runs.add_parser("export", help="write runs to a file")
     export.set_defaults(command=_export)
-    export.add_argument("file", type=Path, help=".jsonl: whole runs, a line each; .csv: histories, a row per epoch")
+    export.add_argument(
+        "file", type=Path, help=".jsonl or .jsonl.gz: whole runs, a line each; .csv: histories, a row per epoch"
+    )
     export.add_argument("digests", nargs="*", help="runs to export (default: all)")
     _add_store(export)
+
+    import_ = runs.add_parser("import", help="take runs from a file, such as those in data/results")
+    import_.set_defaults(command=_import)
+    import_.add_argument("file", type=Path, help="a .jsonl or .jsonl.gz file that `export` wrote")
+    _add_store(import_)
 
     doctor = commands.add_parser("doctor", help="versions, backends that work, BLAS found, data present")
     doctor.set_defaults(command=_doctor)
@@ -158,26 +164,20 @@ def _show_run(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    if options.file.suffix not in (".jsonl", ".csv"):
-        raise InputError("file", str(options.file), "has an unknown ending", "name it .jsonl or .csv")
-    check_can_write("file", options.file)
+    check_export("file", options.file)
     store = _existing(options.store)
     runs = [_find(store, digest) for digest in options.digests] or store.all()
-    options.file.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(options.file) as beside, open(beside, "w", newline="") as stream:
-        if options.file.suffix == ".jsonl":
-            for run in runs:
-                print(json.dumps(run.as_dict(), sort_keys=True), file=stream)
-        else:
-            columns = list(dict.fromkeys(name for run in runs for name in run.history))
-            writer = csv.writer(stream)
-            writer.writerow(["digest", *columns])
-            for run in runs:
-                epochs = len(run.history["epoch"])
-                writer.writerows(
-                    zip([run.digest] * epochs, *(run.history.get(c, [""] * epochs) for c in columns), strict=True)
-                )
+    export_runs(runs, options.file)
     print(f"{len(runs)} runs written to {options.file}")
+    return 0
+
+
+def _import(options: argparse.Namespace) -> int:
+    runs = read_runs(options.file)
+    store = RunStore(options.store)
+    new = [run for run in runs if store.get(run.config) is None]
+    store.put(new)
+    print(f"{len(new)} runs added to {options.store}, {len(runs) - len(new)} were there")
     return 0
 
 

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from t1t2_pt.backends import BACKENDS, get_backend
 from t1t2_pt.config import RunConfig
 from t1t2_pt.errors import InputError
+from t1t2_pt.exchange import check_export, export_runs
 from t1t2_pt.files import check_can_write
 from t1t2_pt.options import OneLineParser
 from t1t2_pt.plotting import STYLE, save_figure
@@ -96,6 +97,7 @@ def parser(script: FigureScript) -> argparse.ArgumentParser:
     result.add_argument("--seed", type=int, default=0, help="seed of the split, weights and starts (default: 0)")
     result.add_argument("--recompute", action="store_true", help="train again what the store has")
     result.add_argument("--reference", action="store_true", help="draw the paper's own numbers into the figure too")
+    result.add_argument("--export", type=Path, help="also write the runs drawn from, .jsonl or .jsonl.gz")
     result.add_argument("--quiet", action="store_true", help="no progress")
     return result
 
@@ -104,6 +106,8 @@ def _run(script: FigureScript, options: argparse.Namespace) -> int:
     check_can_write("--out", options.out / f"{script.name}.png")
     if not 0 <= options.seed <= LARGEST_SEED:
         raise InputError("--seed", options.seed, "is out of range", f"give a whole number from 0 to {LARGEST_SEED}")
+    if options.export is not None:
+        check_export("--export", options.export)
     backend = get_backend(options.backend)
     wanted = script.runs(options.preset, options.seed)
     sweep = Sweep(
@@ -120,4 +124,7 @@ def _run(script: FigureScript, options: argparse.Namespace) -> int:
         figure, table, caption = script.draw(runs, options.preset, REFERENCE if options.reference else None)
     for path in save_figure(figure, table, options.out, script.name, caption):
         print(path)
+    if options.export is not None:
+        export_runs([run for part in runs.values() for run in part], options.export)
+        print(options.export)
     return 0

@@ -83,6 +83,13 @@ def test_train_list_show_export(t1t2, tmp_path):
     lines = (tmp_path / "new" / "all.csv").read_text().splitlines()
     assert lines[0].startswith("digest,epoch,seconds,input_noise")
     assert len(lines) == 4
+    code, out, _ = t1t2("runs", "import", str(tmp_path / "all.jsonl"))
+    assert out.startswith("0 runs added")
+    (tmp_path / "runs.sqlite").unlink()
+    code, out, _ = t1t2("runs", "import", str(tmp_path / "all.jsonl"))
+    assert out.startswith("1 runs added")
+    code, again, _ = t1t2("train", *options, "--json")
+    assert json.loads(again) == result
 
 
 def test_help_teaches(t1t2):
@@ -171,7 +178,7 @@ def test_corrupt_data(t1t2, script, tmp_path, monkeypatch):
     [
         (["runs", "list"], "store = "),
         (["runs", "show", "abc"], "store = "),
-        (["runs", "export", "runs.txt"], "file = 'runs.txt': has an unknown ending; name it .jsonl or .csv"),
+        (["runs", "export", "runs.txt"], "file = 'runs.txt': has an unknown ending; name it .jsonl, .jsonl.gz or .csv"),
         (["runs"], "the following arguments are required"),
         ([], "the following arguments are required"),
         (["fly"], "argument COMMAND: invalid choice: 'fly'"),

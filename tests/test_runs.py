@@ -11,6 +11,7 @@ from conftest import TINY
 from t1t2_pt.backends import get_backend
 from t1t2_pt.config import replace, run_config
 from t1t2_pt.errors import InputError
+from t1t2_pt.exchange import export_runs, read_runs
 from t1t2_pt.runs import RunStore, StoredRun, finished_run, rerun_config, untuned
 from t1t2_pt.training import Trained
 
@@ -142,6 +143,35 @@ class TestWrongFiles:
         tmp_path.chmod(0o500)
         with pytest.raises(InputError, match=r"store = .* no permission"):
             RunStore(tmp_path / "runs.sqlite")
+
+
+class TestExchange:
+    def test_round_trip(self, tmp_path):
+        runs = [make_run(), make_run(replace(CONFIG, l2=0.5), diverged_at=1)]
+        for name in ("a.jsonl", "a.jsonl.gz"):
+            export_runs(runs, tmp_path / "new" / name)
+            assert [same(a, b) for a, b in zip(read_runs(tmp_path / "new" / name), runs, strict=True)] == [True, True]
+
+    @pytest.mark.parametrize(
+        ("content", "problem"),
+        [
+            (b"nonsense", "line 1 is not a run"),
+            (b"{}", "line 1 is not a run"),
+            (b"[]", "line 1 is not a run"),
+            (bytes((255,)), "cannot be read"),
+        ],
+    )
+    def test_not_runs(self, tmp_path, content, problem):
+        (tmp_path / "a.jsonl").write_bytes(content)
+        with pytest.raises(InputError, match=rf"file = '.*a\.jsonl': {problem}"):
+            read_runs(tmp_path / "a.jsonl")
+
+    def test_altered_run(self, tmp_path):
+        export_runs([make_run()], tmp_path / "a.jsonl")
+        text = (tmp_path / "a.jsonl").read_text()
+        (tmp_path / "a.jsonl").write_text(text.replace('"seed": 0', '"seed": 1'))
+        with pytest.raises(InputError, match=r"line 1 has a digest that does not fit its config"):
+            read_runs(tmp_path / "a.jsonl")
 
 
 class TestRerun:

@@ -1,0 +1,82 @@
+"""Runs as files: JSON lines to keep or send, histories as CSV to look at elsewhere."""
+
+import csv
+import gzip
+import io
+import json
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from t1t2_pt.errors import InputError
+from t1t2_pt.files import check_can_write, replacing
+from t1t2_pt.runs import StoredRun
+
+ENDINGS = (".jsonl", ".jsonl.gz", ".csv")
+
+
+def check_export(field: str, path: Path) -> None:
+    """Check that runs can be written to this file; writes nothing.
+
+    Raises
+    ------
+    InputError
+        For an unknown ending or a place that cannot be written.
+    """
+    if not path.name.endswith(ENDINGS):
+        raise InputError(
+            field, str(path), "has an unknown ending", f"name it {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}"
+        )
+    check_can_write(field, path)
+
+
+def export_runs(runs: Sequence[StoredRun], path: Path) -> None:
+    """Write runs: `.jsonl` and `.jsonl.gz` whole runs, a line each; `.csv` histories, a row per epoch."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = (_histories(runs) if path.suffix == ".csv" else _lines(runs)).encode()
+    with replacing(path) as beside:
+        beside.write_bytes(gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
+
+
+def read_runs(path: Path) -> list[StoredRun]:
+    """Runs from a `.jsonl` or `.jsonl.gz` file.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or a line is not a run whose digest fits its config.
+    """
+    remedy = "give a file that `t1t2 runs export` wrote"
+    try:
+        content = path.read_bytes()
+        text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode()
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise InputError("file", str(path), f"cannot be read ({error})", remedy) from None
+    runs = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        try:
+            values = json.loads(line)
+            run = StoredRun.from_dict(values)
+            fits = run.digest == values["digest"]
+        except (ValueError, KeyError, TypeError, AttributeError, InputError) as error:
+            raise InputError("file", str(path), f"line {number} is not a run ({error})", remedy) from None
+        if not fits:
+            raise InputError("file", str(path), f"line {number} has a digest that does not fit its config", remedy)
+        runs.append(run)
+    return runs
+
+
+def _lines(runs: Sequence[StoredRun]) -> str:
+    return "".join(json.dumps(run.as_dict(), allow_nan=False) + "\n" for run in runs)
+
+
+def _histories(runs: Sequence[StoredRun]) -> str:
+    columns = list(dict.fromkeys(name for run in runs for name in run.history))
+    stream = io.StringIO()
+    writer = csv.writer(stream)
+    writer.writerow(["digest", *columns])
+    for run in runs:
+        epochs = len(run.history["epoch"])
+        values = (run.history.get(column, [""] * epochs) for column in columns)
+        writer.writerows(zip([run.digest] * epochs, *values, strict=True))
+    return stream.getvalue()

@@ -1,0 +1,174 @@
+"""Figures against baselines and against the numbers they are drawn from."""
+
+import fig1
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+import rerun
+from conftest import ROOT
+from matplotlib.collections import QuadMesh
+from matplotlib.testing.compare import compare_images
+
+from t1t2_pt import plotting
+from t1t2_pt.exchange import read_runs
+from t1t2_pt.figures import PRESETS, FigureScript, main, parser
+from t1t2_pt.plotting import STYLE, save_figure
+from t1t2_pt.runs import RunStore
+
+RESULTS = ROOT / "data" / "results"
+
+
+def stored(name, wanted):
+    """Committed runs by the parts of a figure."""
+    runs = {run.digest: run for run in read_runs(RESULTS / f"{name}.jsonl.gz")}
+    return {part: [runs[config.digest()] for config in configs] for part, configs in wanted.items()}
+
+
+def drawn(preset="quick", reference=None):
+    runs = stored(f"fig1-{preset}", fig1.runs(preset, 0))
+    with matplotlib.rc_context(STYLE):
+        return fig1.draw(runs, preset, reference)
+
+
+def curves(axes):
+    return [line.get_xydata() for line in axes.lines]
+
+
+@pytest.mark.mpl_image_compare(filename="fig1.png", savefig_kwargs={"dpi": 60}, style="default", tolerance=2)
+def test_fig1_image():
+    return drawn()[0]
+
+
+def test_another_colour_would_be_seen(tmp_path, monkeypatch):
+    """The comparison fails when the background has another colour map."""
+    monkeypatch.setattr(plotting, "GRID_COLOURS", "magma")
+    drawn()[0].savefig(tmp_path / "changed.png", dpi=60)
+    difference = compare_images(ROOT / "tests" / "baseline" / "fig1.png", tmp_path / "changed.png", tol=2)
+    assert difference is not None
+
+
+def test_fig1_draws_what_its_table_says():
+    figure, table, _ = drawn()
+    for axes, panel in zip(figure.axes, ("left", "right"), strict=False):
+        rows = table[table["panel"] == panel]
+        grid = rows[rows["kind"] == "grid"].pivot(index="y", columns="n0", values="test_cost").to_numpy()
+        (mesh,) = (c for c in axes.collections if isinstance(c, QuadMesh))
+        np.testing.assert_allclose(np.ma.getdata(mesh.get_array()).reshape(grid.shape), grid)
+        lines = [line for line in curves(axes) if len(line) > 1]
+        for number, path in rows[rows["kind"] == "tuned"].groupby("run"):
+            points = path[["n0", "y"]].to_numpy()
+            assert sum(np.array_equal(line, points) for line in lines) == 2  # its outline and itself
+            markers = {line.get_marker(): line.get_xydata()[0] for line in axes.lines[4 * number - 4 : 4 * number]}
+            np.testing.assert_array_equal(markers["s"], points[0])
+            np.testing.assert_array_equal(markers["*"], points[-1])
+
+
+@pytest.mark.parametrize("preset", ["quick", "laptop"])
+def test_committed_table_is_drawn_from_committed_runs(preset):
+    _, table, _ = drawn(preset)
+    folder = ROOT / "figures" if preset == "quick" else ROOT / "figures" / preset
+    written = pd.read_csv(folder / "fig1.csv")
+    pd.testing.assert_frame_equal(written, table, check_dtype=False, rtol=1e-5)
+
+
+def test_caption_says_preset_data_and_what_is_missing():
+    for preset in ("quick", "laptop"):
+        caption = drawn(preset)[2]
+        assert f"Preset {preset}: MNIST, T1" in caption
+        assert "Smaller than the paper's" in caption
+        assert "square: start, star: end" in caption
+
+
+def test_reference_is_drawn_when_asked():
+    figure, table, caption = drawn(reference=ROOT / "data" / "reference")
+    markers = pd.read_csv(ROOT / "data" / "reference" / "mnist_fig1_markers.csv")
+    assert (table["kind"] == "paper_final").sum() == (markers["kind"] == "final").sum() == 26
+    assert "the paper's figure" in caption
+    points = markers[(markers["panel"] == "left") & (markers["kind"] == "final")][["n0", "y"]].to_numpy()
+    assert any(np.array_equal(line, points) for line in curves(figure.axes[0]))
+
+
+def test_presets_are_the_contracts():
+    assert list(PRESETS) == ["quick", "laptop", "paper"]
+    assert parser(FigureScript("fig1", "", fig1.runs, fig1.draw)).parse_args([]).preset == "quick"
+    paper = fig1.runs("paper", 0)
+    assert {part: len(configs) for part, configs in paper.items()} == {
+        "left/grid": 88,
+        "left/tuned": 10,
+        "right/grid": 121,
+        "right/tuned": 10,
+    }
+    for part, configs in paper.items():
+        for config in configs:
+            assert config.hidden == (1000, 1000, 1000)
+            assert (config.t1_samples, config.t2_samples, config.batch_size, config.epochs) == (55_000, 5_000, 100, 250)
+            assert config.batch_norm == part.startswith("right")
+            assert (config.noise_learning_rate, config.l2_learning_rate) == (1e-1, 1e-4)
+            assert bool(config.tune) == part.endswith("tuned")
+    grid = {(c.input_noise, round(np.log10(c.l2), 1)) for c in paper["left/grid"]}
+    reference = pd.read_csv(ROOT / "data" / "reference" / "mnist_fig1_left_grid.csv")
+    assert grid == set(zip(reference["n0"], reference["log10_l2"], strict=True))
+    grid = {(c.input_noise, c.hidden_noise) for c in paper["right/grid"]}
+    reference = pd.read_csv(ROOT / "data" / "reference" / "mnist_fig1_right_grid.csv")
+    assert grid == set(zip(reference["n0"], reference["n1"], strict=True))
+
+
+def test_script_draws_from_the_store_without_training(tmp_path, monkeypatch, capsys):
+    """The whole script on committed runs: three files and the exported runs, twice the same bytes."""
+    store = RunStore(tmp_path / "runs.sqlite")
+    store.put(read_runs(RESULTS / "fig1-quick.jsonl.gz"))
+    monkeypatch.setattr("t1t2_pt.sweep.train", None)  # would fail if called
+    declaration = FigureScript("fig1", "Figure 1", fig1.runs, fig1.draw)
+    contents = []
+    for out in (tmp_path / "one", tmp_path / "two"):
+        options = ["--store", str(store.path), "--out", str(out), "--export", str(out / "runs.jsonl.gz")]
+        assert main(declaration, options) == 0
+        assert sorted(path.name for path in out.iterdir()) == ["fig1.csv", "fig1.pdf", "fig1.png", "runs.jsonl.gz"]
+        contents.append({path.name: path.read_bytes() for path in out.iterdir()})
+    assert contents[0] == contents[1]
+    assert contents[0]["fig1.png"].startswith(b"\x89PNG")
+    assert contents[0]["fig1.pdf"].startswith(b"%PDF")
+    assert "84 in the store, 0 to train" in capsys.readouterr().err
+    # What is committed is what this draws.
+    assert contents[0]["fig1.csv"] == (ROOT / "figures" / "fig1.csv").read_bytes()
+
+
+def test_saving_leaves_the_old_file_when_drawing_fails(tmp_path, monkeypatch):
+    figure, axes = plotting.new_figure(3, 2, 1)
+    axes[0].plot([0, 1])
+    table = pd.DataFrame({"x": [1.0]})
+    save_figure(figure, table, tmp_path, "a", "caption")
+    before = (tmp_path / "a.png").read_bytes()
+    monkeypatch.setattr(type(figure), "savefig", lambda self, path, **options: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        save_figure(figure, table, tmp_path, "a", "caption")
+    assert (tmp_path / "a.png").read_bytes() == before
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_diverged_cells_are_grey():
+    figure, axes = plotting.new_figure(3, 2, 1)
+    plotting.draw_grid(axes[0], [0, 1], [0, 1], np.array([[1.0, np.nan], [2.0, 30.0]]), "cost")
+    (mesh,) = axes[0].collections
+    figure.canvas.draw()
+    np.testing.assert_allclose(mesh.cmap(np.ma.masked), (0.6, 0.6, 0.6, 1))
+    assert mesh.get_clim() == (1.0, 2.5)
+
+
+def test_rerun_table():
+    wanted = rerun.runs("quick", 0)
+    runs = stored("rerun-quick", wanted)
+    runs |= stored("rerun-quick", rerun.reruns(runs))
+    table = rerun.tabulate(runs)
+    assert len(table) == 60
+    written = pd.read_csv(ROOT / "figures" / "rerun.csv")
+    pd.testing.assert_frame_equal(written, table, check_dtype=False, rtol=1e-5)
+    with matplotlib.rc_context(STYLE):
+        figure, drawn_table, _ = rerun.draw(runs, "quick", None)
+    pd.testing.assert_frame_equal(drawn_table, table)
+    points = np.concatenate([line for axes in figure.axes for line in curves(axes)[1:]])
+    expected = table[["before_error", "rerun_error"]].to_numpy()
+    np.testing.assert_allclose(points[np.lexsort(points.T)], expected[np.lexsort(expected.T)])
+    plt.close("all")
