@@ -46,9 +46,14 @@ def _word(value: int) -> TensorVariable:
     return pt.constant(np.uint32(value))
 
 
+def _add(x: TensorVariable, y: TensorVariable) -> TensorVariable:
+    # Modulo 2**32, also where a linker computes in wider integers (Numba under PyTensor 3.2).
+    return (x + y) & _word(0xFFFFFFFF)
+
+
 def _rotate_left(x: TensorVariable, bits: int) -> TensorVariable:
     # PyTensor has no shifts; compilers turn these two back into shifts.
-    return (x * _word(1 << bits)) | (x // _word(1 << (32 - bits)))
+    return ((x * _word(1 << bits)) & _word(0xFFFFFFFF)) | (x // _word(1 << (32 - bits)))
 
 
 def threefry2x32(
@@ -66,13 +71,13 @@ def threefry2x32(
     Two uint32 tensors of the broadcast shape.
     """
     schedule = (*key, key[0] ^ key[1] ^ _word(_PARITY))
-    x0, x1 = counter[0] + key[0], counter[1] + key[1]
+    x0, x1 = _add(counter[0], key[0]), _add(counter[1], key[1])
     for group in range(5):
         for bits in _ROTATIONS[group % 2]:
-            x0 = x0 + x1
+            x0 = _add(x0, x1)
             x1 = _rotate_left(x1, bits) ^ x0
-        x0 = x0 + schedule[(group + 1) % 3]
-        x1 = x1 + schedule[(group + 2) % 3] + _word(group + 1)
+        x0 = _add(x0, schedule[(group + 1) % 3])
+        x1 = _add(x1, _add(schedule[(group + 2) % 3], _word(group + 1)))
     return x0, x1
 
 

@@ -119,7 +119,7 @@ def test_equals_finite_differences(kinds, per_layer, batch_norm):
         np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-9)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     hidden=st.lists(st.integers(2, 7), min_size=1, max_size=3).map(tuple),
     per_layer=st.booleans(),
@@ -140,11 +140,12 @@ def test_random_networks_equal_a_directional_difference(hidden, per_layer, batch
         coarse = (along(2 * d, eta) - along(-2 * d, eta)) / (4 * d)
         return (4 * (along(d, eta) - along(-d, eta)) / (2 * d) - coarse) / 3
 
-    eta = 1e-3
+    # Steps so small that the update hardly ever carries a unit over the kink of its ReLU.
+    eta = 2e-5
     expected = (8 * (derivative(eta) - derivative(-eta)) - (derivative(2 * eta) - derivative(-2 * eta))) / (12 * eta)
     ours = sum(float(np.sum(g * d)) for g, d in zip(problem.hypergradient(), direction.values(), strict=True))
     scale = sum(float(np.sum(np.abs(g * d))) for g, d in zip(problem.hypergradient(), direction.values(), strict=True))
-    assert ours == pytest.approx(expected, abs=1e-5 * scale + 1e-8)
+    assert ours == pytest.approx(expected, abs=1e-5 * scale + 3e-7)
 
 
 def by_hand_in_jax(problem):

@@ -13,8 +13,9 @@ PLAIN = Mode(linker="py", optimizer="fast_compile")
 
 
 def threefry(key, counter):
-    words = [pt.constant(np.asarray(w, np.uint32)) for w in (*key, *counter)]
-    return [w.eval(mode=PLAIN) for w in noise.threefry2x32((words[0], words[1]), (words[2], words[3]))]
+    values = [np.asarray(w, np.uint32) for w in (*key, *counter)]
+    words = [pt.tensor(shape=value.shape, dtype="uint32") for value in values]
+    return pytensor.function(words, noise.threefry2x32(tuple(words[:2]), tuple(words[2:])), mode=PLAIN)(*values)
 
 
 @pytest.mark.parametrize(

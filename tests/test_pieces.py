@@ -22,7 +22,7 @@ def value(graph):
 
 
 class TestCosts:
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     @given(scale=st.sampled_from([1e-3, 1.0, 50.0, 1e4]), seed=st.integers(0, 1000))
     def test_cross_entropy(self, scale, seed):
         rng = np.random.default_rng(seed)
