@@ -5,7 +5,7 @@ BACKEND ?= auto
 PYTHON := .venv/bin/python
 OPTIONS := --preset $(PRESET) --backend $(BACKEND)
 
-.PHONY: help environment fig1 figures test test-all lint lock clean
+.PHONY: help environment fig1 figures test test-all baselines lint lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,6 +29,9 @@ test: environment ## run the tests (under 10 minutes)
 
 test-all: environment ## run the slow tests too
 	@$(PYTHON) -m pytest -m ''
+
+baselines: environment ## draw the figure tests' baselines again, after a wanted change
+	@$(PYTHON) -m pytest -q -n 0 -W ignore tests/test_figures.py --mpl-generate-path=tests/baseline
 
 lint: environment ## check style and formatting
 	@$(PYTHON) -m ruff check .

@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 import pytest
-from conftest import TINY, make_tiny_split, need
+from conftest import TINY, grouped, make_tiny_split, need
 
 from t1t2_pt.backends import BACKENDS, build_program, get_backend, run_constants
 from t1t2_pt.config import run_config
@@ -18,7 +18,7 @@ TOLERANCE = {"float64": 1e-9, "float32": 1e-4}
 
 def config(seed=0):
     return run_config(
-        **TINY,
+        **{**TINY, "hidden": (6, 5)},
         input_noise=0.3,
         hidden_noise=(0.2, 0.4),
         l2=1e-3,
@@ -59,7 +59,7 @@ def network(split):
 
 @pytest.mark.parametrize("dtype", list(TOLERANCE))
 @pytest.mark.parametrize("interval", [NEVER, 1, 3], ids=["t1", "t1t2", "mixed"])
-@pytest.mark.parametrize("name", [n for n in BACKENDS if n != "jax"])
+@pytest.mark.parametrize("name", [grouped(n) for n in BACKENDS if n != "jax"])
 def test_agrees_with_jax(name, interval, dtype):
     need("jax")
     need(name)
@@ -73,6 +73,7 @@ def test_agrees_with_jax(name, interval, dtype):
             assert key not in ours or np.isfinite(ours[key]).all()
 
 
+@pytest.mark.xdist_group("jax")
 @pytest.mark.parametrize("dtype", list(TOLERANCE))
 def test_steps_move_what_they_should(dtype):
     need("jax")

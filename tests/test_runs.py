@@ -15,7 +15,8 @@ from t1t2_pt.exchange import export_runs, read_runs
 from t1t2_pt.runs import RunStore, StoredRun, finished_run, rerun_config, untuned
 from t1t2_pt.training import Trained
 
-CONFIG = run_config(**TINY, input_noise=0.5, l2=(0.1, 0.2, 0.3), tune=("input_noise", "l2"))
+TWO_LAYERS = {**TINY, "hidden": (6, 5)}
+CONFIG = run_config(**TWO_LAYERS, input_noise=0.5, l2=(0.1, 0.2, 0.3), tune=("input_noise", "l2"))
 
 
 def make_run(config=CONFIG, diverged_at=None) -> StoredRun:
@@ -183,7 +184,7 @@ class TestRerun:
         assert replace(again, input_noise=0.5, l2=CONFIG.l2, tune=CONFIG.tune) == CONFIG
 
     def test_keeps_the_softmax_noise_that_was_held(self):
-        config = run_config(**TINY, hidden_noise=0.7, tune=("hidden_noise",), noise_before_softmax="fixed")
+        config = run_config(**TWO_LAYERS, hidden_noise=0.7, tune=("hidden_noise",), noise_before_softmax="fixed")
         run = make_run(replace(config, l2=0.1))
         run.final["hidden_noise"] = 0.2
         assert rerun_config(run).hidden_noise == (0.2, 0.7)

@@ -9,6 +9,7 @@ from t1t2_pt.config import replace, run_config
 from t1t2_pt.errors import InputError
 from t1t2_pt.sweep import Sweep, _groups
 
+pytestmark = pytest.mark.xdist_group("sweep")
 CONFIGS = [run_config(**TINY, input_noise=level, seed=3) for level in (0.0, 0.2, 0.4, 0.6, 0.8)]
 TUNED = [replace(config, tune=("input_noise",)) for config in CONFIGS[1:3]]
 

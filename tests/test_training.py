@@ -10,6 +10,7 @@ from t1t2_pt.backends import get_backend
 from t1t2_pt.config import replace, run_config
 from t1t2_pt.training import t1_rows, t2_rows, train
 
+pytestmark = pytest.mark.xdist_group("training")  # runs of one structure compile once in a process
 BOTH = ("input_noise", "hidden_noise")
 
 
@@ -48,7 +49,11 @@ def test_evaluations_can_be_left_to_the_end(tiny_split, backend):
 
 
 def test_per_layer_columns(tiny_split, backend):
-    (run,) = train([tiny(hidden_noise=(0.1, 0.2), l2=(0.0, 0.01, 0.02), tune=("hidden_noise",))], tiny_split, backend)
+    (run,) = train(
+        [tiny(hidden=(6, 5), hidden_noise=(0.1, 0.2), l2=(0.0, 0.01, 0.02), tune=("hidden_noise",))],
+        tiny_split,
+        backend,
+    )
     assert run.history["hidden_noise_1"][0] == pytest.approx(0.1)
     assert run.history["hidden_noise_2"][-1] != pytest.approx(0.2, abs=1e-6)
     assert [run.final[f"l2_{i}"] for i in range(3)] == pytest.approx([0.0, 0.01, 0.02])
@@ -148,7 +153,7 @@ def test_hypergradient_is_limited(tiny_split, backend, limits, expected):
 def test_softmax_noise_can_stay_fixed_or_away(tiny_split, backend):
     from t1t2_pt.step import initial_state, make_network, noise_layers
 
-    fixed = tiny(noise_before_softmax="fixed", tune=BOTH)
+    fixed = tiny(hidden=(6, 5), noise_before_softmax="fixed", tune=BOTH)
     state = initial_state(fixed, make_network(fixed, 12, 3))
     assert state["softmax_noise"] == np.float32(0.4)
     assert noise_layers(fixed) == (0, 1, 2)
