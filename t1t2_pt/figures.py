@@ -122,9 +122,9 @@ def _run(script: FigureScript, options: argparse.Namespace) -> int:
         runs |= sweep.run_parts(script.reruns(runs))
     with matplotlib.rc_context(STYLE):
         figure, table, caption = script.draw(runs, options.preset, REFERENCE if options.reference else None)
-    for path in save_figure(figure, table, options.out, script.name, caption):
-        print(path)
+    written = save_figure(figure, table, options.out, script.name, caption)
     if options.export is not None:
         export_runs([run for part in runs.values() for run in part], options.export)
-        print(options.export)
+        written.append(options.export)
+    print("\n".join(map(str, written)))
     return 0

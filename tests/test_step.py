@@ -1,0 +1,175 @@
+"""A whole T1+T2 step, and the evaluation, against programs written by hand in JAX and NumPy."""
+
+import numpy as np
+import pytensor
+import pytensor.tensor as pt
+import pytest
+from conftest import TINY
+from pytensor.compile.mode import Mode
+
+from t1t2_pt import step
+from t1t2_pt.config import HYPERPARAMETERS, run_config
+from t1t2_pt.evaluation import evaluate
+from t1t2_pt.networks import MLP
+
+PLAIN = Mode(linker="py", optimizer="fast_compile")
+RNG = np.random.default_rng(4)
+RATES = {"elementary": 0.01, "input_noise": 0.3, "hidden_noise": 0.2, "l2": 1e-3}
+COUNT, HYPER_COUNT = 20, 2
+LIMIT = 0.05  # small enough for every rescaling to act
+
+
+def make_config(at="current"):
+    return run_config(
+        **{**TINY, "hidden": (6, 5)},
+        input_noise=0.3,
+        hidden_noise=(0.2, 0.4),
+        l2=0.01,
+        tune=HYPERPARAMETERS,
+        optimizer="adam",
+        hyper_optimizer="momentum",
+        gradient_norm=LIMIT,
+        hypergradient_norm=LIMIT,
+        validation_gradient_at=at,
+    )
+
+
+def make_values(config):
+    """A float64 state in the middle of training, with batches and noise."""
+    network = step.make_network(config, 7, 3)
+    state = {k: v.astype(float) for k, v in step.initial_state(config, network).items()}
+    for name, value in state.items():
+        if name.startswith(("weights", "bias")):
+            noise = RNG.standard_normal(value.shape)
+            state[name] = value + (noise**2 * 1e-2 if name.endswith("second_moment") else 0.3 * noise)
+    batches = [(RNG.standard_normal((10, 7)), RNG.integers(0, 3, 10).astype("int32")) for _ in range(2)]
+    return network, state, batches, {layer: RNG.standard_normal((10, (7, 6, 5)[layer])) for layer in (0, 1, 2)}
+
+
+def by_the_package(config, network, state, batches, noise):
+    symbols = step.state_inputs(state, "float64")
+    (t1, t2) = (step.Batch(pt.constant(x), pt.constant(y)) for x, y in batches)
+    rates = {name: pt.constant(rate) for name, rate in RATES.items()}
+    elementary = rates.pop("elementary")
+    new, metrics = step.t1t2_step(
+        config,
+        network,
+        symbols,
+        t1,
+        t2,
+        {layer: pt.constant(value) for layer, value in noise.items()},
+        step.Rates(elementary, rates),
+        pt.constant(float(COUNT)),
+        pt.constant(float(HYPER_COUNT)),
+    )
+    function = pytensor.function(list(symbols.values()), [*new.values(), *metrics.values()], mode=PLAIN)
+    return dict(zip([*new, *metrics], function(*state.values()), strict=True))
+
+
+def by_hand(config, state, batches, noise):
+    import jax
+    import jax.numpy as jnp
+
+    def forward(theta, x, hyper=None):
+        h = x
+        for i in range(3):
+            if hyper is not None:
+                h = h + (hyper["input_noise"] if i == 0 else hyper["hidden_noise"][i - 1]) * noise[i]
+            z = h @ theta[f"weights_{i}"]
+            if i < 2:
+                z = (z - z.mean(0)) / jnp.sqrt(z.var(0) + 1e-6)
+            z = z + theta[f"bias_{i}"]
+            h = z if i == 2 else jnp.where(z > 0, z, 0)
+        return h
+
+    def entropy(logits, y):
+        return -jax.nn.log_softmax(logits)[jnp.arange(10), y].mean()
+
+    def c1(theta, hyper):
+        return entropy(forward(theta, batches[0][0], hyper), batches[0][1]) + hyper["l2"] * sum(
+            (theta[f"weights_{i}"] ** 2).sum() for i in range(3)
+        )
+
+    def c2(theta):
+        return entropy(forward(theta, batches[1][0]), batches[1][1])
+
+    def rescaled(g):
+        return g * jnp.minimum(1, LIMIT / jnp.linalg.norm(g.ravel()))
+
+    theta = {k: state[k] for k in state if k.startswith(("weights", "bias")) and "/" not in k}
+    hyper = {k: state[k] for k in HYPERPARAMETERS}
+    new = {}
+    gradient = jax.grad(c1)(theta, hyper)
+    for k, g in gradient.items():
+        g = rescaled(g)
+        new[f"{k}/first_moment"] = first = 0.9 * state[f"{k}/first_moment"] + 0.1 * g
+        new[f"{k}/second_moment"] = second = 0.999 * state[f"{k}/second_moment"] + 0.001 * g**2
+        rate = RATES["elementary"] * np.sqrt(1 - 0.999**COUNT) / (1 - 0.9**COUNT)
+        new[k] = theta[k] - rate * first / (jnp.sqrt(second) + 1e-8)
+    at = theta if config.validation_gradient_at == "current" else {k: new[k] for k in theta}
+    v = {k: rescaled(g) for k, g in jax.grad(c2)(at).items()}
+    _, pull = jax.vjp(lambda h: jax.grad(c1)(theta, h), hyper)
+    for k, g in pull(v)[0].items():
+        new[f"{k}/velocity"] = velocity = 0.9 * state[f"{k}/velocity"] + rescaled(-g)
+        new[k] = jnp.maximum(0, hyper[k] - RATES[k] * velocity)
+    return {**{k: np.asarray(value) for k, value in new.items()}, "validation_cost": float(c2(theta))}
+
+
+@pytest.mark.parametrize("at", ["current", "next"])
+def test_t1t2_step_equals_a_program_by_hand(at):
+    import jax
+
+    config = make_config(at)
+    network, state, batches, noise = make_values(config)
+    ours = by_the_package(config, network, state, batches, noise)
+    with jax.enable_x64(True):
+        expected = by_hand(config, state, batches, noise)
+    assert set(expected) == {*state, "validation_cost"}
+    for name, value in expected.items():
+        np.testing.assert_allclose(ours[name], value, rtol=1e-9, atol=1e-12, err_msg=name)
+    assert ours["repaired_gradients"] == ours["repaired_hypergradients"] == 0
+
+
+def test_gradients_that_are_not_finite_are_repaired_and_counted():
+    config = make_config()
+    network, state, batches, noise = make_values(config)
+    state["weights_2"][0, 0] = np.nan
+    result = by_the_package(config, network, state, batches, noise)
+    assert result["repaired_gradients"] > 0
+    assert result["repaired_hypergradients"] > 0
+    for name in ("weights_0", "bias_1", *HYPERPARAMETERS):
+        assert np.isfinite(result[name]).all(), name
+
+
+def test_initial_weights_are_the_authors():
+    network = MLP(features=300, hidden=(200, 100), classes=10, batch_norm=True)
+    values = network.initial_parameters(np.random.default_rng(0))
+    for name, scale in {"weights_0": np.sqrt(12 / 500), "weights_1": np.sqrt(12 / 300), "weights_2": 1e-5}.items():
+        assert values[name].dtype == np.float32
+        np.testing.assert_allclose(values[name].std(), scale, rtol=0.05)
+    assert all((values[f"bias_{i}"] == 0).all() for i in range(3))
+
+
+@pytest.mark.parametrize("batch_norm", [True, False])
+def test_evaluation_uses_exact_statistics_of_t1(batch_norm):
+    """All sets are normalised by the moments of the whole of T1, layer by layer, without noise."""
+    network = MLP(features=4, hidden=(6, 5), classes=3, batch_norm=batch_norm)
+    theta = {name: RNG.standard_normal(shape) for name, shape in network.shapes().items()}
+    sets = {n: (RNG.standard_normal((k, 4)), RNG.integers(0, 3, k)) for n, k in (("t1", 50), ("t2", 20), ("test", 30))}
+    batches = {name: step.Batch(pt.constant(x), pt.constant(y)) for name, (x, y) in sets.items()}
+    metrics = evaluate(network, {name: pt.constant(v) for name, v in theta.items()}, batches)
+    ours = dict(zip(metrics, pytensor.function([], list(metrics.values()), mode=PLAIN)(), strict=True))
+
+    activations = {name: x for name, (x, _) in sets.items()}
+    for i in range(3):
+        z = {name: h @ theta[f"weights_{i}"] for name, h in activations.items()}
+        if batch_norm and i < 2:
+            mean, variance = z["t1"].mean(0), z["t1"].var(0)
+            z = {name: (value - mean) / np.sqrt(variance + 1e-6) for name, value in z.items()}
+        z = {name: value + theta[f"bias_{i}"] for name, value in z.items()}
+        activations = z if i == 2 else {name: np.maximum(value, 0) for name, value in z.items()}
+    for name, (_, labels) in sets.items():
+        logits = activations[name]
+        log_p = logits - np.log(np.exp(logits).sum(1, keepdims=True))
+        np.testing.assert_allclose(ours[f"{name}_cost"], -log_p[np.arange(len(labels)), labels].mean(), rtol=1e-10)
+        np.testing.assert_allclose(ours[f"{name}_error"], (logits.argmax(1) != labels).mean(), rtol=1e-12)
