@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from t1t2_pt.backends import BACKENDS, get_backend
+from t1t2_pt.backends import BACKENDS
 from t1t2_pt.config import FIELDS, field_info, run_config
 from t1t2_pt.doctor import examine
 from t1t2_pt.errors import InputError
@@ -115,14 +115,7 @@ def _add_store(group) -> None:
 def _train(options: argparse.Namespace) -> int:
     given = {name: read_field(name, text) for name, text in vars(options).items() if name in FIELDS}
     config = run_config(**given)
-    sweep = Sweep(
-        store=RunStore(options.store),
-        backend=get_backend(options.backend),
-        data_dir=options.data_dir,
-        recompute=options.recompute,
-        quiet=options.quiet,
-    )
-    (run,) = sweep.run([config])
+    (run,) = Sweep.from_options(options).run([config])
     _print_run(run, options.json)
     return 0
 

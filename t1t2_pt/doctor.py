@@ -71,7 +71,6 @@ def _blas() -> dict[str, str]:
 
 
 def _data(data_dir: Path | None) -> dict[str, str]:
-
     report = {}
     for name, load in DATASETS.items():
         try:

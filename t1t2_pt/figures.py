@@ -13,14 +13,14 @@ import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
 
-from t1t2_pt.backends import BACKENDS, get_backend
+from t1t2_pt.backends import BACKENDS
 from t1t2_pt.config import RunConfig
 from t1t2_pt.errors import InputError
 from t1t2_pt.exchange import check_export, export_runs
 from t1t2_pt.files import check_can_write
 from t1t2_pt.options import OneLineParser
 from t1t2_pt.plotting import STYLE, save_figure
-from t1t2_pt.runs import REPOSITORY, RunStore, StoredRun, default_store
+from t1t2_pt.runs import REPOSITORY, StoredRun, default_store
 from t1t2_pt.sweep import Sweep
 
 PRESETS = {
@@ -108,15 +108,8 @@ def _run(script: FigureScript, options: argparse.Namespace) -> int:
         raise InputError("--seed", options.seed, "is out of range", f"give a whole number from 0 to {LARGEST_SEED}")
     if options.export is not None:
         check_export("--export", options.export)
-    backend = get_backend(options.backend)
     wanted = script.runs(options.preset, options.seed)
-    sweep = Sweep(
-        store=RunStore(options.store),
-        backend=backend,
-        data_dir=options.data_dir,
-        recompute=options.recompute,
-        quiet=options.quiet,
-    )
+    sweep = Sweep.from_options(options)
     runs = sweep.run_parts(wanted)
     if script.reruns is not None:
         runs |= sweep.run_parts(script.reruns(runs))

@@ -7,6 +7,7 @@ JSON, so that any SQLite client can look inside. NaN and infinity are stored as 
 import contextlib
 import dataclasses
 import datetime
+import functools
 import importlib.metadata
 import json
 import math
@@ -281,6 +282,7 @@ def _from_json(value: Any) -> Any:
     return math.nan if value is None else value
 
 
+@functools.cache  # asked for every run, while the code that runs is the one imported
 def _commit() -> str:
     """The checkout's commit, marked where files differ from it; `unknown` outside a checkout."""
     command = ["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]

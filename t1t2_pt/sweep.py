@@ -4,6 +4,7 @@ Runs of one structure and one split of the data share a compiled graph and train
 time; each group is stored when it is done, so that Ctrl-C loses the current group only.
 """
 
+import argparse
 import contextlib
 import dataclasses
 import functools
@@ -16,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from t1t2_pt.backends import Backend
+from t1t2_pt.backends import Backend, get_backend
 from t1t2_pt.config import RunConfig
 from t1t2_pt.datasets import Split, load_split
 from t1t2_pt.runs import RunStore, StoredRun, finished_run
@@ -51,6 +52,23 @@ class Sweep:
     recompute: bool = False
     together: int = TOGETHER
     quiet: bool = False
+
+    @classmethod
+    def from_options(cls, options: argparse.Namespace) -> "Sweep":
+        """The sweep that the options `store`, `backend`, `data_dir`, `recompute` and `quiet` ask for.
+
+        Raises
+        ------
+        InputError
+            If the store cannot be used or the backend is not installed.
+        """
+        return cls(
+            store=RunStore(options.store),
+            backend=get_backend(options.backend),
+            data_dir=options.data_dir,
+            recompute=options.recompute,
+            quiet=options.quiet,
+        )
 
     def run(self, configs: Sequence[RunConfig]) -> list[StoredRun]:
         """The runs of these configs, in order, trained where the store does not have them.

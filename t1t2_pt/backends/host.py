@@ -139,7 +139,7 @@ class HostPopulation:
 
 
 def _shared(name: str, variable):
-    value = np.zeros([1 if n is None else n for n in variable.type.shape], dtype=variable.dtype)
+    value = np.zeros(variable.type.shape, dtype=variable.dtype)
     return pytensor.shared(value, name=name, shape=variable.type.shape)
 
 
