@@ -1,7 +1,8 @@
-"""The `t1t2` command: train one run, look at stored runs, and check the installation."""
+"""The `t1t2` command: train one run, look at stored runs, get data, and check the installation."""
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,8 +10,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from t1t2_pt import cli_data
 from t1t2_pt.backends import BACKENDS
-from t1t2_pt.config import FIELDS, field_info, run_config
+from t1t2_pt.config import FIELDS, USUAL, field_info, run_config
 from t1t2_pt.doctor import examine
 from t1t2_pt.errors import InputError
 from t1t2_pt.exchange import check_export, export_runs, read_runs
@@ -21,7 +23,8 @@ from t1t2_pt.sweep import Sweep
 GROUPS = {
     "data": "what is trained on",
     "network": "the model",
-    "regularisation": "hyperparameters: a number (tied over layers), one per layer separated by commas, or none",
+    "regularisation": "hyperparameters: a number (tied over layers), one per layer separated by commas, or none; "
+    "those in --per-map have one for every map",
     "training": "the elementary parameters",
     "tuning": "the hyperparameters named in --tune, moved by T1-T2",
     "measurement": "seed and evaluations",
@@ -54,7 +57,8 @@ def parser() -> argparse.ArgumentParser:
         help="train one run, fixed or tuned",
         description="Train one run and store it. With --tune, T1-T2 tunes those hyperparameters on T2 meanwhile.",
         epilog="example: t1t2 train --hidden 200,200 --input-noise 0.5 --hidden-noise 0.5 "
-        "--tune input_noise,hidden_noise --t1-samples 10000 --epochs 20",
+        "--tune input_noise,hidden_noise --t1 10000 --epochs 20\n"
+        "         t1t2 train --network all-cnn-c --dataset cifar10 --width 0.25 --t1 5000 --epochs 15",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     train.set_defaults(command=_train)
@@ -62,11 +66,11 @@ def parser() -> argparse.ArgumentParser:
     for name, field in FIELDS.items():
         info = field_info(name)
         groups[info["group"]].add_argument(
-            f"--{name.replace('_', '-')}",
+            *_flags(name),
             dest=name,
             metavar=metavar(name),
             default=argparse.SUPPRESS,
-            help=f"{info['description']} (default: {show_value(field.default.default)})".replace("%", "%%"),
+            help=f"{info['description']} (default: {_default(name, field)})".replace("%", "%%"),
         )
     where = train.add_argument_group("where", "backend, data and result")
     where.add_argument("--backend", default="auto", help=f"auto, {', '.join(BACKENDS)} (default: auto, the fastest)")
@@ -101,11 +105,32 @@ def parser() -> argparse.ArgumentParser:
     import_.add_argument("file", type=Path, help="a .jsonl or .jsonl.gz file that `export` wrote")
     _add_store(import_)
 
+    data = commands.add_parser("data", help="list, fetch and verify data sets")
+    cli_data.add_commands(data.add_subparsers(required=True, metavar="COMMAND"))
+
     doctor = commands.add_parser("doctor", help="versions, backends that work, BLAS found, data present")
     doctor.set_defaults(command=_doctor)
     doctor.add_argument("--data-dir", type=Path, help="folder of the data sets (default: the embedded ones)")
     doctor.add_argument("--json", action="store_true", help="print JSON")
     return result
+
+
+def _flags(name: str) -> list[str]:
+    """Names of a field's option; the sizes of T1 and T2 have short ones, too."""
+    short = [f"--{name.removesuffix('_samples')}"] if name.endswith("_samples") else []
+    return [f"--{name.replace('_', '-')}", *short]
+
+
+def _default(name: str, field) -> str:
+    """A field's default, and what is usual instead for some data sets and networks."""
+    default = field.default.default
+    others = {
+        choice: values[name]
+        for choices in USUAL.values()
+        for choice, values in choices.items()
+        if values.get(name, default) != default
+    }
+    return "; ".join([show_value(default), *(f"{choice}: {show_value(value)}" for choice, value in others.items())])
 
 
 def _add_store(group) -> None:
@@ -126,13 +151,30 @@ def _list(options: argparse.Namespace) -> int:
         for run in runs:
             print(json.dumps({k: v for k, v in run.as_dict().items() if k != "history"}))
         return 0
-    table = Table(*("digest", "finished", "tuned", "n0", "n1", "l2", "epochs", "test error", "backend", "status"))
+    table = Table(
+        *(
+            "digest",
+            "finished",
+            "data",
+            "network",
+            "tuned",
+            "n0",
+            "n1",
+            "l2",
+            "epochs",
+            "test error",
+            "backend",
+            "status",
+        )
+    )
     for run in runs:
         config = run.config
         levels = (_levels(run, name) for name in ("input_noise", "hidden_noise", "l2"))
         table.add_row(
             run.digest[:10],
             run.finished[:16].replace("T", " "),
+            config.dataset,
+            config.network,
             ",".join(config.tune) or "-",
             *levels,
             str(config.epochs),
@@ -147,6 +189,9 @@ def _list(options: argparse.Namespace) -> int:
 def _levels(run: StoredRun, name: str) -> str:
     if getattr(run.config, name) is None:
         return "-"
+    if name in run.config.per_map:
+        levels = tuple(value for column, value in run.final.items() if re.fullmatch(rf"{name}_\d+", column))
+        return "per map, mean " + ",".join(f"{level:.3g}" for level in levels)
     levels = final_level(run, name)
     return ",".join(f"{level:.3g}" for level in (levels if isinstance(levels, tuple) else (levels,)))
 

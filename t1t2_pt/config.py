@@ -15,9 +15,12 @@ import pydantic
 from pydantic import ConfigDict, Field
 
 from t1t2_pt.errors import InputError
+from t1t2_pt.networks import CONVOLUTIONAL, Layer, MaxPool, mlp
 
 DIGEST_VERSION = 1
 
+DatasetName = Literal["mnist", "svhn", "cifar10", "digits-on-photos"]
+NetworkName = Literal["mlp", "all-cnn-c", "ladder-baseline"]
 Hyperparameter = Literal["input_noise", "hidden_noise", "l2"]
 OptimizerName = Literal["sgd", "momentum", "adam"]
 ScheduleName = Literal["constant", "linear", "hold_then_linear"]
@@ -44,14 +47,18 @@ class RunConfig:
     """One training run, fixed or tuned by T1-T2 (defaults: the paper's MNIST network and step sizes).
 
     A hyperparameter is `None` (absent), one number (tied over its layers), or a tuple with one
-    number per layer. Those named in `tune` start there and follow the hypergradient; the others stay.
+    number per layer; one that `per_map` names has a number for every map of every layer, which start
+    alike or at a tuple of that many. Those named in `tune` start there and follow the hypergradient;
+    the others stay.
 
-    Make one with `run_config`, which tells what is wrong with a bad value in one line.
+    Make one with `run_config`, which knows what is usual for a data set and a network, and tells
+    what is wrong with a bad value in one line.
     """
 
     # Data
-    dataset: Literal["mnist"] = Field(
-        default="mnist", **_option("data", "data set to train on", "give one of the data sets in `t1t2 doctor`")
+    dataset: DatasetName = Field(
+        default="mnist",
+        **_option("data", "mnist, svhn, cifar10 or digits-on-photos", "give one that `t1t2 data list` shows"),
     )
     t1_samples: _Count = Field(
         default=55_000, **_option("data", "samples in T1, for the elementary parameters", "give at least 1")
@@ -63,9 +70,29 @@ class RunConfig:
         default=0, **_option("data", "seed of the split into T1 and T2", "give a whole number from 0 to 4294967295")
     )
     # Network
-    hidden: Annotated[tuple[_Width, ...], Field(min_length=1, max_length=64)] = Field(
+    network: NetworkName = Field(
+        default="mlp",
+        **_option(
+            "network",
+            "mlp (fully connected), all-cnn-c or ladder-baseline (the paper's convolutional networks)",
+            "give mlp, all-cnn-c or ladder-baseline",
+        ),
+    )
+    hidden: Annotated[tuple[_Width, ...], Field(max_length=64)] = Field(
         default=(1000, 1000, 1000),
-        **_option("network", "widths of the hidden layers", "give widths of 1 or more, such as 1000,1000,1000"),
+        **_option("network", "widths of the mlp's hidden layers", "give widths of 1 or more, such as 1000,1000,1000"),
+    )
+    width: Annotated[float, Field(gt=0, le=64, allow_inf_nan=False)] = Field(
+        default=1.0,
+        **_option(
+            "network",
+            "multiplies the numbers of maps of a convolutional network, 96 and 192",
+            "give a number above 0 and up to 64, such as 0.25",
+        ),
+    )
+    activation: Literal["relu", "leaky-relu"] = Field(
+        default="relu",
+        **_option("network", "nonlinearity: relu, or leaky-relu of slope 0.01", "give relu or leaky-relu"),
     )
     batch_norm: bool = Field(
         default=True,
@@ -81,7 +108,7 @@ class RunConfig:
         ),
     )
     # Regularisation
-    input_noise: _Level | None = Field(
+    input_noise: _Level | tuple[_Level, ...] | None = Field(
         default=None,
         **_option("regularisation", "n0, standard deviation of the Gaussian noise on the input", _INPUT_REMEDY),
     )
@@ -98,6 +125,15 @@ class RunConfig:
         **_option(
             "regularisation",
             "hyperparameters that T1-T2 tunes; none trains with fixed ones",
+            "name some of input_noise,hidden_noise,l2, or none",
+        ),
+    )
+    per_map: tuple[Hyperparameter, ...] = Field(
+        default=(),
+        **_option(
+            "regularisation",
+            "hyperparameters with a number of their own for every map (or unit): of the input, of each hidden "
+            "layer, of each layer with weights",
             "name some of input_noise,hidden_noise,l2, or none",
         ),
     )
@@ -184,23 +220,18 @@ class RunConfig:
     )
 
     def __post_init__(self):
-        layers = len(self.hidden)
-        for name, length in (("hidden_noise", layers), ("l2", layers + 1)):
-            levels = getattr(self, name)
-            if isinstance(levels, tuple) and len(levels) != length:
-                raise InputError(
-                    name,
-                    levels,
-                    f"has {len(levels)} numbers for {length} layers",
-                    f"give {length} numbers, or one for all layers",
-                )
-        if len(set(self.tune)) != len(self.tune):
-            raise InputError("tune", self.tune, "names a hyperparameter twice", "name each once")
-        for name in self.tune:
-            if getattr(self, name) is None:
-                raise InputError(
-                    "tune", self.tune, f"{name} has no initial value", f"give {name} a number of 0 or more to start at"
-                )
+        self._check_network()
+        hidden = self.hidden_layers
+        self._check_levels(hidden)
+        for field in ("tune", "per_map"):
+            names = getattr(self, field)
+            if len(set(names)) != len(names):
+                raise InputError(field, names, "names a hyperparameter twice", "name each once")
+            for name in names:
+                if getattr(self, name) is None:
+                    raise InputError(
+                        field, names, f"{name} has no initial value", f"give {name} a number of 0 or more to start at"
+                    )
         for name in ("t1_samples", "t2_samples"):
             if self.batch_size > getattr(self, name):
                 raise InputError(
@@ -209,13 +240,49 @@ class RunConfig:
                     f"is larger than {name} ({getattr(self, name)})",
                     f"give at most {getattr(self, name)}, or more {name}",
                 )
-        if self.noise_before_softmax != "tuned" and layers == 1 and self.hidden_noise is not None:
+        if self.noise_before_softmax != "tuned" and len(hidden) == 1 and self.hidden_noise is not None:
             raise InputError(
                 "noise_before_softmax",
                 self.noise_before_softmax,
                 "leaves no hidden layer with noise to tune in a network of one hidden layer",
                 "give tuned, or set hidden_noise to none",
             )
+
+    def _check_network(self):
+        convolutional = self.network in CONVOLUTIONAL
+        if convolutional and self.hidden:
+            raise InputError(
+                "hidden", self.hidden, f"is for the mlp, not for {self.network}", "leave it out, and give width"
+            )
+        if not convolutional and not self.hidden:
+            raise InputError("hidden", self.hidden, "leaves the mlp without layers", field_info("hidden")["remedy"])
+        if not convolutional and self.width != 1:
+            raise InputError("width", self.width, "is for convolutional networks", "leave it out, and give hidden")
+
+    def _check_levels(self, hidden: tuple[Layer, ...]):
+        weighted = 1 + sum(not isinstance(layer, MaxPool) for layer in hidden)
+        for name, length, what in (
+            ("input_noise", 1, "input"),
+            ("hidden_noise", len(hidden), "hidden layers"),
+            ("l2", weighted, "layers with weights"),
+        ):
+            levels = getattr(self, name)
+            if not isinstance(levels, tuple) or name in self.per_map:
+                continue  # how many maps there are depends on the data, too: `hyperparameter_values` checks
+            if name == "input_noise":
+                raise InputError(name, levels, "is more than one number", "give one, or name input_noise in per_map")
+            if len(levels) != length:
+                raise InputError(
+                    name,
+                    levels,
+                    f"has {len(levels)} numbers for {length} {what}",
+                    f"give {length} numbers, or one for all layers",
+                )
+
+    @property
+    def hidden_layers(self) -> tuple[Layer, ...]:
+        """The network's hidden layers."""
+        return CONVOLUTIONAL[self.network](self.width) if self.network in CONVOLUTIONAL else mlp(self.hidden)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -239,9 +306,11 @@ class RunConfig:
     def digest(self) -> str:
         """SHA-256 (hex) of the canonical form: the run's name in the store.
 
-        A run that tunes nothing is the same whatever its tuning fields say.
+        A run that tunes nothing is the same whatever its tuning fields say. Fields that came later
+        count where they differ from their defaults only, so that older runs keep their names.
         """
         values = self.as_dict()
+        values = {k: v for k, v in values.items() if k not in _LATER or v != _LATER[k]}
         if not self.tune:
             values = {name: value for name, value in values.items() if field_info(name)["group"] != "tuning"}
         canonical = json.dumps([DIGEST_VERSION, values], sort_keys=True, separators=(",", ":"))
@@ -261,7 +330,25 @@ class RunConfig:
         return json.dumps(values, sort_keys=True)
 
 
+# Fields that version 0.1 had not, and values that mean what it did.
+_LATER = {"network": "mlp", "width": 1.0, "activation": "relu", "per_map": []}
+
 HYPERPARAMETERS: tuple[str, ...] = ("input_noise", "hidden_noise", "l2")
+
+# What is usual for a data set (Section 3; T1 and T2) and for a network, where the field is not given.
+USUAL: dict[str, dict[str, dict[str, Any]]] = {
+    "dataset": {
+        "mnist": {"t1_samples": 55_000, "t2_samples": 5_000},
+        "svhn": {"t1_samples": 65_000, "t2_samples": 8_257},
+        "cifar10": {"t1_samples": 45_000, "t2_samples": 5_000},
+        "digits-on-photos": {"t1_samples": 65_000, "t2_samples": 8_257},
+    },
+    "network": {
+        "mlp": {"hidden": (1000, 1000, 1000), "learning_rate": 1e-3},
+        "all-cnn-c": {"hidden": (), "learning_rate": 2e-3},
+        "ladder-baseline": {"hidden": (), "learning_rate": 2e-3},
+    },
+}
 FIELDS: dict[str, dataclasses.Field] = {f.name: f for f in dataclasses.fields(RunConfig)}
 
 
@@ -274,6 +361,7 @@ def field_info(name: str) -> dict[str, str]:
 def run_config(**values: Any) -> RunConfig:
     """Make a `RunConfig`, turning whatever is wrong into one `InputError`.
 
+    Fields that are not given are as usual for the data set and the network (`USUAL`), else defaults.
     Lists are taken as tuples and whole numbers as floats, so that values read from JSON will do.
     """
     for name, value in values.items():
@@ -282,6 +370,9 @@ def run_config(**values: Any) -> RunConfig:
             hint = f"did you mean {close[0]}? " if close else ""
             raise InputError(name, value, "is not a field of a run", f"{hint}the fields are {', '.join(FIELDS)}")
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    for name, choices in USUAL.items():
+        chosen = values.get(name)
+        values = {**(choices.get(chosen, {}) if isinstance(chosen, str) else {}), **values}
     try:
         return RunConfig(**values)
     except pydantic.ValidationError as error:

@@ -72,9 +72,11 @@ def _blas() -> dict[str, str]:
 
 def _data(data_dir: Path | None) -> dict[str, str]:
     report = {}
-    for name, load in DATASETS.items():
+    for name, source in DATASETS.items():
         try:
-            report[name] = load(data_dir).provenance
+            place = source.find(data_dir)
         except InputError as error:
             report[name] = str(error)
+        else:
+            report[name] = str(place or f"absent; `t1t2 data fetch {name}` downloads it")
     return report

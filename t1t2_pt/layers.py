@@ -8,10 +8,11 @@ EPSILON = 1e-6
 
 
 def moments(x: TensorVariable) -> tuple[TensorVariable, TensorVariable]:
-    """Mean and variance of each feature over the batch: [batch, features] -> two of [features]."""
-    mean = x.mean(axis=0)
+    """Mean and variance of each map over the batch and all positions: [batch, ..., maps] -> two of [maps]."""
+    axes = tuple(range(x.type.ndim - 1))
+    mean = x.mean(axis=axes)
     centred = x - mean
-    return mean, (centred * centred).mean(axis=0)
+    return mean, (centred * centred).mean(axis=axes)
 
 
 def batch_normalise(
@@ -19,17 +20,26 @@ def batch_normalise(
 ) -> TensorVariable:
     """Batch normalisation with a learned shift and no learned scale, which a ReLU makes redundant.
 
-    Ioffe and Szegedy, 2015. `x` is [batch, features], the statistics and the shift are [features].
+    Ioffe and Szegedy, 2015. `x` is [batch, ..., maps], the statistics and the shift are [maps].
     """
     mean, variance = statistics
     return (x - mean) / pt.sqrt(variance + np.asarray(EPSILON, dtype=x.dtype)) + shift
 
 
-def relu(x: TensorVariable) -> TensorVariable:
-    """max(x, 0), as a product so that a NaN stays one; its derivative at 0 is 0."""
-    return x * pt.cast(x > 0, x.dtype)
+def relu(x: TensorVariable, slope: float = 0.0) -> TensorVariable:
+    """x where it is positive, else slope * x (Xu et al., 2015); as a product, so that a NaN stays one.
+
+    The derivative at 0 is the slope.
+    """
+    positive = pt.cast(x > 0, x.dtype)
+    if slope == 0:
+        return x * positive
+    return x * (positive * np.asarray(1 - slope, dtype=x.dtype) + np.asarray(slope, dtype=x.dtype))
 
 
 def add_noise(x: TensorVariable, level: TensorVariable, noise: TensorVariable) -> TensorVariable:
-    """Additive noise of standard deviation `level` (scalar) on activations of any shape (Section 2.2)."""
+    """Additive noise of standard deviation `level` on activations [batch, ..., maps] (Section 2.2).
+
+    `level` is a scalar, or [maps].
+    """
     return x + level * pt.cast(noise, x.dtype)

@@ -26,8 +26,8 @@ def read_field(name: str, text: str):
         If the text is not of the field's type.
     """
     kinds = _kinds(FIELDS[name].type)
-    if text.lower() == "none" and (type(None) in kinds or name == "tune"):
-        return () if name == "tune" else None
+    if text.lower() == "none" and (type(None) in kinds or kinds.get(tuple) is str):
+        return None if type(None) in kinds else ()
     try:
         if tuple in kinds and ("," in text or float not in kinds):
             item = kinds[tuple]

@@ -12,6 +12,7 @@ import importlib.metadata
 import json
 import math
 import platform
+import re
 import sqlite3
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
@@ -49,7 +50,7 @@ class StoredRun:
     status
         `finished`, or `diverged` when the training cost stopped being finite.
     final
-        Last row of the history, and `diverged_at` for a diverged run.
+        Last row of the history, every level per map (`map_columns`), and `diverged_at` for a diverged run.
     provenance
         What produced it: backend, versions, device, commit, data.
     """
@@ -100,20 +101,39 @@ def rerun_config(run: StoredRun) -> RunConfig:
     config = run.config
     levels = {name: final_level(run, name) for name in config.tune}
     if config.noise_before_softmax == "fixed" and "hidden_noise" in levels:
-        # The last layer kept its initial noise: the layers no longer share one level.
-        hidden = levels["hidden_noise"]
-        per_layer = list(hidden) if isinstance(hidden, tuple) else [hidden] * len(config.hidden)
-        initial = config.hidden_noise
-        per_layer[-1] = initial[-1] if isinstance(initial, tuple) else initial
-        levels["hidden_noise"] = tuple(per_layer)
+        levels["hidden_noise"] = _with_initial_last_layer(run, levels["hidden_noise"])
     return replace(untuned(config), **levels)
 
 
+def _with_initial_last_layer(run: StoredRun, final) -> tuple[float, ...]:
+    """Hidden noise per layer, or per map, of which the last layer kept its initial level."""
+    config = run.config
+    initial = config.hidden_noise if isinstance(config.hidden_noise, tuple) else (config.hidden_noise,)
+    if "hidden_noise" not in config.per_map:
+        hidden = final if isinstance(final, tuple) else (final,) * len(config.hidden_layers)
+        return (*hidden[:-1], initial[-1])
+    last = len(_map_columns(run, "hidden_noise", layer=len(config.hidden_layers)))
+    kept = initial[-last:] if len(initial) == len(final) else initial[-1:] * last
+    return (*final[:-last], *kept)
+
+
 def final_level(run: StoredRun, name: str) -> float | tuple[float, ...]:
-    """Where a hyperparameter ended: a number where tied, else one per layer."""
-    if not isinstance(getattr(run.config, name), tuple):
+    """Where a hyperparameter ended: a number where tied, else one per layer or per map."""
+    level = getattr(run.config, name)
+    if name in run.config.per_map:
+        columns = _map_columns(run, name)
+    elif isinstance(level, tuple):
+        columns = layer_columns(name, len(level))
+    else:
         return run.final[name]
-    return tuple(run.final[column] for column in layer_columns(name, len(getattr(run.config, name))))
+    return tuple(run.final[column] for column in columns)
+
+
+def _map_columns(run: StoredRun, name: str, layer: int | None = None) -> list[str]:
+    """The columns of `map_columns` that a run has, of all layers or of one, in their order."""
+    found = (re.fullmatch(rf"{name}_(\d+)_(\d+)", column) for column in run.final)
+    places = sorted((int(match[1]), int(match[2])) for match in found if match)
+    return [f"{name}_{at}_{number}" for at, number in places if layer in (None, at)]
 
 
 def default_store() -> Path:

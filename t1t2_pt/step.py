@@ -10,6 +10,7 @@ hyperparameters (`input_noise`, `hidden_noise`, `l2`), and the optimisers' memor
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -18,8 +19,9 @@ from pytensor.tensor.variable import TensorVariable
 
 from t1t2_pt import costs, layers
 from t1t2_pt.config import RunConfig
+from t1t2_pt.errors import InputError
 from t1t2_pt.hypergradient import hypergradient, rescale
-from t1t2_pt.networks import MLP
+from t1t2_pt.networks import CONVOLUTIONAL, Network
 from t1t2_pt.optimizers import MEMORY, OPTIMIZERS
 
 SOFTMAX_NOISE = "softmax_noise"
@@ -30,7 +32,7 @@ Tensors = dict[str, TensorVariable]
 
 @dataclasses.dataclass(frozen=True)
 class Batch:
-    """Inputs [batch, features] and integer labels [batch]."""
+    """Inputs [batch, *input_shape] and integer labels [batch]."""
 
     inputs: TensorVariable
     labels: TensorVariable
@@ -44,30 +46,85 @@ class Rates:
     hyper: Mapping[str, TensorVariable]
 
 
-def make_network(config: RunConfig, features: int, classes: int) -> MLP:
-    """The network that a run trains on data of these sizes."""
-    return MLP(features=features, hidden=config.hidden, classes=classes, batch_norm=config.batch_norm)
+LEAK = 0.01
+
+
+def make_network(config: RunConfig, input_shape: tuple[int, ...], classes: int) -> Network:
+    """The network that a run trains on data of these sizes; an mlp takes images as features.
+
+    Raises
+    ------
+    InputError
+        If the network does not fit the data.
+    """
+    if config.network not in CONVOLUTIONAL:
+        input_shape = (math.prod(input_shape),)
+    slope = LEAK if config.activation == "leaky-relu" else 0.0
+    try:
+        return Network(input_shape, config.hidden_layers, classes, config.batch_norm, slope)
+    except ValueError as error:
+        raise InputError("network", config.network, f"does not fit {config.dataset} ({error})", "give mlp") from None
 
 
 def noise_layers(config: RunConfig) -> tuple[int, ...]:
-    """Positions at which noise enters: 0 for the input, i for the output of hidden layer i."""
+    """Positions at which noise enters: 0 for the input, i for the output of hidden layer i, from 1."""
     first = () if config.input_noise is None else (0,)
-    last = len(config.hidden) - (config.noise_before_softmax == "none")
+    last = len(config.hidden_layers) - (config.noise_before_softmax == "none")
     return first if config.hidden_noise is None else (*first, *range(1, last + 1))
 
 
-def hyperparameter_values(config: RunConfig) -> dict[str, np.ndarray]:
-    """Initial hyperparameters as float32 arrays: a scalar where tied, else one number per layer."""
-    values = {name: np.asarray(getattr(config, name), dtype=np.float32) for name in config.hyperparameters}
+def level_maps(network: Network) -> dict[str, list[int]]:
+    """Numbers of maps that each hyperparameter can have a level for, by the layers that have it."""
+    maps = [shape[-1] for shape in network.activations]
+    shapes = network.shapes()
+    return {
+        "input_noise": maps[:1],
+        "hidden_noise": maps[1:-1],
+        "l2": [shapes[name][-1] for name in network.weight_names],
+    }
+
+
+def hyperparameter_values(config: RunConfig, network: Network) -> dict[str, np.ndarray]:
+    """Initial hyperparameters as float32 arrays: a scalar where tied, else [layers], or [all maps].
+
+    Raises
+    ------
+    InputError
+        If a hyperparameter per map has a wrong number of levels.
+    """
+    values = {}
+    for name in config.hyperparameters:
+        level, maps = getattr(config, name), level_maps(network)[name]
+        if name in config.per_map:
+            level = _spread(name, level, maps)
+        values[name] = np.asarray(level, dtype=np.float32)
     if _holds_softmax_noise(config):
-        values[SOFTMAX_NOISE] = values["hidden_noise"].reshape(-1)[-1]
+        last = level_maps(network)["hidden_noise"][-1]
+        hidden = values["hidden_noise"]
+        values[SOFTMAX_NOISE] = hidden[-last:] if "hidden_noise" in config.per_map else hidden.reshape(-1)[-1]
     return values
 
 
-def initial_state(config: RunConfig, network: MLP) -> dict[str, np.ndarray]:
+def _spread(name: str, level: float | tuple[float, ...], maps: Sequence[int]) -> np.ndarray:
+    """A level for every map, from one in all, one per layer or all of them."""
+    level = np.atleast_1d(level)
+    if len(level) == sum(maps):
+        return level
+    if len(level) not in (1, len(maps)):
+        counts = " + ".join(map(str, maps))
+        raise InputError(
+            name,
+            tuple(level.tolist()),
+            f"has {len(level)} numbers for {sum(maps)} maps ({counts})",
+            "give one number, one per layer or one per map",
+        )
+    return np.repeat(np.broadcast_to(level, len(maps)), maps)
+
+
+def initial_state(config: RunConfig, network: Network) -> dict[str, np.ndarray]:
     """float32 values of the whole state before the first step, a function of the config alone."""
     parameters = network.initial_parameters(np.random.Generator(np.random.Philox(config.seed)))
-    hyper = hyperparameter_values(config)
+    hyper = hyperparameter_values(config, network)
     state = {**parameters, **hyper}
     moved = [(name, parameters[name], config.optimizer) for name in parameters]
     moved += [(name, hyper[name], config.hyper_optimizer) for name in config.tune]
@@ -84,7 +141,7 @@ def state_inputs(state: Mapping[str, np.ndarray], dtype: str) -> Tensors:
 
 def t1_step(
     config: RunConfig,
-    network: MLP,
+    network: Network,
     state: Tensors,
     t1: Batch,
     noise: Mapping[int, TensorVariable],
@@ -98,7 +155,7 @@ def t1_step(
     state
         Tensors by name, see `initial_state`.
     noise
-        Standard normal noise [batch, width] by the positions of `noise_layers`.
+        Standard normal noise [batch, *activation] by the positions of `noise_layers`.
     count
         Number of this elementary update from 1, a float scalar.
 
@@ -113,7 +170,7 @@ def t1_step(
 
 def t1t2_step(
     config: RunConfig,
-    network: MLP,
+    network: Network,
     state: Tensors,
     t1: Batch,
     t2: Batch,
@@ -131,7 +188,7 @@ def t1t2_step(
     new_state, metrics, pass_ = _elementary_step(config, network, state, t1, noise, rates, count)
 
     parameters = {name: state[name] for name in network.shapes()}
-    logits, _ = network.logits(parameters, t2.inputs)
+    logits = network.logits(parameters, t2.inputs)
     validation_cost = costs.cross_entropy(logits, t2.labels)
     gradients = hypergradient(
         pass_.cost,
@@ -172,13 +229,15 @@ def _train_pass(config, network, state, t1: Batch, noise) -> _TrainPass:
     parameters = {name: state[name] for name in network.shapes()}
 
     def perturb(i: int, h: TensorVariable) -> TensorVariable:
-        return layers.add_noise(h, _noise_level(config, state, i), noise[i]) if i in noise else h
+        return layers.add_noise(h, _noise_level(config, network, state, i), noise[i]) if i in noise else h
 
-    logits, _ = network.logits(parameters, t1.inputs, perturb)
+    logits = network.logits(parameters, t1.inputs, perturb)
     cost = costs.cross_entropy(logits, t1.labels)
     penalty = costs.zero(cost.dtype)
     if config.l2 is not None:
-        penalty = costs.l2_penalty([parameters[name] for name in network.weight_names], state["l2"])
+        weights = [parameters[name] for name in network.weight_names]
+        strengths = [_level(config, network, state, "l2", i) for i in range(len(weights))]
+        penalty = costs.l2_penalty(weights, strengths)
     regularised = cost + penalty
     metrics = {"train_cost": cost, "penalty": penalty, "train_error": costs.error_rate(logits, t1.labels)}
     return _TrainPass(regularised, pt.grad(regularised, list(parameters.values())), metrics)
@@ -188,13 +247,22 @@ def _holds_softmax_noise(config: RunConfig) -> bool:
     return config.hidden_noise is not None and config.noise_before_softmax == "fixed"
 
 
-def _noise_level(config: RunConfig, state: Tensors, layer: int) -> TensorVariable:
-    if layer == 0:
+def _noise_level(config: RunConfig, network: Network, state: Tensors, position: int) -> TensorVariable:
+    if position == 0:
         return state["input_noise"]
-    if layer == len(config.hidden) and _holds_softmax_noise(config):
+    if position == len(network.hidden) and _holds_softmax_noise(config):
         return state[SOFTMAX_NOISE]
-    level = state["hidden_noise"]
-    return level if level.type.ndim == 0 else level[layer - 1]
+    return _level(config, network, state, "hidden_noise", position - 1)
+
+
+def _level(config: RunConfig, network: Network, state: Tensors, name: str, layer: int) -> TensorVariable:
+    """A hyperparameter's level in one of the layers that have it: a scalar, or [maps]."""
+    level = state[name]
+    if name in config.per_map:
+        maps = level_maps(network)[name]
+        start = sum(maps[:layer])
+        return level[start : start + maps[layer]]
+    return level if level.type.ndim == 0 else level[layer]
 
 
 def _elementary_step(config, network, state, t1: Batch, noise, rates: Rates, count):

@@ -1,7 +1,8 @@
 """Many runs: what is stored is taken from the store, the rest is trained in groups and stored.
 
 Runs of one structure and one split of the data share a compiled graph and train together, some at a
-time; each group is stored when it is done, so that Ctrl-C loses the current group only.
+time (convolutional ones, which fill the machine, one at a time); each group is stored when it is
+done, so that Ctrl-C loses the current group only.
 """
 
 import argparse
@@ -20,10 +21,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from t1t2_pt.backends import Backend, get_backend
 from t1t2_pt.config import RunConfig
 from t1t2_pt.datasets import Split, load_split
+from t1t2_pt.networks import CONVOLUTIONAL
 from t1t2_pt.runs import RunStore, StoredRun, finished_run
 from t1t2_pt.training import train
 
 TOGETHER = 16
+LINE_EVERY = 30  # seconds between lines of progress outside a terminal
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,18 +127,27 @@ class Sweep:
         shown = not self.quiet and bool(configs)
         with Progress(*columns, console=console, disable=not (shown and console.is_terminal)) as progress:
             task = progress.add_task("training", total=sum(config.steps for config in configs), runs=0)
-            start, stored = time.monotonic(), 0
+            start, stored, told = time.monotonic(), 0, 0.0
+
+            def tell() -> None:
+                nonlocal told
+                told, share = time.monotonic() - start, progress.tasks[0].percentage / 100
+                left = told / share - told
+                self._say(f"{stored} of {len(configs)} runs, {told:.0f} s, about {left:.0f} s left")
+
+            def advance(steps: int) -> None:
+                progress.advance(task, steps)
+                if shown and not console.is_terminal and time.monotonic() - start - told > LINE_EVERY:
+                    tell()
 
             def finish(runs: int) -> None:
                 nonlocal stored
                 stored += runs
                 progress.update(task, runs=stored)
                 if shown and not console.is_terminal:
-                    elapsed, share = time.monotonic() - start, progress.tasks[0].percentage / 100
-                    left = elapsed / share - elapsed
-                    self._say(f"{stored} of {len(configs)} runs, {elapsed:.0f} s, about {left:.0f} s left")
+                    tell()
 
-            yield lambda steps: progress.advance(task, steps), finish
+            yield advance, finish
 
 
 def _data_key(config: RunConfig) -> tuple:
@@ -148,7 +160,7 @@ def _groups(configs: Sequence[RunConfig], together: int) -> Iterator[list[RunCon
     for config in configs:
         by_structure.setdefault(config.structure(), []).append(config)
     for same in by_structure.values():
-        count = math.ceil(len(same) / together)
+        count = len(same) if same[0].network in CONVOLUTIONAL else math.ceil(len(same) / together)
         size, larger = divmod(len(same), count)
         start = 0
         for number in range(count):

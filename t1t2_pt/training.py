@@ -15,7 +15,8 @@ from t1t2_pt.backends import Arrays, Backend, Compiled, Population, build_progra
 from t1t2_pt.backends.base import is_hyper_step
 from t1t2_pt.config import RunConfig
 from t1t2_pt.datasets import Split
-from t1t2_pt.step import hyperparameter_values, initial_state, make_network
+from t1t2_pt.networks import Network
+from t1t2_pt.step import hyperparameter_values, initial_state, level_maps, make_network
 
 History = dict[str, list[float]]
 
@@ -34,16 +35,20 @@ class Trained:
         epoch's mean metrics and step sizes, and the evaluations; NaN where not measured.
     diverged_at
         The first epoch whose training cost was not finite; None for a run that stayed finite.
+    maps
+        Where every hyperparameter per map ended, by the names of `map_columns`; the history has the
+        mean of each layer.
     """
 
     config: RunConfig
     history: History
     diverged_at: int | None
+    maps: dict[str, float] = dataclasses.field(default_factory=dict)
 
     @property
     def final(self) -> dict[str, float]:
-        """The last row of the history."""
-        return {name: column[-1] for name, column in self.history.items()}
+        """The last row of the history, and every level per map."""
+        return {**{name: column[-1] for name, column in self.history.items()}, **self.maps}
 
 
 Progress = Callable[[int], None]
@@ -73,16 +78,17 @@ def train(
     if len({config.structure() for config in configs}) != 1:
         raise ValueError(f"configs: {len(configs)} runs of differing structure; train each structure by itself")
     first = configs[0]
-    network = make_network(first, split.features, split.classes)
-    population = _compile(first, split, backend).populate(
-        split.arrays,
+    network = make_network(first, split.input_shape, split.classes)
+    arrays = {name: _in_shape(name, array, network.input_shape) for name, array in split.arrays.items()}
+    population = _compile(first, network, split, backend).populate(
+        arrays,
         [initial_state(config, network) for config in configs],
         [run_constants(config, "float32") for config in configs],
     )
-    histories: list[list[dict[str, float]]] = [[_initial_row(config)] for config in configs]
+    histories = [[_initial_row(config, network)] for config in configs]
     for epoch in range(1, first.epochs + 1):
         start = time.perf_counter()
-        rows = _epoch_rows(configs, epoch, population)
+        rows = _epoch_rows(configs, network, epoch, population)
         if epoch == first.epochs or (first.evaluate_every and epoch % first.evaluate_every == 0):
             for row, metrics in zip(rows, _per_run(population.evaluate()), strict=True):
                 row.update(metrics)
@@ -91,7 +97,8 @@ def train(
             history.append({"epoch": epoch, "seconds": seconds, **row})
         if on_epoch is not None:
             on_epoch(epoch)
-    return [_finish(config, history) for config, history in zip(configs, histories, strict=True)]
+    states = _hyper_states(configs, network, population)
+    return [_finish(*ended, network) for ended in zip(configs, histories, states, strict=True)]
 
 
 def t1_rows(config: RunConfig, epoch: int) -> np.ndarray:
@@ -113,15 +120,20 @@ def _generator(seed: int, stream: int, count: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=[seed | stream << 32, count]))
 
 
-def _compile(config: RunConfig, split: Split, backend: Backend) -> Compiled:
-    key = (backend.name, config.structure(), split.features, split.classes, tuple(split.samples.items()))
+def _in_shape(name: str, array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    return array.reshape(len(array), *shape) if name.endswith("inputs") else array
+
+
+def _compile(config: RunConfig, network: Network, split: Split, backend: Backend) -> Compiled:
+    key = (backend.name, config.structure(), network, tuple(split.samples.items()))
     if key not in _compiled:
-        network = make_network(config, split.features, split.classes)
         _compiled[key] = backend.compile(build_program(config, network, split.samples))
     return _compiled[key]
 
 
-def _epoch_rows(configs: Sequence[RunConfig], epoch: int, population: Population) -> list[dict[str, float]]:
+def _epoch_rows(
+    configs: Sequence[RunConfig], network: Network, epoch: int, population: Population
+) -> list[dict[str, float]]:
     """Train an epoch; means of the metrics and the hyperparameters after it, for each run."""
     first = configs[0]
     length = first.steps_per_epoch
@@ -141,8 +153,8 @@ def _epoch_rows(configs: Sequence[RunConfig], epoch: int, population: Population
         begin, first.steps, first.interval, np.stack([t1_rows(config, epoch) for config in configs]), second
     )
     rows = []
-    for config, totals, state in zip(configs, _per_run(sums), _unstack(population, configs), strict=True):
-        row = _hyper_columns(config, state)
+    for config, totals, state in zip(configs, _per_run(sums), _hyper_states(configs, network, population), strict=True):
+        row = _hyper_columns(config, network, state)
         for name, total in totals.items():
             row[name] = total if name.startswith("repaired") else total / _steps_with(name, length, len(hyper_steps))
         rows.append(row)
@@ -154,8 +166,9 @@ def _steps_with(metric: str, steps: int, hyper_steps: int) -> float:
     return (hyper_steps or math.nan) if "/" in metric or metric == "validation_cost" else steps
 
 
-def _unstack(population: Population, configs: Sequence[RunConfig]) -> list[Arrays]:
-    values = population.state(tuple(hyperparameter_values(configs[0])))
+def _hyper_states(configs: Sequence[RunConfig], network: Network, population: Population) -> list[Arrays]:
+    """Each run's hyperparameters."""
+    values = population.state(tuple(hyperparameter_values(configs[0], network)))
     return [{name: value[run] for name, value in values.items()} for run in range(len(configs))]
 
 
@@ -164,8 +177,9 @@ def _per_run(stacked: Arrays) -> list[dict[str, float]]:
     return [{name: float(values[run]) for name, values in stacked.items()} for run in range(runs)]
 
 
-def _initial_row(config: RunConfig) -> dict[str, float]:
-    return {"epoch": 0, "seconds": 0.0, **_hyper_columns(config, hyperparameter_values(config))}
+def _initial_row(config: RunConfig, network: Network) -> dict[str, float]:
+    hyper = _hyper_columns(config, network, hyperparameter_values(config, network))
+    return {"epoch": 0, "seconds": 0.0, **hyper}
 
 
 def layer_columns(name: str, layers: int) -> list[str]:
@@ -174,18 +188,32 @@ def layer_columns(name: str, layers: int) -> list[str]:
     return [f"{name}_{layer}" for layer in range(first, first + layers)]
 
 
-def _hyper_columns(config: RunConfig, values: Arrays) -> dict[str, float]:
+def map_columns(name: str, maps: Sequence[int]) -> list[str]:
+    """Columns of a hyperparameter that has one number per map: `hidden_noise_1_0`, `hidden_noise_1_1`, ..."""
+    layers = layer_columns(name, len(maps))
+    return [f"{column}_{number}" for column, count in zip(layers, maps, strict=True) for number in range(count)]
+
+
+def _hyper_columns(config: RunConfig, network: Network, values: Arrays) -> dict[str, float]:
+    """One number per layer, or one for all; of those per map the mean of each layer."""
     columns = {}
     for name in config.hyperparameters:
         value = np.asarray(values[name])
+        if name in config.per_map:
+            ends = np.cumsum(level_maps(network)[name])[:-1]
+            value = np.array([part.mean() for part in np.split(value, ends)])
         names = [name] if value.ndim == 0 else layer_columns(name, len(value))
         columns |= dict(zip(names, value.reshape(-1).tolist(), strict=True))
     return columns
 
 
-def _finish(config: RunConfig, rows: list[dict[str, float]]) -> Trained:
+def _finish(config: RunConfig, rows: list[dict[str, float]], state: Arrays, network: Network) -> Trained:
     names = dict.fromkeys(name for row in rows for name in row)
     history = {name: [row.get(name, math.nan) for row in rows] for name in names}
     costs = history["train_cost"][1:]
     diverged = next((epoch for epoch, cost in enumerate(costs, start=1) if not math.isfinite(cost)), None)
-    return Trained(config, history, diverged)
+    maps = {}
+    for name in config.per_map:
+        columns = map_columns(name, level_maps(network)[name])
+        maps |= dict(zip(columns, np.asarray(state[name]).tolist(), strict=True))
+    return Trained(config, history, diverged, maps)

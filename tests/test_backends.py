@@ -54,7 +54,7 @@ def compiled(name, dtype):
 
 
 def network(split):
-    return make_network(config(), split.features, split.classes)
+    return make_network(config(), split.input_shape, split.classes)
 
 
 @pytest.mark.parametrize("dtype", list(TOLERANCE))

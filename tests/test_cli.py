@@ -100,7 +100,8 @@ def test_help_teaches(t1t2):
         assert f"--{name.replace('_', '-')}" in words
     for text in (
         "n0, standard deviation of the Gaussian noise",
-        "(default: 1000,1000,1000)",
+        "(default: 1000,1000,1000; all-cnn-c: none; ladder-baseline: none)",
+        "samples in T1, for the elementary parameters (default: 55000; svhn: 65000; cifar10: 45000",
         "(default: none)",
         "example:",
     ):
@@ -116,10 +117,49 @@ def test_help_teaches(t1t2):
 def test_doctor(t1t2):
     code, out, _ = t1t2("doctor", store=False)
     assert code == 0
-    for text in ("pytensor", "jax           works", "numba         works", "MNIST, the official files"):
+    for text in ("pytensor", "jax           works", "numba         works", "data/mnist", "t1t2 data fetch svhn"):
         assert text in out
     code, out, _ = t1t2("doctor", "--json", store=False)
     assert json.loads(out)["backends"]["jax"] == "works"
+
+
+class TestData:
+    def test_list(self, t1t2):
+        code, out, _ = t1t2("data", "list", store=False)
+        assert code == 0
+        assert all(name in out for name in ("mnist", "svhn", "cifar10", "digits-on-photos"))
+        code, out, _ = t1t2("data", "list", "--json", store=False)
+        rows = {row["name"]: row for row in json.loads(out)}
+        assert rows["mnist"]["place"].endswith("data/mnist")
+        assert (rows["svhn"]["t1_samples"], rows["svhn"]["t2_samples"]) == (65_000, 8_257)
+
+    def test_verify(self, t1t2, tmp_path, monkeypatch):
+        code, out, _ = t1t2("data", "verify", "mnist", store=False)
+        assert (code, out.count("\n")) == (0, 1)
+        assert out.startswith("mnist: right; MNIST, the official files (SHA-256 checked); 60,000 + 10,000 in ")
+        shutil.copytree(ROOT / "data" / "mnist", tmp_path / "mnist")
+        (tmp_path / "mnist" / "t10k-labels-idx1-ubyte.gz").write_bytes(b"damaged")
+        code, out, _ = t1t2("data", "verify", "mnist", "--data-dir", str(tmp_path), store=False)
+        assert code == 1
+        assert "t10k-labels-idx1-ubyte.gz': cannot be read" in out
+
+    def test_fetch_where_there_is_nothing_to_fetch(self, t1t2):
+        code, out, _ = t1t2("data", "fetch", "digits-on-photos", store=False)
+        assert code == 0
+        assert "is made of data in the repository" in out
+
+    def test_unknown(self, t1t2):
+        code, _, err = t1t2("data", "verify", "imagenet", store=False)
+        assert code == 2
+        assert err == "t1t2: dataset = 'imagenet': is unknown; give mnist, svhn, cifar10, digits-on-photos\n"
+
+
+def test_short_names_of_sizes(t1t2):
+    options = [o.replace("-samples", "") for o in QUICK]
+    assert "--t1" in options
+    code, out, _ = t1t2("train", *options, "--json")
+    assert code == 0
+    assert json.loads(out)["config"]["t1_samples"] == 300
 
 
 @pytest.mark.parametrize(

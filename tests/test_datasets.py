@@ -1,5 +1,6 @@
 """MNIST as embedded, the split, and files that are not what they should be."""
 
+import dataclasses
 import functools
 import gzip
 import hashlib
@@ -24,10 +25,9 @@ def data():
 
 
 def test_mnist(data):
-    assert data.train_inputs.shape == (60_000, 784)
-    assert data.test_inputs.shape == (10_000, 784)
-    assert data.train_inputs.dtype == np.float32
-    assert (data.train_inputs.min(), data.train_inputs.max()) == (0, 1)
+    assert data.train_images.shape == (60_000, 28, 28, 1)
+    assert data.test_images.shape == (10_000, 28, 28, 1)
+    assert data.train_images.dtype == np.uint8
     # The well-known counts of each digit.
     assert np.bincount(data.train_labels).tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
     assert np.bincount(data.test_labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
@@ -37,6 +37,7 @@ def test_split_of_the_paper(data):
     split = load_split("mnist", 55_000, 5_000, 0)
     assert split.samples == {"t1": 55_000, "t2": 5_000, "test": 10_000}
     np.testing.assert_allclose(split.arrays["t1_inputs"].mean(axis=0, dtype=np.float64), 0, atol=1e-6)
+    assert np.ptp(split.arrays["t1_inputs"][:, 14, 14]) == 1  # from black to white
     # T2 and test are centred by the mean of T1, not by their own.
     assert np.abs(split.arrays["t2_inputs"].mean(axis=0)).max() > 1e-4
     counts = np.bincount(split.arrays["t1_labels"]) + np.bincount(split.arrays["t2_labels"])
@@ -51,6 +52,21 @@ def test_parts_are_disjoint(t1, t2, seed):
     assert (len(first), len(second)) == (t1, t2)
     assert len(np.union1d(first, second)) == t1 + t2
     np.testing.assert_array_equal(first, split_rows(100, t1, t2, seed)[0])
+
+
+@settings(max_examples=30)
+@given(t1=st.integers(1, 70), t2=st.integers(1, 30), seed=st.integers(0, 1000))
+def test_groups_stay_on_one_side(t1, t2, seed):
+    """Samples 0 to 34 are shown twice, 35 to 64 once: a hundred in all."""
+    groups = np.arange(100) % 65
+    first, second = split_rows(100, t1, t2, seed, groups)
+    assert (len(set(first)), len(set(second))) == (t1, t2)
+    assert not set(groups[first]) & set(groups[second])
+
+
+def test_too_few_samples_of_their_own():
+    with pytest.raises(InputError, match="t2_samples = 31: exceeds the 30 training samples that show what no other"):
+        split_rows(100, 10, 31, 0, np.arange(100) % 65)
 
 
 def test_split_depends_on_the_seed():
@@ -127,11 +143,11 @@ class TestSources:
     def test_given_folder_comes_first(self, tmp_path, monkeypatch):
         monkeypatch.setenv("T1T2_DATA", str(tmp_path / "elsewhere"))
         given = self.copy(tmp_path)
-        assert sources.locate("mnist", mnist.ARCHIVES, mnist.BASE_URL, given) == given / "mnist"
+        assert sources.locate(mnist.REMOTE, given) == given / "mnist"
 
     def test_environment_comes_next(self, tmp_path, monkeypatch):
         monkeypatch.setenv("T1T2_DATA", str(self.copy(tmp_path)))
-        assert sources.locate("mnist", mnist.ARCHIVES, mnist.BASE_URL) == tmp_path / "mnist"
+        assert sources.locate(mnist.REMOTE) == tmp_path / "mnist"
 
     def test_damaged_mnist_is_refused(self, tmp_path):
         labels = self.copy(tmp_path) / "mnist" / "t10k-labels-idx1-ubyte.gz"
@@ -146,9 +162,10 @@ class TestSources:
         monkeypatch.setattr(sources.pooch, "os_cache", lambda name: tmp_path / "cache")
         address = (tmp_path / "nothing").as_uri().replace("file://", "http://localhost:9")
         with pytest.raises(
-            InputError, match=r"is not on this machine and could not be fetched .* --data-dir or T1T2_DATA"
+            InputError,
+            match=r"is not on this machine and could not .* --data-dir, or by T1T2_DATA, .* `t1t2 data fetch mnist`",
         ):
-            sources.locate("mnist", mnist.ARCHIVES, address)
+            sources.locate(dataclasses.replace(mnist.REMOTE, base_url=address))
 
     def test_fetches_and_checks(self, tmp_path, monkeypatch):
         """Over HTTP from a server on loopback: the right file is kept, a wrong one refused."""
@@ -164,9 +181,9 @@ class TestSources:
             right = {"a.gz": "md5:" + hashlib.md5(b"content").hexdigest()}
             wrong = {"a.gz": "md5:" + hashlib.md5(b"other").hexdigest()}
             with pytest.raises(InputError, match="could not be fetched"):
-                sources.locate("thing", wrong, url)
+                sources.fetch(sources.Remote("thing", url, wrong), progress=False)
             assert not (tmp_path / "cache" / "thing" / "a.gz").exists()
-            folder = sources.locate("thing", right, url)
+            folder = sources.locate(sources.Remote("thing", url, right))
             assert (folder / "a.gz").read_bytes() == b"content"
             server.shutdown()
 

@@ -6,113 +6,22 @@ import pytensor.tensor as pt
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from pytensor.compile.mode import Mode
+from problems import PLAIN, Problem, by_finite_differences, make_mlp
 
-from t1t2_pt import costs, hypergradient, layers
+from t1t2_pt import hypergradient, layers
 from t1t2_pt.config import run_config
-from t1t2_pt.networks import MLP
-
-PLAIN = Mode(linker="py", optimizer="fast_compile")
-
-
-class Problem:
-    """T1 and T2 costs of a small float64 network with values for everything in them."""
-
-    def __init__(self, kinds=("noise", "l2"), per_layer=False, batch_norm=True, hidden=(5, 4), seed=0):
-        rng = np.random.default_rng(seed)
-        self.network = MLP(features=6, hidden=hidden, classes=3, batch_norm=batch_norm)
-        depth = len(hidden)
-        self.kinds = kinds
-        self.theta = {name: 0.7 * rng.standard_normal(shape) for name, shape in self.network.shapes().items()}
-        self.hyper = {}
-        if "noise" in kinds:
-            self.hyper["input_noise"] = np.array(rng.uniform(0.1, 0.6))
-            self.hyper["hidden_noise"] = rng.uniform(0.1, 0.6, depth if per_layer else ())
-        if "l2" in kinds:
-            self.hyper["l2"] = rng.uniform(0.01, 0.1, depth + 1 if per_layer else ())
-        widths = self.network.widths
-        self.noise = [rng.standard_normal((8, width)) for width in widths[:-1]]
-        self.batches = [(rng.standard_normal((8, 6)), rng.integers(0, 3, 8).astype("int32")) for _ in range(2)]
-
-    def graph(self):
-        """Symbolic parameters, hyperparameters and both costs; data and noise are constants."""
-        theta = {k: pt.tensor(k, shape=v.shape, dtype="float64") for k, v in self.theta.items()}
-        hyper = {k: pt.tensor(k, shape=np.shape(v), dtype="float64") for k, v in self.hyper.items()}
-        (x1, y1), (x2, y2) = self.batches
-
-        def perturb(i, h):
-            if "noise" not in self.kinds:
-                return h
-            level = hyper["input_noise"] if i == 0 else hyper["hidden_noise"]
-            if level.ndim:
-                level = level[i - 1]
-            return layers.add_noise(h, level, pt.constant(self.noise[i]))
-
-        logits, _ = self.network.logits(theta, pt.constant(x1), perturb)
-        train = costs.cross_entropy(logits, pt.constant(y1))
-        if "l2" in self.kinds:
-            train = train + costs.l2_penalty([theta[n] for n in self.network.weight_names], hyper["l2"])
-        logits, _ = self.network.logits(theta, pt.constant(x2))
-        return theta, hyper, train, costs.cross_entropy(logits, pt.constant(y2))
-
-    def hypergradient(self, **options):
-        theta, hyper, train, val = self.graph()
-        g = hypergradient(train, val, list(theta.values()), list(hyper.values()), **options)
-        function = pytensor.function([*theta.values(), *hyper.values()], g, mode=PLAIN)
-        return function(*self.theta.values(), *self.hyper.values())
-
-    def cost_after_update(self):
-        """(hyperparameters, eta) -> C2(theta - eta * grad C1~), by nothing but first derivatives."""
-        theta, hyper, train, val = self.graph()
-        gradient = pytensor.function(
-            [*theta.values(), *hyper.values()], pt.grad(train, list(theta.values())), mode=PLAIN
-        )
-        after = pytensor.function(list(theta.values()), val, mode=PLAIN)
-
-        def cost(values, eta):
-            g = gradient(*self.theta.values(), *values.values())
-            return float(after(*(t - eta * d for t, d in zip(self.theta.values(), g, strict=True))))
-
-        return cost
-
-
-def by_finite_differences(problem, eta, delta=1e-3):
-    """d C2(theta - eta grad C1~) / d lambda / eta, central to fourth order in lambda and to second in eta."""
-    cost = problem.cost_after_update()
-    results = []
-    for name, value in problem.hyper.items():
-        result = np.zeros_like(value)
-        for index in np.ndindex(np.shape(value)):
-
-            def difference(step, eta, name=name, index=index):
-                moved = {k: v.copy() for k, v in problem.hyper.items()}
-                moved[name][index] += step
-                up = cost(moved, eta)
-                moved[name][index] -= 2 * step
-                return (up - cost(moved, eta)) / (2 * step)
-
-            def derivative(eta, difference=difference):
-                return (4 * difference(delta / 2, eta) - difference(delta, eta)) / 3
-
-            # An odd function of eta to leading order: the even part is the change of grad C2 along the update.
-            first = (derivative(eta) - derivative(-eta)) / (2 * eta)
-            second = (derivative(2 * eta) - derivative(-2 * eta)) / (4 * eta)
-            result[index] = (4 * first - second) / 3
-        results.append(result)
-    return results
-
 
 CASES = [
-    pytest.param(kinds, per_layer, batch_norm, id=f"{'+'.join(kinds)}-{'layers' if per_layer else 'tied'}-{bn}")
+    pytest.param(kinds, levels, batch_norm, id=f"{'+'.join(kinds)}-{levels}-{bn}")
     for kinds in (("noise",), ("l2",), ("noise", "l2"))
-    for per_layer in (False, True)
+    for levels in ("tied", "layer", "map")
     for batch_norm, bn in ((True, "batchnorm"), (False, "plain"))
 ]
 
 
-@pytest.mark.parametrize(("kinds", "per_layer", "batch_norm"), CASES)
-def test_equals_finite_differences(kinds, per_layer, batch_norm):
-    problem = Problem(kinds, per_layer, batch_norm)
+@pytest.mark.parametrize(("kinds", "levels", "batch_norm"), CASES)
+def test_equals_finite_differences(kinds, levels, batch_norm):
+    problem = Problem(kinds, levels, make_mlp(6, (5, 4), 3, batch_norm))
     expected = by_finite_differences(problem, eta=1e-3)
     for ours, theirs in zip(problem.hypergradient(), expected, strict=True):
         assert ours.shape == theirs.shape
@@ -122,13 +31,13 @@ def test_equals_finite_differences(kinds, per_layer, batch_norm):
 @settings(max_examples=12)
 @given(
     hidden=st.lists(st.integers(2, 7), min_size=1, max_size=3).map(tuple),
-    per_layer=st.booleans(),
+    levels=st.sampled_from(["tied", "layer", "map"]),
     batch_norm=st.booleans(),
     seed=st.integers(0, 10_000),
 )
-def test_random_networks_equal_a_directional_difference(hidden, per_layer, batch_norm, seed):
+def test_random_networks_equal_a_directional_difference(hidden, levels, batch_norm, seed):
     """Along a random direction in lambda, in networks of random shape."""
-    problem = Problem(("noise", "l2"), per_layer, batch_norm, hidden, seed)
+    problem = Problem(("noise", "l2"), levels, make_mlp(6, hidden, 3, batch_norm), seed)
     rng = np.random.default_rng(seed)
     direction = {k: rng.standard_normal(np.shape(v)) for k, v in problem.hyper.items()}
     cost = problem.cost_after_update()
@@ -165,7 +74,8 @@ def by_hand_in_jax(problem):
         h = x
         for i in range(depth + 1):
             if hyper is not None and "input_noise" in hyper:
-                level = hyper["input_noise"] if i == 0 else jnp.broadcast_to(hyper["hidden_noise"], (depth,))[i - 1]
+                hidden = hyper["hidden_noise"]
+                level = hyper["input_noise"] if i == 0 else problem.of_layer(hidden, problem.hidden_maps, i - 1)
                 h = h + level * problem.noise[i]
             a = jnp.einsum("bi,io->bo", h, theta[f"weights_{i}"])
             if i < depth and problem.network.batch_norm:
@@ -180,8 +90,8 @@ def by_hand_in_jax(problem):
     def c1(theta, hyper):
         penalty = 0.0
         if "l2" in hyper:
-            strengths = jnp.broadcast_to(hyper["l2"], (depth + 1,))
-            penalty = sum(strengths[i] * jnp.sum(theta[f"weights_{i}"] ** 2) for i in range(depth + 1))
+            strengths = [problem.of_layer(hyper["l2"], problem.l2_maps, i) for i in range(depth + 1)]
+            penalty = sum(jnp.sum(strengths[i] * theta[f"weights_{i}"] ** 2) for i in range(depth + 1))
         return nll(forward(theta, x1, hyper), y1) + penalty
 
     with jax.enable_x64(True):
@@ -192,9 +102,9 @@ def by_hand_in_jax(problem):
         return [-np.asarray(result[k]) for k in problem.hyper]
 
 
-@pytest.mark.parametrize(("kinds", "per_layer", "batch_norm"), CASES)
-def test_equals_a_program_by_hand(kinds, per_layer, batch_norm):
-    problem = Problem(kinds, per_layer, batch_norm, seed=3)
+@pytest.mark.parametrize(("kinds", "levels", "batch_norm"), CASES)
+def test_equals_a_program_by_hand(kinds, levels, batch_norm):
+    problem = Problem(kinds, levels, make_mlp(6, (5, 4), 3, batch_norm), seed=3)
     for ours, theirs in zip(problem.hypergradient(), by_hand_in_jax(problem), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-13)
 
@@ -228,7 +138,7 @@ def test_at_next_parameters_is_exact_for_any_step_size():
 
 
 def test_max_norm_rescales_each_validation_gradient():
-    problem = Problem(("l2",), per_layer=True, batch_norm=False)
+    problem = Problem(("l2",), "layer", make_mlp(6, (5, 4), 3, False))
     theta, _, _, val = problem.graph()
     v = pytensor.function(list(theta.values()), pt.grad(val, list(theta.values())), mode=PLAIN)(*problem.theta.values())
     limit = float(np.median([np.linalg.norm(g) for g in v]))
@@ -309,5 +219,5 @@ def test_configured_network_is_the_one_under_test():
     """The step builds its costs from the same pieces as these tests."""
     from t1t2_pt.step import make_network
 
-    network = make_network(run_config(hidden=(5, 4)), 6, 3)
-    assert network == MLP(features=6, hidden=(5, 4), classes=3, batch_norm=True)
+    network = make_network(run_config(hidden=(5, 4)), (6,), 3)
+    assert network == make_mlp(6, (5, 4), 3, True)

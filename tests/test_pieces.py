@@ -47,9 +47,18 @@ class TestCosts:
         weights = [RNG.standard_normal((3, 4)), RNG.standard_normal((4, 2))]
         graphs = [pt.constant(w) for w in weights]
         squares = [np.sum(w**2) for w in weights]
-        np.testing.assert_allclose(value(costs.l2_penalty(graphs, pt.constant(0.3))), 0.3 * sum(squares))
-        per_layer = costs.l2_penalty(graphs, pt.constant(np.array([2.0, 3.0])))
+        tied = pt.constant(0.3)
+        np.testing.assert_allclose(value(costs.l2_penalty(graphs, [tied, tied])), 0.3 * sum(squares))
+        per_layer = costs.l2_penalty(graphs, [pt.constant(2.0), pt.constant(3.0)])
         np.testing.assert_allclose(value(per_layer), 2 * squares[0] + 3 * squares[1])
+
+    def test_l2_penalty_per_map(self):
+        """The maps are the last axis of weights and of filters."""
+        weights = [RNG.standard_normal((3, 2)), RNG.standard_normal((2, 2, 3, 4))]
+        levels = [RNG.uniform(size=2), RNG.uniform(size=4)]
+        ours = costs.l2_penalty([pt.constant(w) for w in weights], [pt.constant(level) for level in levels])
+        expected = sum(np.sum(w**2 * level) for w, level in zip(weights, levels, strict=True))
+        np.testing.assert_allclose(value(ours), expected)
 
 
 class TestLayers:
@@ -65,6 +74,22 @@ class TestLayers:
         np.testing.assert_array_equal(value(layers.relu(x)), [0, 0, 2, np.nan])
         gradient = value(pt.grad(layers.relu(x)[:3].sum(), x))
         np.testing.assert_array_equal(gradient[:3], [0, 0, 1])
+
+    def test_moments_are_over_all_positions(self):
+        x = RNG.standard_normal((5, 3, 2, 4))
+        mean, variance = layers.moments(pt.constant(x))
+        np.testing.assert_allclose(value(mean), x.reshape(-1, 4).mean(0), rtol=1e-12)
+        np.testing.assert_allclose(value(variance), x.reshape(-1, 4).var(0), rtol=1e-12)
+
+    def test_leaky_relu(self):
+        x = pt.constant(np.array([-2.0, 0.0, 3.0]))
+        np.testing.assert_allclose(value(layers.relu(x, 0.01)), [-0.02, 0, 3])
+        np.testing.assert_allclose(value(pt.grad(layers.relu(x, 0.01).sum(), x)), [0.01, 0.01, 1])
+
+    def test_noise_per_map(self):
+        x, noise, level = (RNG.standard_normal(shape) for shape in ((2, 3, 3, 4), (2, 3, 3, 4), 4))
+        ours = value(layers.add_noise(pt.constant(x), pt.constant(level), pt.constant(noise)))
+        np.testing.assert_allclose(ours, x + level * noise)
 
 
 class TestOptimizers:

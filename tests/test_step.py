@@ -9,8 +9,7 @@ from pytensor.compile.mode import Mode
 
 from t1t2_pt import step
 from t1t2_pt.config import HYPERPARAMETERS, run_config
-from t1t2_pt.evaluation import evaluate
-from t1t2_pt.networks import MLP
+from t1t2_pt.networks import Network, mlp
 
 PLAIN = Mode(linker="py", optimizer="fast_compile")
 RNG = np.random.default_rng(4)
@@ -36,7 +35,7 @@ def make_config(at="current"):
 
 def make_values(config):
     """A float64 state in the middle of training, with batches and noise."""
-    network = step.make_network(config, 7, 3)
+    network = step.make_network(config, (7,), 3)
     state = {k: v.astype(float) for k, v in step.initial_state(config, network).items()}
     for name, value in state.items():
         if name.startswith(("weights", "bias")):
@@ -142,34 +141,9 @@ def test_gradients_that_are_not_finite_are_repaired_and_counted():
 
 
 def test_initial_weights_are_the_authors():
-    network = MLP(features=300, hidden=(200, 100), classes=10, batch_norm=True)
+    network = Network((300,), mlp((200, 100)), 10, batch_norm=True)
     values = network.initial_parameters(np.random.default_rng(0))
     for name, scale in {"weights_0": np.sqrt(12 / 500), "weights_1": np.sqrt(12 / 300), "weights_2": 1e-5}.items():
         assert values[name].dtype == np.float32
         np.testing.assert_allclose(values[name].std(), scale, rtol=0.05)
     assert all((values[f"bias_{i}"] == 0).all() for i in range(3))
-
-
-@pytest.mark.parametrize("batch_norm", [True, False])
-def test_evaluation_uses_exact_statistics_of_t1(batch_norm):
-    """All sets are normalised by the moments of the whole of T1, layer by layer, without noise."""
-    network = MLP(features=4, hidden=(6, 5), classes=3, batch_norm=batch_norm)
-    theta = {name: RNG.standard_normal(shape) for name, shape in network.shapes().items()}
-    sets = {n: (RNG.standard_normal((k, 4)), RNG.integers(0, 3, k)) for n, k in (("t1", 50), ("t2", 20), ("test", 30))}
-    batches = {name: step.Batch(pt.constant(x), pt.constant(y)) for name, (x, y) in sets.items()}
-    metrics = evaluate(network, {name: pt.constant(v) for name, v in theta.items()}, batches)
-    ours = dict(zip(metrics, pytensor.function([], list(metrics.values()), mode=PLAIN)(), strict=True))
-
-    activations = {name: x for name, (x, _) in sets.items()}
-    for i in range(3):
-        z = {name: h @ theta[f"weights_{i}"] for name, h in activations.items()}
-        if batch_norm and i < 2:
-            mean, variance = z["t1"].mean(0), z["t1"].var(0)
-            z = {name: (value - mean) / np.sqrt(variance + 1e-6) for name, value in z.items()}
-        z = {name: value + theta[f"bias_{i}"] for name, value in z.items()}
-        activations = z if i == 2 else {name: np.maximum(value, 0) for name, value in z.items()}
-    for name, (_, labels) in sets.items():
-        logits = activations[name]
-        log_p = logits - np.log(np.exp(logits).sum(1, keepdims=True))
-        np.testing.assert_allclose(ours[f"{name}_cost"], -log_p[np.arange(len(labels)), labels].mean(), rtol=1e-10)
-        np.testing.assert_allclose(ours[f"{name}_error"], (logits.argmax(1) != labels).mean(), rtol=1e-12)

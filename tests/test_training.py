@@ -154,7 +154,7 @@ def test_softmax_noise_can_stay_fixed_or_away(tiny_split, backend):
     from t1t2_pt.step import initial_state, make_network, noise_layers
 
     fixed = tiny(hidden=(6, 5), noise_before_softmax="fixed", tune=BOTH)
-    state = initial_state(fixed, make_network(fixed, 12, 3))
+    state = initial_state(fixed, make_network(fixed, (12,), 3))
     assert state["softmax_noise"] == np.float32(0.4)
     assert noise_layers(fixed) == (0, 1, 2)
     assert noise_layers(replace(fixed, noise_before_softmax="none")) == (0, 1)

@@ -11,9 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pytensor
 from pytensor.compile.mode import Mode, get_mode
+from pytensor.graph.traversal import ancestors
 
 from t1t2_pt.backends.base import Arrays, is_hyper_step
 from t1t2_pt.backends.program import Graph, Program
+from t1t2_pt.evaluation import SETS, evaluate
 from t1t2_pt.step import Tensors
 
 NO_BLAS = "PyTensor could not link to a BLAS"
@@ -39,7 +41,7 @@ class HostBackend:
         return HostProgram(program, self._mode())
 
     def function(self, inputs: Tensors, graph: Graph) -> Callable[[Arrays], Arrays]:
-        function = _compile(list(inputs.values()), graph, self._mode())
+        function = _compile(list(inputs.values()), graph.metrics, self._mode())
         return lambda values: function(*(values[name] for name in inputs))
 
     def _mode(self) -> Mode:
@@ -78,16 +80,31 @@ class HostProgram:
         return self._function(self._program.t1t2, ("t1_rows", "t2_rows"))
 
     @functools.cached_property
-    def evaluation(self):
-        """() -> metrics of the clean model."""
-        return self._function(self._program.evaluation, None)
-
-    def _function(self, graph: Graph, rows: tuple[str, ...] | None):
+    def stages(self):
+        """The evaluation's stages, from values by name to values by name."""
         program = self._program
-        inputs = [] if rows is None else [*program.clock.values(), *(program.rows[name] for name in rows)]
+        givens = {tensor: self._shared[name] for name, tensor in program.parameters.items()}
+        stages = []
+        for stage in program.stages:
+            needed = set(ancestors(stage.outputs.values()))
+            used = {tensor: shared for tensor, shared in givens.items() if tensor in needed}
+            function = _compile(list(stage.inputs.values()), stage.outputs, self._mode, givens=used)
+            stages.append(
+                lambda values, function=function, names=tuple(stage.inputs): function(*(values[name] for name in names))
+            )
+        return stages
+
+    def evaluate(self, data: Arrays) -> dict[str, float]:
+        """Cost and error of the state that the shared variables hold."""
+        sets = {name: (data[f"{name}_inputs"], data[f"{name}_labels"]) for name in SETS}
+        return evaluate(self.stages, self._program.plan, sets)
+
+    def _function(self, graph: Graph, rows: tuple[str, ...]):
+        program = self._program
+        inputs = [*program.clock.values(), *(program.rows[name] for name in rows)]
         givens = {v: self._shared[k] for k, v in {**program.state, **program.per_run, **program.data}.items()}
         updates = {self._shared[k]: v for k, v in graph.new_state.items() if v is not program.state[k]}
-        return _compile(inputs, graph, self._mode, updates=updates, givens=givens)
+        return _compile(inputs, graph.metrics, self._mode, updates=updates, givens=givens)
 
 
 class HostPopulation:
@@ -127,7 +144,7 @@ class HostPopulation:
         results = []
         for run in range(len(self._states)):
             self._load(run)
-            results.append({name: float(value) for name, value in self._program.evaluation().items()})
+            results.append({name: float(value) for name, value in self._program.evaluate(self._data).items()})
         return {name: np.array([result[name] for result in results]) for name in results[0]}
 
     def state(self, names: Sequence[str] | None = None) -> Arrays:
@@ -143,12 +160,12 @@ def _shared(name: str, variable):
     return pytensor.shared(value, name=name, shape=variable.type.shape)
 
 
-def _compile(inputs: Sequence, graph: Graph, mode: Mode, **options) -> Callable[..., Arrays]:
-    """A PyTensor function that returns a graph's metrics by name."""
+def _compile(inputs: Sequence, outputs: Tensors, mode: Mode, **options) -> Callable[..., Arrays]:
+    """A PyTensor function that returns its outputs by name."""
     with warnings.catch_warnings():
         # Without a BLAS to link, C falls back on NumPy's: `t1t2 doctor` reports it.
         warnings.filterwarnings("ignore", message=NO_BLAS)
         function = pytensor.function(
-            list(inputs), list(graph.metrics.values()), mode=mode, on_unused_input="ignore", trust_input=True, **options
+            list(inputs), list(outputs.values()), mode=mode, on_unused_input="ignore", trust_input=True, **options
         )
-    return lambda *arguments: dict(zip(graph.metrics, function(*arguments), strict=True))
+    return lambda *arguments: dict(zip(outputs, function(*arguments), strict=True))

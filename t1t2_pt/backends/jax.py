@@ -4,15 +4,18 @@ PyTensor rewrites each graph for JAX and turns it into a JAX function once; loop
 XLA's, runs are batched by `vmap`, data stay on the device and the state's memory is reused.
 """
 
+import functools
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-import pytensor
 from pytensor.graph.fg import FunctionGraph
+from pytensor.graph.traversal import ancestors
+from pytensor.tensor.variable import TensorVariable
 
 from t1t2_pt.backends.base import Arrays
 from t1t2_pt.backends.program import Graph, Program
+from t1t2_pt.evaluation import SETS, Stage, evaluate
 from t1t2_pt.rewrites import accumulate_in_output_dtype
 from t1t2_pt.step import Tensors
 
@@ -38,8 +41,8 @@ class JaxBackend:
     def function(self, inputs: Tensors, graph: Graph) -> Callable[[Arrays], Arrays]:
         import jax
 
-        (traceable,) = _jax_functions(inputs, [graph])
-        compiled = jax.jit(lambda values: traceable(values)[1])
+        (traceable,) = _jax_functions(inputs, [graph.metrics])
+        compiled = jax.jit(traceable)
 
         def call(values: Arrays) -> Arrays:
             with jax.enable_x64(True):
@@ -55,15 +58,31 @@ class JaxProgram:
         import jax
 
         step_inputs = {**program.state, **program.per_run, **program.data, **program.clock, **program.rows}
-        t1, *t1t2 = _jax_functions(step_inputs, [program.t1] + [program.t1t2] * (program.t1t2 is not None))
-        (evaluation,) = _jax_functions({**program.state, **program.data}, [program.evaluation])
-
-        def evaluate_all(state, data):
-            # One run after another: each pass over the whole of T1 fills the machine by itself.
-            return jax.lax.map(lambda one: evaluation({**one, **data})[1], state)
-
+        steps = [program.t1] + [program.t1t2] * (program.t1t2 is not None)
+        t1, *t1t2 = map(_split, _jax_functions(step_inputs, [_merged(graph) for graph in steps]))
         self.epoch = jax.jit(jax.vmap(_epoch(t1, *t1t2), in_axes=(0, 0, 0, 0, None, None)), donate_argnums=0)
-        self.evaluation = jax.jit(evaluate_all)
+
+        stages = [_stage(program, stage) for stage in program.stages]
+
+        def evaluate_one(stages, parameters, data):
+            ready = [functools.partial(stage, parameters) for stage in stages]
+            sets = {name: (data[f"{name}_inputs"], data[f"{name}_labels"]) for name in SETS}
+            return evaluate(ready, program.plan, sets)
+
+        def evaluate_all(parameters, data):
+            # One run after another: each pass over the whole of T1 fills the machine by itself.
+            return jax.lax.map(lambda one: evaluate_one(stages, one, data), parameters)
+
+        compiled = [jax.jit(stage) for stage in stages]
+
+        def evaluate_in_chunks(parameters, data):
+            runs = len(next(iter(parameters.values())))
+            each = [evaluate_one(compiled, {k: v[run] for k, v in parameters.items()}, data) for run in range(runs)]
+            return {name: np.array([metrics[name] for metrics in each]) for name in each[0]}
+
+        whole = max(tensor.type.shape[0] for tensor in program.data.values()) <= program.plan.chunk
+        self.evaluation = jax.jit(evaluate_all) if whole else evaluate_in_chunks
+        self.parameters = tuple(program.parameters)
 
     def populate(self, data: Arrays, states: Sequence[Arrays], per_run: Sequence[Arrays]) -> "JaxPopulation":
         return JaxPopulation(self, data, states, per_run)
@@ -97,7 +116,8 @@ class JaxPopulation:
         import jax
 
         with jax.enable_x64(True):
-            return jax.device_get(self._program.evaluation(self._state, self._data))
+            parameters = {name: self._state[name] for name in self._program.parameters}
+            return jax.device_get(self._program.evaluation(parameters, self._data))
 
     def state(self, names: Sequence[str] | None = None) -> Arrays:
         import jax
@@ -111,8 +131,8 @@ def _stack(values: Sequence[Arrays]):
     return {name: jax.device_put(np.stack([value[name] for value in values])) for name in values[0]}
 
 
-def _jax_functions(inputs: Mapping[str, pytensor.graph.Variable], graphs: Sequence[Graph]) -> list[Callable]:
-    """Traceable functions from a dictionary of inputs to (new state, metrics), rewritten as one graph.
+def _jax_functions(inputs: Tensors, graphs: Sequence[Tensors]) -> list[Callable]:
+    """Traceable functions from a dictionary of inputs to one of outputs, rewritten as one graph.
 
     Each traces the whole graph; XLA drops what its outputs do not need.
     """
@@ -121,25 +141,49 @@ def _jax_functions(inputs: Mapping[str, pytensor.graph.Variable], graphs: Sequen
     funcify = _dispatch()
     from pytensor.compile.mode import JAX
 
-    outputs = [v for graph in graphs for v in (*graph.new_state.values(), *graph.metrics.values())]
-    places = {variable: place for place, variable in enumerate(dict.fromkeys(outputs))}
+    places = {variable: place for place, variable in enumerate(dict.fromkeys(v for g in graphs for v in g.values()))}
     fgraph = FunctionGraph(list(inputs.values()), list(places), clone=True)
     JAX.optimizer.rewrite(fgraph)
     accumulate_in_output_dtype.rewrite(fgraph)
     with jax.enable_x64(True):  # constants become JAX arrays here
         function = funcify(fgraph)
 
-    def of(graph: Graph) -> Callable:
+    def of(outputs: Tensors) -> Callable:
         def call(values: Mapping):
             results = function(*(values[name] for name in inputs))
-            return tuple(
-                {name: results[places[variable]] for name, variable in part.items()}
-                for part in (graph.new_state, graph.metrics)
-            )
+            return {name: results[places[variable]] for name, variable in outputs.items()}
 
         return call
 
     return [of(graph) for graph in graphs]
+
+
+def _merged(graph: Graph) -> dict[tuple[str, str], TensorVariable]:
+    """New state and metrics as one dictionary."""
+    parts = {"state": graph.new_state, "metric": graph.metrics}
+    return {(kind, name): tensor for kind, part in parts.items() for name, tensor in part.items()}
+
+
+def _split(function: Callable) -> Callable:
+    """A function to merged results as one to (new state, metrics)."""
+
+    def call(values: Mapping):
+        results = function(values)
+        return tuple({name: value for (k, name), value in results.items() if k == kind} for kind in ("state", "metric"))
+
+    return call
+
+
+def _stage(program: Program, stage: Stage) -> Callable:
+    """A stage of the evaluation as a traceable function of the parameters and of values by name."""
+    needed = set(ancestors(stage.outputs.values()))
+    parameters = {name: tensor for name, tensor in program.parameters.items() if tensor in needed}
+    (function,) = _jax_functions({**parameters, **stage.inputs}, [stage.outputs])
+
+    def call(values: Mapping, samples: Mapping):
+        return function({**{name: values[name] for name in parameters}, **samples})
+
+    return call
 
 
 def _dispatch() -> Callable:

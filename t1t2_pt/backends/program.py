@@ -16,8 +16,8 @@ from pytensor.tensor.variable import TensorVariable
 
 from t1t2_pt import noise, step
 from t1t2_pt.config import RunConfig
-from t1t2_pt.evaluation import SETS, evaluate
-from t1t2_pt.networks import MLP
+from t1t2_pt.evaluation import SETS, Plan, Stage, build_stages, make_plan
+from t1t2_pt.networks import Network
 from t1t2_pt.schedules import SCHEDULES
 from t1t2_pt.step import Batch, Rates, Tensors
 
@@ -27,7 +27,7 @@ HYPER_RATE = {"input_noise": "noise_learning_rate", "hidden_noise": "noise_learn
 
 @dataclasses.dataclass(frozen=True)
 class Graph:
-    """Outputs of one of a program's graphs: the new state (empty for the evaluation) and metrics."""
+    """Outputs of one of a program's steps: the new state and metrics."""
 
     new_state: Tensors
     metrics: Tensors
@@ -39,28 +39,35 @@ class Program:
 
     Parameters
     ----------
-    state
-        The state, different in each run.
+    state, parameters
+        The state, different in each run; the elementary parameters in it.
     per_run
         Constants of a run: `seed` (uint32) and the step sizes.
     data
-        Inputs [samples, features] and labels [samples] of T1, T2 and test, shared by all runs.
+        Inputs [samples, *input_shape] and labels [samples] of T1, T2 and test, shared by all runs.
     clock
         `step` (uint32, from 0), `steps` (floating point, of the whole run) and `interval` (uint32).
     rows
         `t1_rows` and `t2_rows`, int32 [batch]: the samples of this step.
-    t1, t1t2, evaluation
-        The graphs; `t1t2` is None where nothing is tuned.
+    t1, t1t2
+        The steps; `t1t2` is None where nothing is tuned.
+    stages, plan
+        The evaluation.
+    convolutional
+        Whether a single run has work enough to fill the machine.
     """
 
     state: Tensors
+    parameters: Tensors
     per_run: Tensors
     data: Tensors
     clock: Tensors
     rows: Tensors
     t1: Graph
     t1t2: Graph | None
-    evaluation: Graph
+    stages: list[Stage]
+    plan: Plan
+    convolutional: bool
 
 
 def run_constants(config: RunConfig, dtype: str) -> dict[str, np.ndarray]:
@@ -69,7 +76,7 @@ def run_constants(config: RunConfig, dtype: str) -> dict[str, np.ndarray]:
     return {"seed": np.asarray(config.seed, dtype="uint32"), **rates}
 
 
-def build_program(config: RunConfig, network: MLP, samples: Mapping[str, int], dtype: str = "float32") -> Program:
+def build_program(config: RunConfig, network: Network, samples: Mapping[str, int], dtype: str = "float32") -> Program:
     """Build the graphs that train and evaluate every run with this config's structure.
 
     Parameters
@@ -85,7 +92,8 @@ def build_program(config: RunConfig, network: MLP, samples: Mapping[str, int], d
         per_run |= {name: pt.scalar(name, dtype=dtype) for name in PER_RUN_RATES}
         data = {}
         for name in SETS:
-            data[f"{name}_inputs"] = pt.tensor(f"{name}_inputs", shape=(samples[name], network.features), dtype=dtype)
+            shape = (samples[name], *network.input_shape)
+            data[f"{name}_inputs"] = pt.tensor(f"{name}_inputs", shape=shape, dtype=dtype)
             data[f"{name}_labels"] = pt.tensor(f"{name}_labels", shape=(samples[name],), dtype="int32")
         clock = {"step": pt.scalar("step", dtype="uint32"), "interval": pt.scalar("interval", dtype="uint32")}
         clock["steps"] = pt.scalar("steps", dtype=dtype)
@@ -94,7 +102,7 @@ def build_program(config: RunConfig, network: MLP, samples: Mapping[str, int], d
         t1 = Batch(data["t1_inputs"][rows["t1_rows"]], data["t1_labels"][rows["t1_rows"]])
         t2 = Batch(data["t2_inputs"][rows["t2_rows"]], data["t2_labels"][rows["t2_rows"]])
         layers = step.noise_layers(config)
-        shapes = [(config.batch_size, network.widths[layer]) for layer in layers]
+        shapes = [(config.batch_size, *network.activations[layer]) for layer in layers]
         drawn = dict(zip(layers, noise.standard_normal(per_run["seed"], clock["step"], shapes, dtype), strict=True))
         rates = _rates(config, per_run, clock, dtype)
         number = clock["step"] + pt.constant(np.uint32(1))
@@ -107,7 +115,6 @@ def build_program(config: RunConfig, network: MLP, samples: Mapping[str, int], d
             t1t2_graph = None
             t1_graph = Graph(*step.t1_step(config, network, state, t1, drawn, rates, count))
         parameters = {name: state[name] for name in network.shapes()}
-        sets = {name: Batch(data[f"{name}_inputs"], data[f"{name}_labels"]) for name in SETS}
         return Program(
             state=state,
             per_run=per_run,
@@ -116,7 +123,10 @@ def build_program(config: RunConfig, network: MLP, samples: Mapping[str, int], d
             rows=rows,
             t1=t1_graph,
             t1t2=t1t2_graph,
-            evaluation=Graph({}, evaluate(network, parameters, sets)),
+            parameters=parameters,
+            stages=build_stages(network, parameters, dtype),
+            plan=make_plan(network, samples["t1"]),
+            convolutional=len(network.input_shape) > 1,
         )
 
 

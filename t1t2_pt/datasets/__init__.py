@@ -1,14 +1,18 @@
-"""Data sets by name: loaded, checked, split into T1 and T2 by seed, and preprocessed as in Section 3."""
+"""Data sets by name: found, fetched, checked, split into T1 and T2 by seed, and preprocessed as in Section 3."""
 
-from collections.abc import Callable
 from pathlib import Path
 
-from t1t2_pt.datasets import mnist
-from t1t2_pt.datasets.base import Dataset, Split, centre, split_rows
+from t1t2_pt.datasets import cifar10, mnist, photos, svhn
+from t1t2_pt.datasets.base import Dataset, Source, Split, split_rows
 
-__all__ = ["DATASETS", "Dataset", "Split", "load_split"]
+__all__ = ["DATASETS", "Dataset", "Source", "Split", "load_split", "make_split"]
 
-DATASETS: dict[str, Callable[[Path | None], Dataset]] = {"mnist": mnist.load}
+DATASETS: dict[str, Source] = {
+    "mnist": mnist.SOURCE,
+    "svhn": svhn.SOURCE,
+    "cifar10": cifar10.SOURCE,
+    "digits-on-photos": photos.SOURCE,
+}
 
 
 def load_split(dataset: str, t1_samples: int, t2_samples: int, split_seed: int, data_dir: Path | None = None) -> Split:
@@ -19,13 +23,14 @@ def load_split(dataset: str, t1_samples: int, t2_samples: int, split_seed: int, 
     InputError
         If the data set cannot be found or read, or is too small for the split.
     """
-    return make_split(DATASETS[dataset](data_dir), t1_samples, t2_samples, split_seed)
+    source = DATASETS[dataset]
+    return make_split(source, source.load(data_dir), t1_samples, t2_samples, split_seed)
 
 
-def make_split(dataset: Dataset, t1_samples: int, t2_samples: int, seed: int) -> Split:
-    """Split a data set by seed and centre every feature by the mean of T1."""
-    t1, t2 = split_rows(len(dataset.train_labels), t1_samples, t2_samples, seed)
-    inputs = centre(dataset.train_inputs[t1], dataset.train_inputs[t2], dataset.test_inputs)
+def make_split(source: Source, dataset: Dataset, t1_samples: int, t2_samples: int, seed: int) -> Split:
+    """Split a data set by seed and prepare it as its source says."""
+    t1, t2 = split_rows(len(dataset.train_labels), t1_samples, t2_samples, seed, dataset.groups)
+    inputs = source.prepare(dataset.train_images[t1], dataset.train_images[t2], dataset.test_images)
     labels = (dataset.train_labels[t1], dataset.train_labels[t2], dataset.test_labels)
     arrays = {}
     for name, x, y in zip(("t1", "t2", "test"), inputs, labels, strict=True):

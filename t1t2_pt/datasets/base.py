@@ -1,6 +1,8 @@
 """What a data set is before and after its split: arrays, and where they came from."""
 
 import dataclasses
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
@@ -9,22 +11,62 @@ from t1t2_pt.errors import InputError
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-    """A data set as published: float32 inputs [samples, features], int32 labels [samples]."""
+    """A data set as published.
+
+    Parameters
+    ----------
+    train_images, test_images
+        uint8 [samples, height, width, maps].
+    train_labels, test_labels
+        int32 [samples], from 0 to classes - 1.
+    provenance
+        What these data are and how that was checked.
+    groups
+        int [samples]: training samples with the same number show the same thing and stay on one
+        side of the split; None: each is its own.
+    """
 
     name: str
-    train_inputs: np.ndarray
+    train_images: np.ndarray
     train_labels: np.ndarray
-    test_inputs: np.ndarray
+    test_images: np.ndarray
     test_labels: np.ndarray
     classes: int
     provenance: str
+    groups: np.ndarray | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A kind of data set: how to find, read and prepare it.
+
+    Parameters
+    ----------
+    description
+        What it is, in a line.
+    find
+        `find(data_dir)` gives the place of its files on this machine, or None.
+    fetch
+        `fetch(progress)` downloads them; None where there is nothing to download.
+    load
+        `load(data_dir)` reads and checks all of it, fetching it where it is absent.
+    prepare
+        `prepare(t1, t2, test)` preprocesses uint8 images, with whatever is fitted fitted on T1, to
+        float32 arrays of the same shapes.
+    """
+
+    description: str
+    find: Callable[[Path | None], Path | None]
+    fetch: Callable[[bool], Path] | None
+    load: Callable[[Path | None], Dataset]
+    prepare: Callable[[np.ndarray, np.ndarray, np.ndarray], list[np.ndarray]]
 
 
 @dataclasses.dataclass(frozen=True)
 class Split:
     """T1, T2 and test, preprocessed: what training sees.
 
-    `arrays` holds `t1_inputs` (float32 [samples, features]), `t1_labels` (int32 [samples]), and the
+    `arrays` holds `t1_inputs` (float32 [samples, ...]), `t1_labels` (int32 [samples]), and the
     same of `t2` and `test`.
     """
 
@@ -33,16 +75,25 @@ class Split:
     provenance: str
 
     @property
-    def features(self) -> int:
-        return self.arrays["t1_inputs"].shape[1]
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one sample."""
+        return self.arrays["t1_inputs"].shape[1:]
 
     @property
     def samples(self) -> dict[str, int]:
+        """How many there are in each part."""
         return {name: len(self.arrays[f"{name}_labels"]) for name in ("t1", "t2", "test")}
 
 
-def split_rows(samples: int, t1: int, t2: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def split_rows(
+    samples: int, t1: int, t2: int, seed: int, groups: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Row numbers of T1 and T2: two disjoint random parts of the training set, by seed.
+
+    Parameters
+    ----------
+    groups
+        As in `Dataset`: no group has samples in both parts.
 
     Raises
     ------
@@ -60,10 +111,18 @@ def split_rows(samples: int, t1: int, t2: int, seed: int) -> tuple[np.ndarray, n
             f"give at most {samples} together",
         )
     order = np.random.Generator(np.random.Philox(seed)).permutation(samples)
-    return order[:t1], order[t1 : t1 + t2]
+    if groups is None:
+        return order[:t1], order[t1 : t1 + t2]
+    return _split_groups(order, t1, t2, groups)
 
 
-def centre(t1: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
-    """Subtract the mean of T1 from each feature of T1 and the others (Section 3: MNIST)."""
-    mean = t1.mean(axis=0, dtype=np.float64).astype(np.float32)
-    return [x - mean for x in (t1, *others)]
+def _split_groups(order: np.ndarray, t1: int, t2: int, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """T2 from samples that are alone in their group, the first of them in a random order; T1 from the rest."""
+    alone = np.bincount(groups)[groups[order]] == 1
+    single = order[alone]
+    if len(single) < t2:
+        raise InputError(
+            "t2_samples", t2, f"exceeds the {len(single)} training samples that show what no other shows", "give fewer"
+        )
+    t2_rows = single[:t2]
+    return order[~np.isin(order, t2_rows)][:t1], t2_rows

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from t1t2_pt.datasets.base import Dataset
+from t1t2_pt.datasets import preprocessing, sources
+from t1t2_pt.datasets.base import Dataset, Source
 from t1t2_pt.datasets.idx import read_idx
-from t1t2_pt.datasets.sources import locate
 
 BASE_URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 
@@ -25,28 +25,37 @@ CONTENTS = {
 }
 
 
+REMOTE = sources.Remote("mnist", BASE_URL, ARCHIVES)
+
+
 def load(data_dir: Path | None = None) -> Dataset:
-    """MNIST as 784 features in [0, 1] and labels 0 to 9.
+    """MNIST: images [28, 28, 1] and labels 0 to 9.
 
     Raises
     ------
     InputError
         If a file is missing and cannot be fetched, or is not the published one.
     """
-    folder = locate("mnist", ARCHIVES, BASE_URL, data_dir)
+    folder = sources.locate(REMOTE, data_dir)
 
     def read(name: str, *shape: int) -> np.ndarray:
         return read_idx(folder / name, shape, CONTENTS[name])
 
-    def images(name: str, samples: int) -> np.ndarray:
-        return read(name, samples, 28, 28).reshape(samples, 784).astype(np.float32) / np.float32(255)
-
     return Dataset(
         name="mnist",
-        train_inputs=images("train-images-idx3-ubyte.gz", 60_000),
+        train_images=read("train-images-idx3-ubyte.gz", 60_000, 28, 28)[..., None],
         train_labels=read("train-labels-idx1-ubyte.gz", 60_000).astype(np.int32),
-        test_inputs=images("t10k-images-idx3-ubyte.gz", 10_000),
+        test_images=read("t10k-images-idx3-ubyte.gz", 10_000, 28, 28)[..., None],
         test_labels=read("t10k-labels-idx1-ubyte.gz", 10_000).astype(np.int32),
         classes=10,
         provenance="MNIST, the official files (SHA-256 checked)",
     )
+
+
+SOURCE = Source(
+    description="handwritten digits, 28x28 grey, 60,000 + 10,000 (LeCun et al., 1998); centred",
+    find=lambda data_dir: sources.find(REMOTE, data_dir),
+    fetch=lambda progress: sources.fetch(REMOTE, progress),
+    load=load,
+    prepare=preprocessing.centre,
+)

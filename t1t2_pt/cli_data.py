@@ -1,0 +1,110 @@
+"""`t1t2 data`: which data sets there are, where they lie, whether their files are right, and how to get them."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from t1t2_pt.config import USUAL
+from t1t2_pt.datasets import DATASETS
+from t1t2_pt.errors import InputError
+
+ABSENT = "absent"
+
+
+def add_commands(commands) -> None:
+    """Add `list`, `fetch` and `verify` below a subparser."""
+    listing = commands.add_parser("list", help="every data set, and where it lies on this machine")
+    listing.set_defaults(command=_list)
+    _add_data_dir(listing)
+    listing.add_argument("--json", action="store_true", help="print JSON")
+
+    fetch = commands.add_parser(
+        "fetch",
+        help="download data sets into the user's cache, checked",
+        description="Download data sets into the user's cache. What is there is checked and not downloaded again.",
+    )
+    fetch.set_defaults(command=_fetch)
+    fetch.add_argument("names", nargs="+", metavar="NAME", help=f"data sets: {', '.join(DATASETS)}")
+    fetch.add_argument("--quiet", action="store_true", help="no progress")
+
+    verify = commands.add_parser(
+        "verify",
+        help="read and check the files of data sets",
+        description="Read the files of data sets and check all that is known of them. Exit code 1 if any is not right.",
+    )
+    verify.set_defaults(command=_verify)
+    verify.add_argument("names", nargs="*", metavar="NAME", help="data sets (default: all that are here)")
+    _add_data_dir(verify)
+
+
+def _add_data_dir(parser) -> None:
+    parser.add_argument("--data-dir", type=Path, help="folder that holds data sets (default: T1T2_DATA, data/, cache)")
+
+
+def _list(options: argparse.Namespace) -> int:
+    rows = []
+    for name, source in DATASETS.items():
+        usual = USUAL["dataset"][name]
+        place = _place(name, options.data_dir)
+        rows.append({"name": name, **usual, "place": place, "description": source.description})
+    if options.json:
+        print(json.dumps(rows))
+        return 0
+    table = Table("name", "T1", "T2", "where", "what")
+    for row in rows:
+        place = f"{ABSENT}: t1t2 data fetch {row['name']}" if row["place"] is None else row["place"]
+        table.add_row(row["name"], f"{row['t1_samples']:,}", f"{row['t2_samples']:,}", place, row["description"])
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+    return 0
+
+
+def _place(name: str, data_dir: Path | None) -> str | None:
+    try:
+        place = DATASETS[name].find(data_dir)
+    except InputError as error:
+        if error.field == "data_dir":
+            raise
+        return str(error)
+    return None if place is None else str(place)
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    for name in _known(options.names):
+        source = DATASETS[name]
+        if source.fetch is None:
+            print(f"{name}: is made of data in the repository; there is nothing to fetch")
+        else:
+            print(f"{name}: {source.fetch(not options.quiet)}")
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    wrong = 0
+    for name in _known(options.names) or DATASETS:
+        source = DATASETS[name]
+        try:
+            here = source.find(options.data_dir)
+            if here is None:
+                print(f"{name}: {ABSENT}; `t1t2 data fetch {name}` downloads it")
+                wrong += name in options.names
+                continue
+            data = source.load(options.data_dir)
+        except InputError as error:
+            if error.field == "data_dir":
+                raise
+            print(f"{name}: {error}")
+            wrong += 1
+            continue
+        print(f"{name}: right; {data.provenance}; {len(data.train_labels):,} + {len(data.test_labels):,} in {here}")
+    return 1 if wrong else 0
+
+
+def _known(names: list[str]) -> list[str]:
+    for name in names:
+        if name not in DATASETS:
+            raise InputError("dataset", name, "is unknown", f"give {', '.join(DATASETS)}")
+    return names

@@ -1,0 +1,296 @@
+"""Two-dimensional convolution of batches of images with many maps, and its derivatives.
+
+Convolution is linear in the images and in the filters, and so are both of its derivatives. The three
+Ops here are each other's derivatives (`BilinearConvolution.pullback`), so that gradients of any order
+exist. All work on images with the maps last, [batch, height, width, maps], and on filters [height,
+width, maps in, maps out]: there a window's row is contiguous in memory, and XLA is at its fastest.
+
+As everywhere in the field, 'convolution' means cross-correlation: filters are not turned around.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytensor.tensor as pt
+from pytensor import scalar as ps
+from pytensor.gradient import DisconnectedType, disconnected_type
+from pytensor.graph.basic import Apply, Constant
+from pytensor.graph.op import Op
+from pytensor.tensor.variable import TensorVariable
+
+from t1t2_pt.ops import im2col
+
+Pair = tuple[int, int]
+Padding = tuple[Pair, Pair]
+
+BORDERS = ("valid", "full", "same")
+
+
+def conv2d(
+    x,
+    filters,
+    stride: int | Sequence[int] = 1,
+    border: str | int | Sequence = "valid",
+    *,
+    maps_last: bool = False,
+) -> TensorVariable:
+    """Convolve a batch of images with a set of filters.
+
+    Parameters
+    ----------
+    x
+        Images [batch, maps, height, width], floating point.
+    filters
+        [maps out, maps in, height, width], floating point; not turned around (cross-correlation).
+    stride
+        Step of the windows, or one for rows and one for columns.
+    border
+        `"valid"`: only whole windows; `"full"`: every window that overlaps the image; `"same"`: an
+        output of ceil(size / stride), zeros on both sides with the odd one at the end; or the
+        number of zeros around the image: one for all sides, one for rows and one for columns, or
+        `((top, bottom), (left, right))`.
+    maps_last
+        Images are [batch, height, width, maps] and filters [height, width, maps in, maps out], the
+        order in which they are computed: a network of convolutions saves rearranging them.
+
+    Returns
+    -------
+    Images with (size + zeros - filter) // stride + 1 rows and columns; static where the inputs are.
+
+    Raises
+    ------
+    ValueError
+        For wrong ranks, numbers of maps that differ, an unknown border, a stride below 1, or a
+        filter larger than the padded image; each named with what to do.
+    TypeError
+        For images or filters that are not floating point.
+    """
+    x, filters = _tensor(x, "x"), _tensor(filters, "filters")
+    dtype = ps.upcast(x.dtype, filters.dtype)
+    if not maps_last:
+        x, filters = x.dimshuffle(0, 2, 3, 1), filters.dimshuffle(2, 3, 1, 0)
+    stride = _pair(stride, "stride", 1)
+    padding = _padding(border, x.type.shape[1:3], filters.type.shape[:2], stride)
+    y = Conv2d(stride, padding)(pt.cast(x, dtype), pt.cast(filters, dtype))
+    return y if maps_last else y.dimshuffle(0, 3, 1, 2)
+
+
+def _tensor(value, name: str) -> TensorVariable:
+    value = pt.as_tensor_variable(value)
+    if value.type.ndim != 4:
+        meant = "sets of filters with maps" if name == "filters" else "a batch of images with maps"
+        raise ValueError(f"{name}: has {value.type.ndim} dimensions, where 4 are needed; give {meant}")
+    if not np.issubdtype(np.dtype(value.dtype), np.floating):
+        raise TypeError(f"{name}: has dtype {value.dtype}; cast it to a floating-point dtype first")
+    return value
+
+
+def _pair(value, name: str, least: int) -> Pair:
+    pair = (value, value) if isinstance(value, int | np.integer) else tuple(value)
+    if len(pair) != 2 or not all(isinstance(v, int | np.integer) and v >= least for v in pair):
+        raise ValueError(f"{name} = {value!r}: give a whole number of at least {least}, or one for rows and columns")
+    return int(pair[0]), int(pair[1])
+
+
+def _padding(border, sizes: Sequence, filter_sizes: Sequence, stride: Pair) -> Padding:
+    remedy = f"give {', '.join(BORDERS)}, or numbers of zeros: n, (rows, columns) or ((top, bottom), (left, right))"
+    if isinstance(border, str):
+        if border not in BORDERS:
+            raise ValueError(f"border = {border!r}: is unknown; {remedy}")
+        if border == "valid":
+            return (0, 0), (0, 0)
+        if None in filter_sizes:
+            raise ValueError(f"border = {border!r}: needs filters of static size; give numbers of zeros instead")
+        if border == "full":
+            return tuple((k - 1, k - 1) for k in filter_sizes)
+        return tuple(_same(n, k, s) for n, k, s in zip(sizes, filter_sizes, stride, strict=True))
+    try:
+        sides = (border, border) if isinstance(border, int | np.integer) else tuple(border)
+        return tuple(_pair(side, "border", 0) for side in _two(sides))
+    except (TypeError, ValueError):
+        raise ValueError(f"border = {border!r}: is not a border; {remedy}") from None
+
+
+def _two(sides: tuple) -> tuple:
+    if len(sides) != 2:
+        raise ValueError
+    return sides
+
+
+def _same(size: int | None, filter_size: int, stride: int) -> Pair:
+    """Zeros before and after, as TensorFlow and JAX define SAME."""
+    if stride == 1:
+        zeros = filter_size - 1
+    elif size is None:
+        raise ValueError(
+            f"border = 'same': with a stride of {stride} needs images of static size; "
+            "give x a static shape (pt.specify_shape), or numbers of zeros"
+        )
+    else:
+        zeros = max((-(-size // stride) - 1) * stride + filter_size - size, 0)
+    return zeros // 2, zeros - zeros // 2
+
+
+def output_size(size, filter_size, stride: int, zeros: Pair):
+    """Number of windows along an axis, for numbers or symbols."""
+    return (size + sum(zeros) - filter_size) // stride + 1
+
+
+def axis_size(tensor: TensorVariable, axis: int):
+    """Length of an axis: a number where it is static, else a symbol."""
+    static = tensor.type.shape[axis]
+    return tensor.shape[axis] if static is None else static
+
+
+def _size_input(value) -> TensorVariable:
+    return pt.cast(pt.as_tensor_variable(value), "int64")
+
+
+class BilinearConvolution(Op):
+    """What the three Ops share: two images or sets of filters, linear in each, and two sizes.
+
+    Parameters
+    ----------
+    stride
+        Of rows and columns.
+    padding
+        Zeros around the image: ((top, bottom), (left, right)).
+    """
+
+    __props__ = ("stride", "padding")
+
+    def __init__(self, stride: Pair, padding: Padding):
+        self.stride, self.padding = stride, padding
+
+    def family(self, kind: type["BilinearConvolution"]) -> "BilinearConvolution":
+        """The Op of another kind on the same windows."""
+        return kind(self.stride, self.padding)
+
+    def connection_pattern(self, node):
+        return [[True], [True]] + [[False]] * (len(node.inputs) - 2)
+
+    def pushforward(self, inputs, outputs, tangents):
+        """J v by the product rule."""
+        first, second, *sizes = inputs
+        terms = []
+        if not isinstance(tangents[0].type, DisconnectedType):
+            terms.append(self(tangents[0], second, *sizes))
+        if not isinstance(tangents[1].type, DisconnectedType):
+            terms.append(self(first, tangents[1], *sizes))
+        return [sum(terms[1:], terms[0])] if terms else [disconnected_type()]
+
+    def _apply(self, inputs: Sequence[TensorVariable], shape: Sequence) -> Apply:
+        for value in inputs[:2]:
+            if value.type.ndim != 4:
+                raise ValueError(f"{type(self).__name__}: has an input of {value.type.ndim} dimensions, not 4")
+        static = tuple(int(n.data) if isinstance(n, Constant) else n for n in shape)
+        static = tuple(n if isinstance(n, int) else None for n in static)
+        return Apply(self, list(inputs), [pt.tensor(dtype=inputs[0].dtype, shape=static)])
+
+    def _windows(self, sizes: Sequence, filter_sizes: Sequence) -> list:
+        """Output sizes; None where not static."""
+        results = []
+        for n, k, s, zeros in zip(sizes, filter_sizes, self.stride, self.padding, strict=True):
+            if n is None or k is None:
+                results.append(None)
+                continue
+            if n + sum(zeros) < k:
+                raise ValueError(
+                    f"filters: a filter of {k} rows or columns does not fit into {n} with {sum(zeros)} zeros; "
+                    "give larger images, smaller filters or another border"
+                )
+            results.append(output_size(n, k, s, zeros))
+        return results
+
+
+class Conv2d(BilinearConvolution):
+    """Images [batch, height, width, maps in] and filters [height, width, in, out] to images."""
+
+    def make_node(self, x, filters):
+        x, filters = pt.as_tensor_variable(x), pt.as_tensor_variable(filters)
+        maps, expected = x.type.shape[3], filters.type.shape[2]
+        if None not in (maps, expected) and maps != expected:
+            raise ValueError(
+                f"filters: take {expected} maps, where x has {maps}; give filters of {maps} maps in, "
+                "and check the order of the axes"
+            )
+        sizes = self._windows(x.type.shape[1:3], filters.type.shape[:2])
+        return self._apply([x, filters], (x.type.shape[0], *sizes, filters.type.shape[3]))
+
+    def infer_shape(self, *arguments):
+        shapes = arguments[-1]  # after the node; PyTensor 3.2 puts the graph before both
+        (batch, *sizes, _), (*filter_sizes, _, maps) = shapes
+        windows = map(output_size, sizes, filter_sizes, self.stride, self.padding)
+        return [(batch, *windows, maps)]
+
+    def perform(self, node, inputs, output_storage):
+        x, filters = inputs
+        if x.shape[3] != filters.shape[2]:
+            raise ValueError(f"conv2d: x has {x.shape[3]} maps, where filters take {filters.shape[2]}")
+        output_storage[0][0] = im2col.convolve(x, filters, self.stride, self.padding)
+
+    def pullback(self, inputs, outputs, cotangents):
+        x, filters = inputs
+        (g,) = cotangents
+        return [
+            self.family(InputGradient)(filters, g, axis_size(x, 1), axis_size(x, 2)),
+            self.family(FilterGradient)(x, g, axis_size(filters, 0), axis_size(filters, 1)),
+        ]
+
+
+class InputGradient(BilinearConvolution):
+    """Derivative of `Conv2d` by its images: (filters, images out, height, width) to images in."""
+
+    def make_node(self, filters, g, height, width):
+        filters, g = pt.as_tensor_variable(filters), pt.as_tensor_variable(g)
+        height, width = _size_input(height), _size_input(width)
+        return self._apply([filters, g, height, width], (g.type.shape[0], height, width, filters.type.shape[2]))
+
+    def infer_shape(self, *arguments):
+        node, shapes = arguments[-2:]  # PyTensor 3.2 puts the graph before both
+        filters, g, _, _ = shapes
+        return [(g[0], node.inputs[2], node.inputs[3], filters[2])]
+
+    def perform(self, node, inputs, output_storage):
+        filters, g, height, width = inputs
+        sizes = (int(height), int(width))
+        output_storage[0][0] = im2col.input_gradient(filters, g, sizes, self.stride, self.padding)
+
+    def pullback(self, inputs, outputs, cotangents):
+        filters, g, _, _ = inputs
+        (c,) = cotangents
+        return [
+            self.family(FilterGradient)(c, g, axis_size(filters, 0), axis_size(filters, 1)),
+            self.family(Conv2d)(c, filters),
+            disconnected_type(),
+            disconnected_type(),
+        ]
+
+
+class FilterGradient(BilinearConvolution):
+    """Derivative of `Conv2d` by its filters: (images in, images out, height, width) to filters."""
+
+    def make_node(self, x, g, height, width):
+        x, g = pt.as_tensor_variable(x), pt.as_tensor_variable(g)
+        height, width = _size_input(height), _size_input(width)
+        return self._apply([x, g, height, width], (height, width, x.type.shape[3], g.type.shape[3]))
+
+    def infer_shape(self, *arguments):
+        node, shapes = arguments[-2:]  # PyTensor 3.2 puts the graph before both
+        x, g, _, _ = shapes
+        return [(node.inputs[2], node.inputs[3], x[3], g[3])]
+
+    def perform(self, node, inputs, output_storage):
+        x, g, height, width = inputs
+        sizes = (int(height), int(width))
+        output_storage[0][0] = im2col.filter_gradient(x, g, sizes, self.stride, self.padding)
+
+    def pullback(self, inputs, outputs, cotangents):
+        x, g, _, _ = inputs
+        (c,) = cotangents
+        return [
+            self.family(InputGradient)(c, g, axis_size(x, 1), axis_size(x, 2)),
+            self.family(Conv2d)(x, c),
+            disconnected_type(),
+            disconnected_type(),
+        ]

@@ -1,0 +1,97 @@
+"""The convolutions in JAX, by XLA's own.
+
+XLA for CPUs is fast only on images [batch, height, width, maps] and filters [height, width, in, out]
+without further ado: inside loops it does not bring other layouts into this form (30 times slower),
+and the derivative by the filters must find its zeros already in the image (16 times slower).
+"""
+
+import operator
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from pytensor.link.jax.dispatch.basic import jax_funcify
+
+from t1t2_pt.ops.convolution import Conv2d, FilterGradient, InputGradient
+
+LAYOUT = ("NHWC", "HWIO", "NHWC")
+
+
+def _number(value) -> int:
+    try:
+        return operator.index(value)
+    except (TypeError, jax.errors.ConcretizationTypeError):
+        raise ValueError(
+            "conv2d: JAX needs sizes that are known when it compiles; give x and filters static shapes"
+        ) from None
+
+
+def _is_product(kernel, stride, padding) -> bool:
+    return tuple(kernel) == (1, 1) and stride == (1, 1) and padding == ((0, 0), (0, 0))
+
+
+@jax_funcify.register(Conv2d)
+def jax_funcify_conv2d(op, **kwargs):
+    """Images and filters to images."""
+
+    def conv2d(x, filters):
+        if _is_product(filters.shape[:2], op.stride, op.padding):
+            return x @ filters[0, 0]
+        return lax.conv_general_dilated(x, filters, op.stride, op.padding, dimension_numbers=LAYOUT)
+
+    return conv2d
+
+
+@jax_funcify.register(InputGradient)
+def jax_funcify_input_gradient(op, **kwargs):
+    """A convolution of the cotangent, spread out by the stride, with the filters turned around.
+
+    XLA's simplifier can abort the process on a convolution that does the spreading itself, so it is
+    done before, behind a barrier.
+    """
+
+    def input_gradient(filters, g, height, width):
+        kernel, sizes = filters.shape[:2], (_number(height), _number(width))
+        turned = filters[::-1, ::-1].transpose(0, 1, 3, 2)
+        if _is_product(kernel, op.stride, op.padding):
+            return g @ turned[0, 0]
+        zeros = [
+            (k - 1 - before, size + before - ((n - 1) * s + 1))
+            for k, size, (before, _), n, s in zip(kernel, sizes, op.padding, g.shape[1:3], op.stride, strict=True)
+        ]
+        if op.stride != (1, 1):
+            spread = [(before, after, s - 1) for (before, after), s in zip(zeros, op.stride, strict=True)]
+            g = lax.optimization_barrier(lax.pad(g, np.zeros((), g.dtype), [(0, 0, 0), *spread, (0, 0, 0)]))
+            zeros = "VALID"
+        return lax.conv_general_dilated(g, turned, (1, 1), zeros, dimension_numbers=LAYOUT)
+
+    return input_gradient
+
+
+@jax_funcify.register(FilterGradient)
+def jax_funcify_filter_gradient(op, **kwargs):
+    """A convolution of the images with the cotangent, batch and maps having changed places.
+
+    With a stride this would be a dilated one, on which XLA's simplifier can abort the process: there,
+    a product of matrices for each place in the filter, which is as fast.
+    """
+
+    def filter_gradient(x, g, height, width):
+        height, width = _number(height), _number(width)
+        x = jnp.pad(x, ((0, 0), *op.padding, (0, 0)))
+        if op.stride == (1, 1) and (height, width) != (1, 1):
+            images, cotangents = x.transpose(3, 1, 2, 0), g.transpose(1, 2, 0, 3)
+            result = lax.conv_general_dilated(images, cotangents, (1, 1), "VALID", dimension_numbers=LAYOUT)
+            return result.transpose(1, 2, 0, 3)
+
+        def at(i: int, j: int):
+            rows, columns = (
+                slice(start, start + (n - 1) * s + 1, s)
+                for start, n, s in zip((i, j), g.shape[1:3], op.stride, strict=True)
+            )
+            return jnp.einsum("bhwi,bhwo->io", x[:, rows, columns], g)
+
+        return jnp.stack([jnp.stack([at(i, j) for j in range(width)]) for i in range(height)])
+
+    return filter_gradient

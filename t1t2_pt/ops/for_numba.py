@@ -1,0 +1,133 @@
+"""The convolutions in Numba: windows as rows of a matrix, and the BLAS (as in `im2col`)."""
+
+import numpy as np
+from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
+
+from t1t2_pt.ops.convolution import Conv2d, FilterGradient, InputGradient
+from t1t2_pt.ops.im2col import BLOCK
+
+VERSION = 1  # part of the key under which Numba caches what it compiled
+
+
+def _window_functions(op):
+    (stride_y, stride_x), ((top, _), (left, _)) = op.stride, op.padding
+
+    @numba_njit
+    def gather(x, start, count, rows, columns, height, width, windows):
+        """Write the windows of images start, ..., start + count - 1 as rows of a matrix."""
+        maps = x.shape[3]
+        for b in range(count):
+            for oy in range(rows):
+                for ox in range(columns):
+                    row = (b * rows + oy) * columns + ox
+                    for i in range(height):
+                        y = oy * stride_y + i - top
+                        for j in range(width):
+                            at = (i * width + j) * maps
+                            z = ox * stride_x + j - left
+                            if 0 <= y < x.shape[1] and 0 <= z < x.shape[2]:
+                                for m in range(maps):
+                                    windows[row, at + m] = x[start + b, y, z, m]
+                            else:
+                                for m in range(maps):
+                                    windows[row, at + m] = 0
+
+    @numba_njit
+    def scatter(windows, start, count, rows, columns, height, width, x):
+        """Add windows to the images that they were taken from."""
+        maps = x.shape[3]
+        for b in range(count):
+            for oy in range(rows):
+                for ox in range(columns):
+                    row = (b * rows + oy) * columns + ox
+                    for i in range(height):
+                        y = oy * stride_y + i - top
+                        if 0 <= y < x.shape[1]:
+                            for j in range(width):
+                                at = (i * width + j) * maps
+                                z = ox * stride_x + j - left
+                                if 0 <= z < x.shape[2]:
+                                    for m in range(maps):
+                                        x[start + b, y, z, m] += windows[row, at + m]
+
+    return gather, scatter
+
+
+@register_funcify_default_op_cache_key(Conv2d)
+def numba_funcify_conv2d(op, node, **kwargs):
+    """Images and filters to images."""
+    (stride_y, stride_x), ((top, bottom), (left, right)) = op.stride, op.padding
+    gather, _ = _window_functions(op)
+
+    @numba_njit
+    def conv2d(x, filters):
+        height, width, maps, maps_out = filters.shape
+        if x.shape[3] != maps:
+            raise ValueError("conv2d: x and filters differ in their number of maps")
+        rows = (x.shape[1] + top + bottom - height) // stride_y + 1
+        columns = (x.shape[2] + left + right - width) // stride_x + 1
+        if rows < 1 or columns < 1:
+            raise ValueError("conv2d: the filters do not fit into the images")
+        length = height * width * maps
+        matrix = np.ascontiguousarray(filters).reshape(length, maps_out)
+        y = np.empty((x.shape[0] * rows * columns, maps_out), x.dtype)
+        block = max(1, BLOCK // max(1, rows * columns * length))
+        windows = np.empty((block * rows * columns, length), x.dtype)
+        for start in range(0, x.shape[0], block):
+            count = min(block, x.shape[0] - start)
+            gather(x, start, count, rows, columns, height, width, windows)
+            size = count * rows * columns
+            np.dot(windows[:size], matrix, y[start * rows * columns : start * rows * columns + size])
+        return y.reshape(x.shape[0], rows, columns, maps_out)
+
+    return conv2d, VERSION
+
+
+@register_funcify_default_op_cache_key(InputGradient)
+def numba_funcify_input_gradient(op, node, **kwargs):
+    """Filters and images out to images in."""
+    _, scatter = _window_functions(op)
+
+    @numba_njit
+    def input_gradient(filters, g, image_height, image_width):
+        height, width, maps, maps_out = filters.shape
+        batch, rows, columns, _ = g.shape
+        length = height * width * maps
+        matrix = np.ascontiguousarray(np.ascontiguousarray(filters).reshape(length, maps_out).T)
+        flat = np.ascontiguousarray(g).reshape(batch * rows * columns, maps_out)
+        x = np.zeros((batch, np.int64(image_height.item()), np.int64(image_width.item()), maps), g.dtype)
+        block = max(1, BLOCK // max(1, rows * columns * length))
+        windows = np.empty((block * rows * columns, length), g.dtype)
+        for start in range(0, batch, block):
+            count = min(block, batch - start)
+            size = count * rows * columns
+            np.dot(flat[start * rows * columns : start * rows * columns + size], matrix, windows[:size])
+            scatter(windows, start, count, rows, columns, height, width, x)
+        return x
+
+    return input_gradient, VERSION
+
+
+@register_funcify_default_op_cache_key(FilterGradient)
+def numba_funcify_filter_gradient(op, node, **kwargs):
+    """Images in and images out to filters."""
+    gather, _ = _window_functions(op)
+
+    @numba_njit
+    def filter_gradient(x, g, filter_height, filter_width):
+        height, width = np.int64(filter_height.item()), np.int64(filter_width.item())
+        batch, rows, columns, maps_out = g.shape
+        maps = x.shape[3]
+        length = height * width * maps
+        flat = np.ascontiguousarray(g).reshape(batch * rows * columns, maps_out)
+        result = np.zeros((length, maps_out), x.dtype)
+        block = max(1, BLOCK // max(1, rows * columns * length))
+        windows = np.empty((block * rows * columns, length), x.dtype)
+        for start in range(0, batch, block):
+            count = min(block, batch - start)
+            size = count * rows * columns
+            gather(x, start, count, rows, columns, height, width, windows)
+            result += np.dot(windows[:size].T, flat[start * rows * columns : start * rows * columns + size])
+        return result.reshape(height, width, maps, maps_out)
+
+    return filter_gradient, VERSION

@@ -1,0 +1,408 @@
+"""Convolution and pooling against JAX and SciPy, with derivatives to third order."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytensor
+import pytensor.tensor as pt
+import pytest
+import scipy.signal
+from conftest import need
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from problems import PLAIN
+from pytensor.gradient import pushforward
+
+from t1t2_pt.backends.program import Graph
+from t1t2_pt.ops import conv2d, global_average_pool, max_pool2d
+from t1t2_pt.ops.im2col import BLOCK
+
+BORDERS = ["valid", "full", "same", 1, (2, 0), ((0, 2), (1, 0))]
+
+
+def zeros(border, sizes, kernel, stride):
+    """A border as JAX takes it."""
+    if border == "full":
+        return [(k - 1, k - 1) for k in kernel]
+    if isinstance(border, str):
+        return border.upper()
+    border = (border, border) if isinstance(border, int) else border
+    return [(side, side) if isinstance(side, int) else side for side in border]
+
+
+def reference(x, w, stride, border):
+    import jax
+
+    strides = (stride, stride) if isinstance(stride, int) else stride
+    padding = zeros(border, x.shape[2:], w.shape[2:], strides)
+    return jax.lax.conv_general_dilated(x, w, strides, padding, dimension_numbers=("NCHW", "OIHW", "NCHW"))
+
+
+def orders(forward, grad, tanh, inputs, directions):
+    """A non-linear scalar of `forward`, and its gradients of first to third order along directions.
+
+    Written once for both libraries: `grad(cost, inputs)` differentiates a function or a graph.
+    """
+    functions = [lambda *v: tanh(forward(*v)).sum()]
+    for _ in range(3):
+        before = functions[-1]
+
+        def along(*v, before=before):
+            return sum((g * d).sum() for g, d in zip(grad(before, v), directions, strict=True))
+
+        functions.append(along)
+    return [grad(f, inputs) for f in functions[:3]]
+
+
+def jax_orders(forward, inputs, directions):
+    import jax
+    import jax.numpy as jnp
+
+    def grad(f, v):
+        return jax.grad(f, argnums=tuple(range(len(v))))(*v)
+
+    with jax.enable_x64(True):
+        arrays = [jnp.asarray(v) for v in inputs]
+
+        def everything(*v):
+            return forward(*v), orders(forward, grad, jnp.tanh, v, directions)
+
+        # XLA's simplifier aborts the process on some of these derivatives.
+        compiled = jax.jit(everything).lower(*arrays).compile({"xla_disable_hlo_passes": "algsimp"})
+        y, results = compiled(*arrays)
+        return [np.asarray(y), *(np.asarray(g) for order in results for g in order)]
+
+
+def graph_orders(forward, symbols, directions):
+    def grad(f, v):
+        return pt.grad(f(*v), list(v))
+
+    results = orders(forward, grad, pt.tanh, symbols, [pt.constant(d) for d in directions])
+    return [forward(*symbols), *(g for order in results for g in order)]
+
+
+def symbols_of(values, static=True):
+    return [
+        pt.tensor(f"v{i}", shape=value.shape if static else (None,) * value.ndim, dtype="float64")
+        for i, value in enumerate(values)
+    ]
+
+
+def make_case(rng, batch=2, maps=(3, 2), image=(7, 6), kernel=(3, 3)):
+    shapes = [(batch, maps[0], *image), (maps[1], maps[0], *kernel)]
+    return [rng.standard_normal(shape) for shape in shapes], [rng.standard_normal(shape) for shape in shapes]
+
+
+def assert_same(ours, expected):
+    for number, (a, b) in enumerate(zip(ours, expected, strict=True)):
+        assert np.shape(a) == b.shape
+        np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-10 * max(1, np.abs(b).max()), err_msg=str(number))
+
+
+CASES = [
+    ("full", 2, (7, 6), (3, 3)),
+    ("valid", 1, (4, 5), (1, 1)),
+    (((0, 2), (1, 0)), (1, 3), (7, 8), (2, 3)),
+    *(
+        pytest.param(*case, marks=pytest.mark.slow)
+        for case in (
+            ("valid", 1, (7, 6), (3, 3)),
+            ("full", 1, (5, 6), (3, 3)),
+            ("same", 1, (5, 6), (3, 2)),
+            ("same", 2, (7, 8), (3, 3)),
+            ("valid", 2, (8, 7), (3, 3)),
+            ("valid", 2, (5, 4), (1, 1)),
+            # XLA's simplifier aborts on these where it is left to spread out a stride.
+            (1, (2, 2), (7, 6), (4, 2)),
+            (1, (2, 3), (4, 1), (2, 2)),
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize(("border", "stride", "image", "kernel"), CASES)
+def test_convolution_equals_jax_on_every_backend(backend, border, stride, image, kernel):
+    values, directions = make_case(np.random.default_rng(1), image=image, kernel=kernel)
+    symbols = symbols_of(values)
+    outputs = graph_orders(lambda x, w: conv2d(x, w, stride, border), symbols, directions)
+    function = backend.function({v.name: v for v in symbols}, Graph({}, {str(i): v for i, v in enumerate(outputs)}))
+    ours = function({v.name: value for v, value in zip(symbols, values, strict=True)})
+    expected = jax_orders(lambda x, w: reference(x, w, stride, border), values, directions)
+    assert outputs[0].type.shape == expected[0].shape
+    assert_same(ours.values(), expected)
+
+
+def check_convolution(border, stride, image, kernel, maps, static, seed):
+    """Python's implementation, of static and of unknown shapes, where border and stride allow these."""
+    strides = (stride, stride) if isinstance(stride, int) else stride
+    padding = zeros(border, image, kernel, strides)
+    if not isinstance(padding, str):
+        assume(all(n + sum(p) >= k for n, p, k in zip(image, padding, kernel, strict=True)))
+    assume(padding != "VALID" or all(n >= k for n, k in zip(image, kernel, strict=True)))
+    static = static or isinstance(border, str)
+    values, directions = make_case(np.random.default_rng(seed), maps=maps, image=image, kernel=kernel)
+    symbols = symbols_of(values, static)
+    outputs = graph_orders(lambda x, w: conv2d(x, w, stride, border), symbols, directions)
+    ours = pytensor.function(symbols, outputs, mode=PLAIN)(*values)
+    assert_same(ours, jax_orders(lambda x, w: reference(x, w, stride, border), values, directions))
+
+
+ANY_CONVOLUTION = {
+    "border": st.sampled_from(BORDERS),
+    "stride": st.one_of(st.integers(1, 2), st.tuples(st.integers(1, 3), st.integers(1, 3))),
+    "image": st.tuples(st.integers(1, 8), st.integers(1, 8)),
+    "kernel": st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    "maps": st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    "static": st.booleans(),
+    "seed": st.integers(0, 1000),
+}
+
+
+@settings(max_examples=8)
+@given(**ANY_CONVOLUTION)
+def test_any_convolution_equals_jax(**case):
+    check_convolution(**case)
+
+
+@pytest.mark.slow
+@settings(max_examples=150)
+@given(**ANY_CONVOLUTION)
+def test_many_convolutions_equal_jax(**case):
+    check_convolution(**case)
+
+
+@pytest.mark.parametrize("border", ["valid", "full", "same"])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_forward_equals_scipy(border, stride):
+    """Correlation of each image with each filter; every second value of it for a stride of 2."""
+    (x, w), _ = make_case(np.random.default_rng(2), image=(9, 7), kernel=(3, 3))
+    expected = np.zeros((2, 2, *scipy.signal.correlate2d(x[0, 0], w[0, 0], border).shape))
+    for b, o, i in np.ndindex(2, 2, 3):
+        expected[b, o] += scipy.signal.correlate2d(x[b, i], w[o, i], border)
+    # For odd sizes SAME of stride 2 begins as that of stride 1 does.
+    ours = conv2d(pt.constant(x), pt.constant(w), stride, border).eval(mode=PLAIN)
+    np.testing.assert_allclose(ours, expected[:, :, ::stride, ::stride], rtol=1e-12, atol=1e-12)
+
+
+def test_unknown_shapes_on_compilers(backend):
+    """C and Numba need no static shapes; JAX takes an unknown batch only."""
+    values, directions = make_case(np.random.default_rng(3))
+    x, w = symbols_of(values, static=False)
+    if backend.name == "jax":
+        x, w = pt.tensor("v0", shape=(None, *values[0].shape[1:]), dtype="float64"), symbols_of(values)[1]
+    outputs = graph_orders(lambda x, w: conv2d(x, w, 2, (1, 1)), [x, w], directions)[:3]
+    function = backend.function({"v0": x, "v1": w}, Graph({}, {str(i): v for i, v in enumerate(outputs)}))
+    ours = function({"v0": values[0], "v1": values[1]})
+    assert_same(ours.values(), jax_orders(lambda x, w: reference(x, w, 2, 1), values, directions)[:3])
+
+
+def test_many_images_go_in_blocks(backend):
+    """More windows than fit into one block, and a last block that is not full: first order, against one block each."""
+    values, _ = make_case(np.random.default_rng(5), batch=23, maps=(12, 2), image=(20, 20), kernel=(5, 5))
+    block = BLOCK // (20 * 20 * 25 * 12)
+    assert 2 * block < 23
+    assert 23 % block != 0
+    symbols = symbols_of(values)
+    symbols[0] = pt.tensor("v0", shape=(None, 12, 20, 20), dtype="float64")
+    y = conv2d(*symbols, 1, "same")
+    outputs = {"y": y, **dict(zip("xw", pt.grad((y * y).sum(), symbols), strict=True))}
+    function = backend.function({v.name: v for v in symbols}, Graph({}, outputs))
+    together = function({"v0": values[0], "v1": values[1]})
+    each = [function({"v0": values[0][[i]], "v1": values[1]}) for i in range(23)]
+    for name in "yx":
+        np.testing.assert_allclose(together[name], np.concatenate([one[name] for one in each]), rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(together["w"], sum(one["w"] for one in each), rtol=1e-10)
+
+
+def test_maps_last():
+    (x, w), _ = make_case(np.random.default_rng(6))
+    first = conv2d(pt.constant(x), pt.constant(w), 2, "full").eval(mode=PLAIN)
+    last = conv2d(pt.constant(x.transpose(0, 2, 3, 1)), pt.constant(w.transpose(2, 3, 1, 0)), 2, "full", maps_last=True)
+    np.testing.assert_array_equal(last.eval(mode=PLAIN).transpose(0, 3, 1, 2), first)
+    pooled = max_pool2d(pt.constant(x.transpose(0, 2, 3, 1)), 2, maps_last=True).eval(mode=PLAIN)
+    np.testing.assert_array_equal(pooled.transpose(0, 3, 1, 2), max_pool2d(pt.constant(x), 2).eval(mode=PLAIN))
+    np.testing.assert_allclose(
+        global_average_pool(pt.constant(x.transpose(0, 2, 3, 1)), maps_last=True).eval(mode=PLAIN), x.mean((2, 3))
+    )
+
+
+def test_forward_mode():
+    """J v by `pushforward` equals a difference, through the convolution and through its gradient."""
+    values, directions = make_case(np.random.default_rng(7))
+    x, w = symbols_of(values)
+    gx, gw = pt.grad(pt.tanh(conv2d(x, w, 2, "full")).sum(), [x, w])
+    outputs = [conv2d(x, w, 2, "full"), gx, gw]
+    tangents = pushforward(outputs, [x, w], [pt.constant(d) for d in directions])
+    ours = pytensor.function([x, w], tangents, mode=PLAIN)(*values)
+    function = pytensor.function([x, w], outputs, mode=PLAIN)
+
+    def at(step):
+        return function(*(v + step * d for v, d in zip(values, directions, strict=True)))
+
+    for a, up, down in zip(ours, at(1e-5), at(-1e-5), strict=True):
+        np.testing.assert_allclose(a, (up - down) / 2e-5, rtol=1e-6, atol=1e-7)
+
+
+class TestPooling:
+    """Against XLA's own pooling, but beyond first order where values tie: there its derivatives contradict each other.
+
+    (The first one takes the first of equal values, the next one takes another.) A pool that picks
+    the first by `argmax` stands in.
+    """
+
+    def padding(self, x, size):
+        return [(0, 0), (0, 0), *((0, -n % k) for n, k in zip(x.shape[2:], size, strict=True))]
+
+    def xla_pool(self, x, size):
+        import jax
+
+        return jax.lax.reduce_window(x, -np.inf, jax.lax.max, (1, 1, *size), (1, 1, *size), self.padding(x, size))
+
+    def first_of_largest(self, x, size):
+        import jax.numpy as jnp
+
+        padded = jnp.pad(x, self.padding(x, size), constant_values=-np.inf)
+        batch, maps, height, width = padded.shape
+        tiles = padded.reshape(batch, maps, height // size[0], size[0], width // size[1], size[1])
+        windows = tiles.transpose(0, 1, 2, 4, 3, 5).reshape(batch, maps, height // size[0], width // size[1], -1)
+        return jnp.take_along_axis(windows, windows.argmax(-1, keepdims=True), -1)[..., 0]
+
+    def assert_right(self, ours, x, size, directions, ties):
+        assert_same(ours, jax_orders(lambda v: self.first_of_largest(v, size), [x], directions))
+        orders = 2 if ties else None
+        expected = jax_orders(lambda v: self.xla_pool(v, size), [x], directions)
+        assert_same(ours[:orders], expected[:orders])
+
+    def check(self, image, size, ties, static, seed):
+        rng = np.random.default_rng(seed)
+        shape = (2, 3, *image)
+        x = rng.integers(0, 2, shape).astype(float) if ties else rng.standard_normal(shape)
+        directions = [rng.standard_normal(shape)]
+        symbols = symbols_of([x], static)
+        outputs = graph_orders(lambda v: max_pool2d(v, size), symbols, directions)
+        self.assert_right(pytensor.function(symbols, outputs, mode=PLAIN)(x), x, size, directions, ties)
+
+    any_pool = {  # noqa: RUF012
+        "image": st.tuples(st.integers(1, 7), st.integers(1, 7)),
+        "size": st.tuples(st.integers(1, 3), st.integers(1, 3)),
+        "ties": st.booleans(),
+        "static": st.booleans(),
+        "seed": st.integers(0, 1000),
+    }
+
+    @settings(max_examples=8)
+    @given(**any_pool)
+    def test_any_maximum(self, **case):
+        self.check(**case)
+
+    @pytest.mark.slow
+    @settings(max_examples=100)
+    @given(**any_pool)
+    def test_many_maxima(self, **case):
+        self.check(**case)
+
+    @pytest.mark.parametrize("size", [pytest.param(2, marks=pytest.mark.slow), (3, 2)])
+    def test_maximum_on_every_backend(self, backend, size):
+        rng = np.random.default_rng(8)
+        x, directions = rng.integers(0, 3, (2, 3, 7, 5)).astype(float), [rng.standard_normal((2, 3, 7, 5))]
+        (symbol,) = symbols_of([x])
+        outputs = graph_orders(lambda v: max_pool2d(v, size), [symbol], directions)
+        function = backend.function({"x": symbol}, Graph({}, {str(i): v for i, v in enumerate(outputs)}))
+        window = (size, size) if isinstance(size, int) else size
+        assert outputs[0].type.shape == (2, 3, -(-7 // window[0]), -(-5 // window[1]))
+        self.assert_right(list(function({"x": x}).values()), x, window, directions, ties=True)
+
+    def test_nan_is_kept(self):
+        for place in range(4):
+            x = np.arange(4.0).reshape(1, 1, 2, 2)
+            x[0, 0, place // 2, place % 2] = np.nan
+            assert np.isnan(max_pool2d(pt.constant(x), 2).eval(mode=PLAIN)).all()
+
+    def test_average(self):
+        x = np.random.default_rng(9).standard_normal((2, 3, 4, 5))
+        np.testing.assert_allclose(global_average_pool(pt.constant(x)).eval(mode=PLAIN), x.mean((2, 3)))
+
+
+class TestErrors:
+    x = pt.tensor("x", shape=(2, 3, 8, 8), dtype="float32")
+    w = pt.tensor("w", shape=(4, 3, 3, 3), dtype="float32")
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"border": "half"}, "border = 'half': is unknown; give valid, full, same"),
+            ({"border": -1}, "border = -1: is not a border"),
+            ({"border": (1, 2, 3)}, r"border = \(1, 2, 3\): is not a border"),
+            ({"border": 1.5}, "border = 1.5: is not a border"),
+            ({"stride": 0}, "stride = 0: give a whole number of at least 1"),
+            ({"stride": (1, 2, 3)}, r"stride = \(1, 2, 3\): give"),
+            ({"stride": 1.5}, "stride = 1.5: give|not iterable"),
+        ],
+    )
+    def test_options(self, options, message):
+        with pytest.raises((ValueError, TypeError), match=message):
+            conv2d(self.x, self.w, **options)
+
+    def test_ranks(self):
+        with pytest.raises(ValueError, match="x: has 2 dimensions, where 4 are needed"):
+            conv2d(pt.matrix(), self.w)
+        with pytest.raises(ValueError, match="filters: has 3 dimensions, where 4 are needed"):
+            conv2d(self.x, pt.tensor3())
+        with pytest.raises(ValueError, match="x: has 2 dimensions"):
+            max_pool2d(pt.matrix())
+        with pytest.raises(ValueError, match="x: has 2 dimensions"):
+            global_average_pool(pt.matrix())
+
+    def test_maps(self):
+        with pytest.raises(ValueError, match="filters: take 5 maps, where x has 3"):
+            conv2d(self.x, pt.tensor(shape=(4, 5, 3, 3), dtype="float32"))
+
+    def test_maps_found_at_run_time(self, backend):
+        if backend.name == "jax":
+            pytest.skip("XLA checks shapes itself")
+        x, w = pt.tensor4("x", dtype="float64"), pt.tensor4("w", dtype="float64")
+        function = backend.function({"x": x, "w": w}, Graph({}, {"y": conv2d(x, w)}))
+        with pytest.raises(ValueError, match="maps"):
+            function({"x": np.zeros((1, 3, 5, 5)), "w": np.zeros((1, 2, 3, 3))})
+        with pytest.raises(ValueError, match="fit"):
+            function({"x": np.zeros((1, 3, 2, 5)), "w": np.zeros((1, 3, 3, 3))})
+
+    def test_dtypes(self):
+        with pytest.raises(TypeError, match="filters: has dtype int64; cast it"):
+            conv2d(self.x, pt.ltensor4())
+        assert conv2d(self.x, pt.tensor4(dtype="float64")).dtype == "float64"
+
+    def test_filter_too_large(self):
+        with pytest.raises(ValueError, match="a filter of 9 rows or columns does not fit into 8 with 0 zeros"):
+            conv2d(self.x, pt.tensor(shape=(4, 3, 9, 9), dtype="float32"))
+
+    def test_sizes_that_a_border_needs(self):
+        with pytest.raises(ValueError, match="'same': with a stride of 2 needs images of static size"):
+            conv2d(pt.tensor4(dtype="float32"), self.w, 2, "same")
+        with pytest.raises(ValueError, match="'full': needs filters of static size"):
+            conv2d(self.x, pt.tensor4(dtype="float32"), 1, "full")
+
+    def test_pool_size(self):
+        with pytest.raises(ValueError, match="size = 0: give a whole number of at least 1"):
+            max_pool2d(self.x, 0)
+
+
+@pytest.mark.parametrize("mode", ["NUMBA", "JAX"])
+def test_works_in_a_plain_pytensor_function(mode):
+    """Nothing but `t1t2_pt.ops` imported: the mode brings its translation in."""
+    need(mode.lower())
+    code = f"""
+import warnings
+warnings.simplefilter("error")
+import numpy as np, pytensor, pytensor.tensor as pt, sys
+from t1t2_pt.ops import conv2d
+assert "jax" not in sys.modules and "numba" not in sys.modules
+x, w = (pt.tensor(n, shape=s, dtype="float32") for n, s in (("x", (2, 3, 8, 8)), ("w", (4, 3, 3, 3))))
+y = conv2d(x, w, 2, "same")
+f = pytensor.function([x, w], [y, *pt.grad(pt.tanh(y).sum(), [x, w])], mode="{mode}")
+results = f(np.ones((2, 3, 8, 8), "float32"), np.ones((4, 3, 3, 3), "float32"))
+assert np.asarray(results[0]).shape == (2, 4, 4, 4) and float(np.asarray(results[0])[0, 0, 1, 1]) == 27
+assert all(np.asarray(r).dtype == "float32" for r in results)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
