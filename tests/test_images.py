@@ -129,7 +129,7 @@ class TestSvhn:
                 {"X": np.zeros((32, 32, 3, 5), np.uint8)},
                 r"has X of dimensions \(32, 32, 3, 5\), where \(32, 32, 3, 4\)",
             ),
-            ({"X": np.zeros((32, 32, 3, 4))}, "has X of type float64, where uint8"),
+            ({"X": np.zeros((32, 32, 3, 4))}, "has X of type double, where uint8"),
             ({"y": np.full((4, 1), 11, np.uint8)}, "has labels from 11 to 11, where 1 to 10"),
             ({"y": np.zeros((4, 1), np.uint8)}, "has labels from 0 to 0"),
             ({"y": np.ones((4, 2), np.uint8)}, r"has y of dimensions \(4, 2\)"),
@@ -139,6 +139,13 @@ class TestSvhn:
     def test_refuses(self, tmp_path, changes, problem):
         path, _, _ = self.write(tmp_path / "a.mat", **changes)
         with pytest.raises(InputError, match=rf"data file = '.*a\.mat': {problem}"):
+            svhn.read_mat(path, 4)
+
+    @pytest.mark.parametrize("extra", [b"x", bytes(8), b"more" * 100])
+    def test_refuses_more_bytes(self, tmp_path, extra):
+        path, _, _ = self.write(tmp_path / "a.mat")
+        path.write_bytes(path.read_bytes() + extra)
+        with pytest.raises(InputError, match=r"a\.mat': cannot be read as a MATLAB file"):
             svhn.read_mat(path, 4)
 
     @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

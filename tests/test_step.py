@@ -8,7 +8,7 @@ from conftest import TINY
 from pytensor.compile.mode import Mode
 
 from t1t2_pt import step
-from t1t2_pt.config import HYPERPARAMETERS, run_config
+from t1t2_pt.config import HYPERPARAMETERS, replace, run_config
 from t1t2_pt.networks import Network, mlp
 
 PLAIN = Mode(linker="py", optimizer="fast_compile")
@@ -127,6 +127,36 @@ def test_t1t2_step_equals_a_program_by_hand(at):
     for name, value in expected.items():
         np.testing.assert_allclose(ours[name], value, rtol=1e-9, atol=1e-12, err_msg=name)
     assert ours["repaired_gradients"] == ours["repaired_hypergradients"] == 0
+
+
+def test_levels_move_by_their_share():
+    """From equal levels: what the maps move by adds up to what a layer moves by, and that to what one level does."""
+    values = make_values(make_config())[1:]
+    moved = {}
+    for levels in ("tied", "layer", "map"):
+        per_layer = levels == "layer"
+        config = replace(
+            make_config(),
+            hidden_noise=(0.3, 0.3) if per_layer else 0.3,
+            l2=(0.01,) * 3 if per_layer else 0.01,
+            per_map=HYPERPARAMETERS if levels == "map" else (),
+            hyper_optimizer="sgd",
+            hypergradient_norm=None,
+            hypergradient_clip=None,
+        )
+        network = step.make_network(config, (7,), 3)
+        state = {k: v.astype(float) for k, v in step.initial_state(config, network).items()}
+        state |= {k: v for k, v in values[0].items() if k.startswith(("weights", "bias"))}
+        result = by_the_package(config, network, state, *values[1:])
+        moved[levels] = {name: np.atleast_1d(result[name] - state[name]) for name in HYPERPARAMETERS}
+    maps = step.level_maps(network)
+    assert maps == {"input_noise": [7], "hidden_noise": [6, 5], "l2": [6, 5, 3]}
+    for name in HYPERPARAMETERS:
+        per_map = moved["map"][name]
+        layers = [part.sum() for part in np.split(per_map, np.cumsum(maps[name])[:-1])]
+        np.testing.assert_allclose(moved["layer"][name], layers, rtol=1e-9, atol=1e-16)
+        np.testing.assert_allclose(moved["tied"][name], [per_map.sum()], rtol=1e-9, atol=1e-16)
+        assert len(set(per_map)) == sum(maps[name])
 
 
 def test_gradients_that_are_not_finite_are_repaired_and_counted():

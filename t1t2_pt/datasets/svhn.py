@@ -55,37 +55,40 @@ def read_mat(path: Path, samples: int) -> tuple[np.ndarray, np.ndarray]:
         Naming the file and what is wrong with it.
     """
     try:
-        content = scipy.io.loadmat(path, variable_names=("X", "y"))
+        # The headers of all variables, up to the end of the file, before the data of any.
+        found = {name: (shape, kind) for name, shape, kind in scipy.io.whosmat(path)}
     except Exception as error:  # a damaged file makes SciPy raise nearly anything
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError("data file", str(path), f"cannot be read as a MATLAB file ({reason[:120]})", REMEDY) from None
+        raise _unreadable(path, error) from None
     for name, shape in (("X", (32, 32, 3, samples)), ("y", (samples, 1))):
-        if name not in content:
-            raise InputError("data file", str(path), f"has no variable {name}", REMEDY)
-        value = content[name]
-        if not isinstance(value, np.ndarray) or value.shape != shape:
-            raise InputError(
-                "data file",
-                str(path),
-                f"has {name} of dimensions {np.shape(value)}, where {shape} are expected",
-                REMEDY,
-            )
-        if value.dtype != np.uint8:
-            raise InputError(
-                "data file", str(path), f"has {name} of type {value.dtype}, where uint8 is expected", REMEDY
-            )
-    labels = content["y"].ravel().astype(np.int32)
+        if name not in found:
+            raise _error(path, f"has no variable {name}")
+        its_shape, kind = found[name]
+        if its_shape != shape:
+            raise _error(path, f"has {name} of dimensions {its_shape}, where {shape} are expected")
+        if kind != "uint8":
+            raise _error(path, f"has {name} of type {kind}, where uint8 is expected")
+    try:
+        content = scipy.io.loadmat(path, variable_names=("X", "y"))
+        images = np.ascontiguousarray(content["X"].astype(np.uint8).transpose(3, 0, 1, 2))
+        labels = content["y"].ravel().astype(np.int32)
+    except Exception as error:
+        raise _unreadable(path, error) from None
+    if images.shape != (samples, 32, 32, 3) or labels.shape != (samples,):
+        raise _error(path, "holds other data than its headers say")
     if labels.min() < 1 or labels.max() > 10:
-        raise InputError(
-            "data file",
-            str(path),
-            f"has labels from {labels.min()} to {labels.max()}, where 1 to 10 are expected",
-            REMEDY,
-        )
-    return np.ascontiguousarray(content["X"].transpose(3, 0, 1, 2)), labels % 10
+        raise _error(path, f"has labels from {labels.min()} to {labels.max()}, where 1 to 10 are expected")
+    return images, labels % 10
 
 
-REMEDY = sources.REMEDY
+def _unreadable(path: Path, error: Exception) -> InputError:
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return _error(path, f"cannot be read as a MATLAB file ({reason[:120]})")
+
+
+def _error(path: Path, problem: str) -> InputError:
+    return InputError("data file", str(path), problem, sources.REMEDY)
+
+
 SOURCE = Source(
     description="house numbers, 32x32 RGB, 73,257 + 26,032 (Netzer et al., 2011); contrast-normalised",
     find=lambda data_dir: sources.find(REMOTE, data_dir),
