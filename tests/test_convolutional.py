@@ -182,10 +182,11 @@ def test_levels_per_map_are_reported_and_rerun(small):
 @pytest.mark.parametrize("name", [grouped(name) for name in BACKENDS])
 def test_the_papers_networks_train_on_every_backend(name, network):
     split = make_split((22, 21, 3))
-    config = make_config(network=network, width=0.04, **TUNED)
+    config = make_config(network=network, width=0.04, epochs=4, learning_rate=0.01, **TUNED)
     (ours,) = train([config], split, need(name))
     assert ours.diverged_at is None
-    assert ours.final["train_cost"] < 1.09  # ln 3
+    costs = ours.history["train_cost"][1:]
+    assert costs[-1] < costs[0] - 0.01
     assert ours.final["hidden_noise"] != 0.1
     (reference,) = train([config], split, need("jax"))
     for column in ("train_cost", "hidden_noise", "input_noise", "validation_cost", "test_cost"):

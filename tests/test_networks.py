@@ -42,7 +42,7 @@ def test_ladder_baseline_is_as_tabulated():
     # Pools have a shift and noise of their own, but no weights.
     assert {f"bias_{i}" for i in pools} <= set(network.shapes())
     assert not {f"weights_{i}" for i in pools} & set(network.shapes())
-    assert noise_layers(run_config(network="ladder-baseline", hidden_noise=0.1)) == tuple(range(1, 11))
+    assert noise_layers(run_config(network="ladder-baseline", hidden_noise=0.1)) == tuple(range(11))
     plain = make("ladder-baseline", batch_norm=False)
     assert not {f"bias_{i}" for i in pools} & set(plain.shapes())
 
@@ -91,7 +91,7 @@ def test_levels_per_map():
         "hidden_noise": (),
         "l2": (75,),
     }
-    per_layer = run_config(network="all-cnn-c", width=0.05, l2=tuple(range(9)), per_map=("l2",))
+    per_layer = run_config(network="all-cnn-c", width=0.05, l2=tuple(map(float, range(9))), per_map=("l2",))
     np.testing.assert_array_equal(
         hyperparameter_values(per_layer, network)["l2"], np.repeat(np.arange(9.0), maps["l2"])
     )
@@ -120,7 +120,9 @@ class TestConfig:
         assert (config.t1_samples, config.t2_samples, config.learning_rate) == (45_000, 5_000, 2e-3)
         assert run_config(dataset="svhn").t1_samples == 65_000
         assert run_config(dataset="svhn", t1_samples=100).t1_samples == 100
-        assert run_config().learning_rate == 1e-3
+        assert (config.input_noise, config.hidden_noise, config.tune) == (0.1, 0.1, ())
+        assert run_config(network="all-cnn-c", hidden_noise=None).hidden_noise is None
+        assert (run_config().learning_rate, run_config().input_noise) == (1e-3, None)
 
     def test_older_runs_keep_their_names(self):
         """A field that came later counts only where it differs from its default."""

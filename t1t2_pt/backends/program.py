@@ -53,8 +53,6 @@ class Program:
         The steps; `t1t2` is None where nothing is tuned.
     stages, plan
         The evaluation.
-    convolutional
-        Whether a single run has work enough to fill the machine.
     """
 
     state: Tensors
@@ -67,7 +65,6 @@ class Program:
     t1t2: Graph | None
     stages: list[Stage]
     plan: Plan
-    convolutional: bool
 
 
 def run_constants(config: RunConfig, dtype: str) -> dict[str, np.ndarray]:
@@ -126,7 +123,6 @@ def build_program(config: RunConfig, network: Network, samples: Mapping[str, int
             parameters=parameters,
             stages=build_stages(network, parameters, dtype),
             plan=make_plan(network, samples["t1"]),
-            convolutional=len(network.input_shape) > 1,
         )
 
 
