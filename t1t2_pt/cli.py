@@ -16,7 +16,7 @@ from t1t2_pt.config import FIELDS, USUAL, field_info, run_config
 from t1t2_pt.doctor import examine
 from t1t2_pt.errors import InputError
 from t1t2_pt.exchange import check_export, export_runs, read_runs
-from t1t2_pt.options import OneLineParser, metavar, read_field, show_value
+from t1t2_pt.options import OneLineParser, add_data_dir, metavar, read_field, show_value
 from t1t2_pt.runs import RunStore, StoredRun, default_store, final_level
 from t1t2_pt.sweep import Sweep
 
@@ -74,7 +74,7 @@ def parser() -> argparse.ArgumentParser:
         )
     where = train.add_argument_group("where", "backend, data and result")
     where.add_argument("--backend", default="auto", help=f"auto, {', '.join(BACKENDS)} (default: auto, the fastest)")
-    where.add_argument("--data-dir", type=Path, help="folder of the data sets (default: the embedded ones)")
+    add_data_dir(where)
     _add_store(where)
     where.add_argument("--recompute", action="store_true", help="train again even if the run is stored")
     where.add_argument("--json", action="store_true", help="print the result as JSON")
@@ -110,7 +110,7 @@ def parser() -> argparse.ArgumentParser:
 
     doctor = commands.add_parser("doctor", help="versions, backends that work, BLAS found, data present")
     doctor.set_defaults(command=_doctor)
-    doctor.add_argument("--data-dir", type=Path, help="folder of the data sets (default: the embedded ones)")
+    add_data_dir(doctor)
     doctor.add_argument("--json", action="store_true", help="print JSON")
     return result
 
@@ -152,20 +152,7 @@ def _list(options: argparse.Namespace) -> int:
             print(json.dumps({k: v for k, v in run.as_dict().items() if k != "history"}))
         return 0
     table = Table(
-        *(
-            "digest",
-            "finished",
-            "data",
-            "network",
-            "tuned",
-            "n0",
-            "n1",
-            "l2",
-            "epochs",
-            "test error",
-            "backend",
-            "status",
-        )
+        "digest", "finished", "data", "network", "tuned", "n0", "n1", "l2", "epochs", "test error", "backend", "status"
     )
     for run in runs:
         config = run.config

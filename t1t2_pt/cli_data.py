@@ -9,17 +9,16 @@ from rich.console import Console
 from rich.table import Table
 
 from t1t2_pt.config import USUAL
-from t1t2_pt.datasets import DATASETS
+from t1t2_pt.datasets import DATASETS, absence
 from t1t2_pt.errors import InputError
-
-ABSENT = "absent"
+from t1t2_pt.options import add_data_dir
 
 
 def add_commands(commands) -> None:
     """Add `list`, `fetch` and `verify` below a subparser."""
     listing = commands.add_parser("list", help="every data set, and where it lies on this machine")
     listing.set_defaults(command=_list)
-    _add_data_dir(listing)
+    add_data_dir(listing)
     listing.add_argument("--json", action="store_true", help="print JSON")
 
     fetch = commands.add_parser(
@@ -38,11 +37,7 @@ def add_commands(commands) -> None:
     )
     verify.set_defaults(command=_verify)
     verify.add_argument("names", nargs="*", metavar="NAME", help="data sets (default: all that are here)")
-    _add_data_dir(verify)
-
-
-def _add_data_dir(parser) -> None:
-    parser.add_argument("--data-dir", type=Path, help="folder that holds data sets (default: T1T2_DATA, data/, cache)")
+    add_data_dir(verify)
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -56,8 +51,8 @@ def _list(options: argparse.Namespace) -> int:
         return 0
     table = Table("name", "T1", "T2", "where", "what")
     for row in rows:
-        place = f"{ABSENT}: t1t2 data fetch {row['name']}" if row["place"] is None else row["place"]
-        table.add_row(row["name"], f"{row['t1_samples']:,}", f"{row['t2_samples']:,}", place, row["description"])
+        where = row["place"] or absence(row["name"])
+        table.add_row(row["name"], f"{row['t1_samples']:,}", f"{row['t2_samples']:,}", where, row["description"])
     Console(width=None if sys.stdout.isatty() else 200).print(table)
     return 0
 
@@ -89,7 +84,7 @@ def _verify(options: argparse.Namespace) -> int:
         try:
             here = source.find(options.data_dir)
             if here is None:
-                print(f"{name}: {ABSENT}; `t1t2 data fetch {name}` downloads it")
+                print(f"{name}: {absence(name)}")
                 wrong += name in options.names
                 continue
             data = source.load(options.data_dir)

@@ -345,9 +345,7 @@ USUAL: dict[str, dict[str, dict[str, Any]]] = {
         "digits-on-photos": {"t1_samples": 65_000, "t2_samples": 8_257},
     },
     "network": {
-        "mlp": {"hidden": (1000, 1000, 1000), "learning_rate": 1e-3},
-        "all-cnn-c": {"hidden": (), "learning_rate": 2e-3, "input_noise": 0.1, "hidden_noise": 0.1},
-        "ladder-baseline": {"hidden": (), "learning_rate": 2e-3, "input_noise": 0.1, "hidden_noise": 0.1},
+        name: {"hidden": (), "learning_rate": 2e-3, "input_noise": 0.1, "hidden_noise": 0.1} for name in CONVOLUTIONAL
     },
 }
 FIELDS: dict[str, dataclasses.Field] = {f.name: f for f in dataclasses.fields(RunConfig)}

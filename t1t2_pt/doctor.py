@@ -12,8 +12,7 @@ import threadpoolctl
 
 from t1t2_pt.backends import BACKENDS, Backend
 from t1t2_pt.backends.host import NO_BLAS
-from t1t2_pt.backends.program import Graph
-from t1t2_pt.datasets import DATASETS
+from t1t2_pt.datasets import DATASETS, absence
 from t1t2_pt.errors import InputError
 
 
@@ -45,9 +44,9 @@ def _backends() -> dict[str, str]:
 def _try(backend: Backend) -> str:
     """Let the backend compile and compute sum(tanh(x x^T)) for x = (1, 2)."""
     x = pt.tensor("x", shape=(2,), dtype="float32")
-    graph = Graph({}, {"value": pt.tanh(pt.outer(x, x)).sum()})
+    outputs = {"value": pt.tanh(pt.outer(x, x)).sum()}
     try:
-        value = float(backend.function({"x": x}, graph)({"x": np.array([1, 2], np.float32)})["value"])
+        value = float(backend.function({"x": x}, outputs)({"x": np.array([1, 2], np.float32)})["value"])
     except Exception as error:  # whatever is wrong with an installation is what is asked here
         return f"fails: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
     expected = np.tanh([1, 2, 2, 4]).sum()
@@ -78,5 +77,5 @@ def _data(data_dir: Path | None) -> dict[str, str]:
         except InputError as error:
             report[name] = str(error)
         else:
-            report[name] = str(place or f"absent; `t1t2 data fetch {name}` downloads it")
+            report[name] = str(place or absence(name))
     return report

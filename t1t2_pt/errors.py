@@ -30,3 +30,9 @@ class InputError(Exception):
 
     def __reduce__(self):
         return type(self), (self.field, self.value, self.problem, self.remedy)
+
+
+def reason(error: Exception) -> str:
+    """What another library's error says, in at most 120 characters of one line."""
+    lines = str(error).splitlines()
+    return lines[0][:120] if lines else type(error).__name__

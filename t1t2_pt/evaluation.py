@@ -13,16 +13,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytensor.tensor as pt
+from pytensor.graph.traversal import ancestors
 from pytensor.tensor.variable import TensorVariable
 
 from t1t2_pt import costs, layers
 from t1t2_pt.networks import Network
+from t1t2_pt.step import Tensors
 
 SETS = ("t1", "t2", "test")
 CHUNK = 1 << 26  # elements of the largest activation of a chunk: 256 MiB of float32
 KEPT = 1 << 29  # elements of the activations of T1 that are kept: 2 GiB of float32
-
-Tensors = dict[str, TensorVariable]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +31,8 @@ class Stage:
 
     Parameters
     ----------
+    parameters
+        The elementary parameters that it uses, by name.
     inputs
         `outcome` of the stage before, [samples, ...] (the inputs of the network for the first), and
         where they are needed `mean` and `variance` of its maps over T1, and `labels` [samples].
@@ -39,6 +41,7 @@ class Stage:
         samples; from the last stage `cost` and `error`, sums over these samples.
     """
 
+    parameters: Tensors
     inputs: Tensors
     outputs: Tensors
 
@@ -66,7 +69,9 @@ def build_stages(network: Network, parameters: Mapping[str, TensorVariable], dty
                 "cost": costs.cross_entropies(h, inputs["labels"]).sum(),
                 "error": costs.mistakes(h, inputs["labels"]).sum(),
             }
-        stages.append(Stage(inputs, outputs))
+        needed = set(ancestors(outputs.values()))
+        used = {name: tensor for name, tensor in parameters.items() if tensor in needed}
+        stages.append(Stage(used, inputs, outputs))
     return stages
 
 
@@ -102,9 +107,7 @@ def make_plan(network: Network, t1_samples: int) -> Plan:
 Values = Mapping[str, Any]
 
 
-def evaluate(
-    stages: Sequence[Callable[[Values], Values]], plan: Plan, sets: Mapping[str, tuple[Any, Any]]
-) -> dict[str, Any]:
+def evaluate(stages: Sequence[Callable[[Values], Values]], plan: Plan, data: Values) -> dict[str, Any]:
     """Cost and error of each set: `t1_cost` in nats, `t1_error` in [0, 1], `t2_cost`, ...
 
     Parameters
@@ -112,10 +115,11 @@ def evaluate(
     stages
         The compiled stages: from values by the names of `Stage.inputs` (others are ignored) to
         `Stage.outputs`.
-    sets
-        Inputs and labels of T1, T2 and test, arrays of any kind that the stages take, even symbolic.
+    data
+        `t1_inputs`, `t1_labels` and the same of `t2` and `test`: arrays of any kind that the stages
+        take, even symbolic.
     """
-    pieces = {name: _pieces(*data, plan.chunk) for name, data in sets.items()}
+    pieces = {name: _pieces(data[f"{name}_inputs"], data[f"{name}_labels"], plan.chunk) for name in SETS}
     statistics: list[Values] = [{}]
 
     def advance(values: Values, begin: int, end: int) -> Values:
@@ -144,7 +148,7 @@ def evaluate(
         begin, chunks = (depth, current) if name == "t1" else (0, pieces[name])
         results = [advance(chunk, begin, len(stages)) for chunk in chunks]
         for metric in ("cost", "error"):
-            metrics[f"{name}_{metric}"] = sum(result[metric] for result in results) / len(sets[name][1])
+            metrics[f"{name}_{metric}"] = sum(result[metric] for result in results) / len(data[f"{name}_labels"])
     return metrics
 
 
@@ -155,9 +159,6 @@ def _pieces(inputs, labels, chunk: int) -> list[Values]:
 
 def _combine(partial: Sequence[tuple[int, Any, Any]]) -> Values:
     """Mean and variance of all samples from those of each chunk (Chan, Golub and LeVeque, 1983)."""
-    if len(partial) == 1:
-        _, mean, variance = partial[0]
-        return {"mean": mean, "variance": variance}
     total = sum(count for count, _, _ in partial)
     mean = sum(m * (count / total) for count, m, _ in partial)
     variance = sum((v + (m - mean) * (m - mean)) * (count / total) for count, m, v in partial)

@@ -18,7 +18,7 @@ from t1t2_pt.config import RunConfig
 from t1t2_pt.errors import InputError
 from t1t2_pt.exchange import check_export, export_runs
 from t1t2_pt.files import check_can_write
-from t1t2_pt.options import OneLineParser
+from t1t2_pt.options import OneLineParser, add_data_dir
 from t1t2_pt.plotting import STYLE, save_figure
 from t1t2_pt.runs import REPOSITORY, StoredRun, default_store
 from t1t2_pt.sweep import Sweep
@@ -93,7 +93,7 @@ def parser(script: FigureScript) -> argparse.ArgumentParser:
     result.add_argument(
         "--out", type=Path, default=REPOSITORY / "figures", help="folder for the files (default: %(default)s)"
     )
-    result.add_argument("--data-dir", type=Path, help="folder of the data sets (default: the embedded ones)")
+    add_data_dir(result)
     result.add_argument("--seed", type=int, default=0, help="seed of the split, weights and starts (default: 0)")
     result.add_argument("--recompute", action="store_true", help="train again what the store has")
     result.add_argument("--reference", action="store_true", help="draw the paper's own numbers into the figure too")

@@ -16,6 +16,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from t1t2_pt import layers
 from t1t2_pt.ops import conv2d, global_average_pool, max_pool2d
+from t1t2_pt.ops.arguments import output_size
 
 Shape = tuple[int, ...]
 Statistics = tuple[TensorVariable, TensorVariable]
@@ -52,8 +53,8 @@ class Convolution:
         return (self.size, self.size, shape[2], self.maps)
 
     def output_shape(self, shape: Shape) -> Shape:
-        zeros = 2 * (self.size - 1) if self.border == "full" else 0
-        return (*((n + zeros - self.size) // self.stride + 1 for n in shape[:2]), self.maps)
+        around = self.size - 1 if self.border == "full" else 0
+        return (*(output_size(n, self.size, self.stride, (around, around)) for n in shape[:2]), self.maps)
 
     def apply(self, h: TensorVariable, weights: TensorVariable) -> TensorVariable:
         return conv2d(h, weights, self.stride, self.border, maps_last=True)

@@ -4,6 +4,7 @@ import argparse
 import sys
 import types
 import typing
+from pathlib import Path
 
 from t1t2_pt.config import FIELDS, field_info
 from t1t2_pt.errors import InputError
@@ -69,3 +70,8 @@ def show_value(value) -> str:
     if value is None or isinstance(value, bool):
         return str(value).lower()
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def add_data_dir(parser) -> None:
+    """The option that names the folder of the data sets."""
+    parser.add_argument("--data-dir", type=Path, help="folder that holds data sets (default: T1T2_DATA, data/, cache)")

@@ -25,6 +25,7 @@ from t1t2_pt.networks import CONVOLUTIONAL, Network
 from t1t2_pt.optimizers import MEMORY, OPTIMIZERS
 
 SOFTMAX_NOISE = "softmax_noise"
+LEAK = 0.01  # slope of the leaky ReLU below 0
 T1_METRICS = ("train_cost", "penalty", "train_error", "repaired_gradients", "learning_rate")
 
 Tensors = dict[str, TensorVariable]
@@ -44,9 +45,6 @@ class Rates:
 
     elementary: TensorVariable
     hyper: Mapping[str, TensorVariable]
-
-
-LEAK = 0.01
 
 
 def make_network(config: RunConfig, input_shape: tuple[int, ...], classes: int) -> Network:
@@ -92,14 +90,14 @@ def hyperparameter_values(config: RunConfig, network: Network) -> dict[str, np.n
     InputError
         If a hyperparameter per map has a wrong number of levels.
     """
-    values = {}
+    values, maps = {}, level_maps(network)
     for name in config.hyperparameters:
-        level, maps = getattr(config, name), level_maps(network)[name]
+        level = getattr(config, name)
         if name in config.per_map:
-            level = _spread(name, level, maps)
+            level = _spread(name, level, maps[name])
         values[name] = np.asarray(level, dtype=np.float32)
     if _holds_softmax_noise(config):
-        last = level_maps(network)["hidden_noise"][-1]
+        last = maps["hidden_noise"][-1]
         hidden = values["hidden_noise"]
         values[SOFTMAX_NOISE] = hidden[-last:] if "hidden_noise" in config.per_map else hidden.reshape(-1)[-1]
     return values

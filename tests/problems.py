@@ -119,3 +119,29 @@ def by_finite_differences(problem, eta, delta=1e-3):
             result[index] = (4 * first - second) / 3
         results.append(result)
     return results
+
+
+def eq3_by_hand(problem, forward):
+    """Eq. 3 written from the paper with jax.numpy and jax.vjp, around `forward(theta, x, hyper=None)` to logits."""
+    import jax
+    import jax.numpy as jnp
+
+    (x1, y1), (x2, y2) = problem.batches
+
+    def nll(logits, y):
+        return -jnp.mean(jax.nn.log_softmax(logits)[jnp.arange(len(y)), y])
+
+    def c1(theta, hyper):
+        penalty = 0.0
+        if "l2" in hyper:
+            for layer, name in enumerate(problem.network.weight_names):
+                strength = problem.of_layer(hyper["l2"], problem.l2_maps, layer)
+                penalty += jnp.sum(strength * theta[name] ** 2)
+        return nll(forward(theta, x1, hyper), y1) + penalty
+
+    with jax.enable_x64(True):
+        theta, hyper = ({k: jnp.asarray(v) for k, v in d.items()} for d in (problem.theta, problem.hyper))
+        v = jax.grad(lambda t: nll(forward(t, x2), y2))(theta)
+        _, pull = jax.vjp(lambda h: jax.grad(c1)(theta, h), hyper)
+        (result,) = pull(v)
+        return [-np.asarray(result[k]) for k in problem.hyper]

@@ -8,7 +8,6 @@ from conftest import need
 from problems import make_mlp
 
 from t1t2_pt import evaluation
-from t1t2_pt.backends.program import Graph
 from t1t2_pt.networks import Convolution, MaxPool, Network
 
 SIZES = {"t1": 50, "t2": 20, "test": 30}
@@ -34,9 +33,12 @@ def by_stages(network, theta, sets, plan, backend):
     symbols = {name: pt.tensor(name, shape=v.shape, dtype="float64") for name, v in theta.items()}
     stages = []
     for stage in evaluation.build_stages(network, symbols, "float64"):
-        function = backend.function({**symbols, **stage.inputs}, Graph({}, stage.outputs))
+        function = backend.function({**symbols, **stage.inputs}, stage.outputs)
         stages.append(lambda values, function=function: function({**theta, **values}))
-    return evaluation.evaluate(stages, plan, sets)
+    data = {
+        f"{name}_{kind}": v for name, pair in sets.items() for kind, v in zip(("inputs", "labels"), pair, strict=True)
+    }
+    return evaluation.evaluate(stages, plan, data)
 
 
 def linear(layer, x, weights):

@@ -6,7 +6,7 @@ import pytensor.tensor as pt
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from problems import PLAIN, Problem, by_finite_differences, make_mlp
+from problems import PLAIN, Problem, by_finite_differences, eq3_by_hand, make_mlp
 
 from t1t2_pt import hypergradient, layers
 from t1t2_pt.config import run_config
@@ -63,11 +63,9 @@ def test_random_networks_equal_a_directional_difference(hidden, levels, batch_no
 
 
 def by_hand_in_jax(problem):
-    """The same model and Eq. 3, written from the paper with jax.numpy and jax.vjp."""
-    import jax
+    """The same model with jax.numpy, and Eq. 3."""
     import jax.numpy as jnp
 
-    (x1, y1), (x2, y2) = problem.batches
     depth = len(problem.network.hidden)
 
     def forward(theta, x, hyper=None):
@@ -84,22 +82,7 @@ def by_hand_in_jax(problem):
             h = jnp.where(a > 0, a, 0.0) if i < depth else a
         return h
 
-    def nll(logits, y):
-        return -jnp.mean(jax.nn.log_softmax(logits)[jnp.arange(len(y)), y])
-
-    def c1(theta, hyper):
-        penalty = 0.0
-        if "l2" in hyper:
-            strengths = [problem.of_layer(hyper["l2"], problem.l2_maps, i) for i in range(depth + 1)]
-            penalty = sum(jnp.sum(strengths[i] * theta[f"weights_{i}"] ** 2) for i in range(depth + 1))
-        return nll(forward(theta, x1, hyper), y1) + penalty
-
-    with jax.enable_x64(True):
-        theta, hyper = ({k: jnp.asarray(v) for k, v in d.items()} for d in (problem.theta, problem.hyper))
-        v = jax.grad(lambda t: nll(forward(t, x2), y2))(theta)
-        _, pull = jax.vjp(lambda h: jax.grad(c1)(theta, h), hyper)
-        (result,) = pull(v)
-        return [-np.asarray(result[k]) for k in problem.hyper]
+    return eq3_by_hand(problem, forward)
 
 
 @pytest.mark.parametrize(("kinds", "levels", "batch_norm"), CASES)

@@ -83,10 +83,9 @@ def test_extreme_words_stay_finite():
 
 
 def test_backends_draw_the_same(backend):
-    from t1t2_pt.backends.program import Graph
 
     words = {name: pt.scalar(name, dtype="uint32") for name in ("seed", "step")}
     (layer,) = noise.standard_normal(words["seed"], words["step"], [(7, 9)])
-    function = backend.function(words, Graph({}, {"noise": layer}))
+    function = backend.function(words, {"noise": layer})
     value = function({"seed": np.array(11, np.uint32), "step": np.array(4, np.uint32)})["noise"]
     np.testing.assert_allclose(np.asarray(value), draw(11, 4, [(7, 9)])[0], rtol=1e-5, atol=1e-6)

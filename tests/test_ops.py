@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from problems import PLAIN
 from pytensor.gradient import pushforward
 
-from t1t2_pt.backends.program import Graph
 from t1t2_pt.ops import conv2d, global_average_pool, max_pool2d
 from t1t2_pt.ops.im2col import BLOCK
 
@@ -126,7 +125,7 @@ def test_convolution_equals_jax_on_every_backend(backend, border, stride, image,
     values, directions = make_case(np.random.default_rng(1), image=image, kernel=kernel)
     symbols = symbols_of(values)
     outputs = graph_orders(lambda x, w: conv2d(x, w, stride, border), symbols, directions)
-    function = backend.function({v.name: v for v in symbols}, Graph({}, {str(i): v for i, v in enumerate(outputs)}))
+    function = backend.function({v.name: v for v in symbols}, {str(i): v for i, v in enumerate(outputs)})
     ours = function({v.name: value for v, value in zip(symbols, values, strict=True)})
     expected = jax_orders(lambda x, w: reference(x, w, stride, border), values, directions)
     assert outputs[0].type.shape == expected[0].shape
@@ -192,7 +191,7 @@ def test_unknown_shapes_on_compilers(backend):
     if backend.name == "jax":
         x, w = pt.tensor("v0", shape=(None, *values[0].shape[1:]), dtype="float64"), symbols_of(values)[1]
     outputs = graph_orders(lambda x, w: conv2d(x, w, 2, (1, 1)), [x, w], directions)[:3]
-    function = backend.function({"v0": x, "v1": w}, Graph({}, {str(i): v for i, v in enumerate(outputs)}))
+    function = backend.function({"v0": x, "v1": w}, {str(i): v for i, v in enumerate(outputs)})
     ours = function({"v0": values[0], "v1": values[1]})
     assert_same(ours.values(), jax_orders(lambda x, w: reference(x, w, 2, 1), values, directions)[:3])
 
@@ -207,7 +206,7 @@ def test_many_images_go_in_blocks(backend):
     symbols[0] = pt.tensor("v0", shape=(None, 12, 20, 20), dtype="float64")
     y = conv2d(*symbols, 1, "same")
     outputs = {"y": y, **dict(zip("xw", pt.grad((y * y).sum(), symbols), strict=True))}
-    function = backend.function({v.name: v for v in symbols}, Graph({}, outputs))
+    function = backend.function({v.name: v for v in symbols}, outputs)
     together = function({"v0": values[0], "v1": values[1]})
     each = [function({"v0": values[0][[i]], "v1": values[1]}) for i in range(23)]
     for name in "yx":
@@ -308,7 +307,7 @@ class TestPooling:
         x, directions = rng.integers(0, 3, (2, 3, 7, 5)).astype(float), [rng.standard_normal((2, 3, 7, 5))]
         (symbol,) = symbols_of([x])
         outputs = graph_orders(lambda v: max_pool2d(v, size), [symbol], directions)
-        function = backend.function({"x": symbol}, Graph({}, {str(i): v for i, v in enumerate(outputs)}))
+        function = backend.function({"x": symbol}, {str(i): v for i, v in enumerate(outputs)})
         window = (size, size) if isinstance(size, int) else size
         assert outputs[0].type.shape == (2, 3, -(-7 // window[0]), -(-5 // window[1]))
         self.assert_right(list(function({"x": x}).values()), x, window, directions, ties=True)
@@ -362,7 +361,7 @@ class TestErrors:
         if backend.name == "jax":
             pytest.skip("XLA checks shapes itself")
         x, w = pt.tensor4("x", dtype="float64"), pt.tensor4("w", dtype="float64")
-        function = backend.function({"x": x, "w": w}, Graph({}, {"y": conv2d(x, w)}))
+        function = backend.function({"x": x, "w": w}, {"y": conv2d(x, w)})
         with pytest.raises(ValueError, match="maps"):
             function({"x": np.zeros((1, 3, 5, 5)), "w": np.zeros((1, 2, 3, 3))})
         with pytest.raises(ValueError, match="fit"):

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
-from t1t2_pt.backends.program import Graph, Program
+from t1t2_pt.backends.program import Program
 from t1t2_pt.step import Tensors
 
 Arrays = dict[str, np.ndarray]
@@ -63,8 +63,8 @@ class Backend(Protocol):
     def compile(self, program: Program) -> Compiled:
         """Compile a program (lazily, or at once)."""
 
-    def function(self, inputs: Tensors, graph: Graph) -> Callable[[Arrays], Arrays]:
-        """The metrics of any graph as a function of its inputs by name."""
+    def function(self, inputs: Tensors, outputs: Tensors) -> Callable[[Arrays], Arrays]:
+        """The outputs of any graph, by name, as a function of its inputs by name."""
 
 
 def is_hyper_step(number: int, interval: int) -> bool:

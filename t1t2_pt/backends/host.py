@@ -11,11 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pytensor
 from pytensor.compile.mode import Mode, get_mode
-from pytensor.graph.traversal import ancestors
 
 from t1t2_pt.backends.base import Arrays, is_hyper_step
 from t1t2_pt.backends.program import Graph, Program
-from t1t2_pt.evaluation import SETS, evaluate
+from t1t2_pt.evaluation import evaluate
 from t1t2_pt.step import Tensors
 
 NO_BLAS = "PyTensor could not link to a BLAS"
@@ -40,8 +39,8 @@ class HostBackend:
     def compile(self, program: Program) -> "HostProgram":
         return HostProgram(program, self._mode())
 
-    def function(self, inputs: Tensors, graph: Graph) -> Callable[[Arrays], Arrays]:
-        function = _compile(list(inputs.values()), graph.metrics, self._mode())
+    def function(self, inputs: Tensors, outputs: Tensors) -> Callable[[Arrays], Arrays]:
+        function = _compile(list(inputs.values()), outputs, self._mode())
         return lambda values: function(*(values[name] for name in inputs))
 
     def _mode(self) -> Mode:
@@ -82,13 +81,10 @@ class HostProgram:
     @functools.cached_property
     def stages(self):
         """The evaluation's stages, from values by name to values by name."""
-        program = self._program
-        givens = {tensor: self._shared[name] for name, tensor in program.parameters.items()}
         stages = []
-        for stage in program.stages:
-            needed = set(ancestors(stage.outputs.values()))
-            used = {tensor: shared for tensor, shared in givens.items() if tensor in needed}
-            function = _compile(list(stage.inputs.values()), stage.outputs, self._mode, givens=used)
+        for stage in self._program.stages:
+            givens = {tensor: self._shared[name] for name, tensor in stage.parameters.items()}
+            function = _compile(list(stage.inputs.values()), stage.outputs, self._mode, givens=givens)
             stages.append(
                 lambda values, function=function, names=tuple(stage.inputs): function(*(values[name] for name in names))
             )
@@ -96,8 +92,7 @@ class HostProgram:
 
     def evaluate(self, data: Arrays) -> dict[str, float]:
         """Cost and error of the state that the shared variables hold."""
-        sets = {name: (data[f"{name}_inputs"], data[f"{name}_labels"]) for name in SETS}
-        return evaluate(self.stages, self._program.plan, sets)
+        return evaluate(self.stages, self._program.plan, data)
 
     def _function(self, graph: Graph, rows: tuple[str, ...]):
         program = self._program

@@ -10,12 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from pytensor.graph.fg import FunctionGraph
-from pytensor.graph.traversal import ancestors
-from pytensor.tensor.variable import TensorVariable
 
 from t1t2_pt.backends.base import Arrays
-from t1t2_pt.backends.program import Graph, Program
-from t1t2_pt.evaluation import SETS, Stage, evaluate
+from t1t2_pt.backends.program import Program
+from t1t2_pt.evaluation import Stage, evaluate
 from t1t2_pt.rewrites import accumulate_in_output_dtype
 from t1t2_pt.step import Tensors
 
@@ -38,11 +36,11 @@ class JaxBackend:
     def compile(self, program: Program) -> "JaxProgram":
         return JaxProgram(program)
 
-    def function(self, inputs: Tensors, graph: Graph) -> Callable[[Arrays], Arrays]:
+    def function(self, inputs: Tensors, outputs: Tensors) -> Callable[[Arrays], Arrays]:
         import jax
 
-        (traceable,) = _jax_functions(inputs, [graph.metrics])
-        compiled = jax.jit(traceable)
+        (traceable,) = _jax_functions(inputs, [(outputs,)])
+        compiled = jax.jit(lambda values: traceable(values)[0])
 
         def call(values: Arrays) -> Arrays:
             with jax.enable_x64(True):
@@ -59,15 +57,14 @@ class JaxProgram:
 
         step_inputs = {**program.state, **program.per_run, **program.data, **program.clock, **program.rows}
         steps = [program.t1] + [program.t1t2] * (program.t1t2 is not None)
-        t1, *t1t2 = map(_split, _jax_functions(step_inputs, [_merged(graph) for graph in steps]))
+        t1, *t1t2 = _jax_functions(step_inputs, [(graph.new_state, graph.metrics) for graph in steps])
         self.epoch = jax.jit(jax.vmap(_epoch(t1, *t1t2), in_axes=(0, 0, 0, 0, None, None)), donate_argnums=0)
 
-        stages = [_stage(program, stage) for stage in program.stages]
+        stages = [_stage(stage) for stage in program.stages]
 
         def evaluate_one(stages, parameters, data):
             ready = [functools.partial(stage, parameters) for stage in stages]
-            sets = {name: (data[f"{name}_inputs"], data[f"{name}_labels"]) for name in SETS}
-            return evaluate(ready, program.plan, sets)
+            return evaluate(ready, program.plan, data)
 
         def evaluate_all(parameters, data):
             # One run after another: each pass over the whole of T1 fills the machine by itself.
@@ -131,8 +128,8 @@ def _stack(values: Sequence[Arrays]):
     return {name: jax.device_put(np.stack([value[name] for value in values])) for name in values[0]}
 
 
-def _jax_functions(inputs: Tensors, graphs: Sequence[Tensors]) -> list[Callable]:
-    """Traceable functions from a dictionary of inputs to one of outputs, rewritten as one graph.
+def _jax_functions(inputs: Tensors, graphs: Sequence[tuple[Tensors, ...]]) -> list[Callable]:
+    """Traceable functions from a dictionary of inputs to a tuple of dictionaries of outputs, rewritten as one graph.
 
     Each traces the whole graph; XLA drops what its outputs do not need.
     """
@@ -141,47 +138,30 @@ def _jax_functions(inputs: Tensors, graphs: Sequence[Tensors]) -> list[Callable]
     funcify = _dispatch()
     from pytensor.compile.mode import JAX
 
-    places = {variable: place for place, variable in enumerate(dict.fromkeys(v for g in graphs for v in g.values()))}
+    outputs = [variable for parts in graphs for part in parts for variable in part.values()]
+    places = {variable: place for place, variable in enumerate(dict.fromkeys(outputs))}
     fgraph = FunctionGraph(list(inputs.values()), list(places), clone=True)
     JAX.optimizer.rewrite(fgraph)
     accumulate_in_output_dtype.rewrite(fgraph)
     with jax.enable_x64(True):  # constants become JAX arrays here
         function = funcify(fgraph)
 
-    def of(outputs: Tensors) -> Callable:
+    def of(parts: tuple[Tensors, ...]) -> Callable:
         def call(values: Mapping):
             results = function(*(values[name] for name in inputs))
-            return {name: results[places[variable]] for name, variable in outputs.items()}
+            return tuple({name: results[places[variable]] for name, variable in part.items()} for part in parts)
 
         return call
 
     return [of(graph) for graph in graphs]
 
 
-def _merged(graph: Graph) -> dict[tuple[str, str], TensorVariable]:
-    """New state and metrics as one dictionary."""
-    parts = {"state": graph.new_state, "metric": graph.metrics}
-    return {(kind, name): tensor for kind, part in parts.items() for name, tensor in part.items()}
-
-
-def _split(function: Callable) -> Callable:
-    """A function to merged results as one to (new state, metrics)."""
-
-    def call(values: Mapping):
-        results = function(values)
-        return tuple({name: value for (k, name), value in results.items() if k == kind} for kind in ("state", "metric"))
-
-    return call
-
-
-def _stage(program: Program, stage: Stage) -> Callable:
+def _stage(stage: Stage) -> Callable:
     """A stage of the evaluation as a traceable function of the parameters and of values by name."""
-    needed = set(ancestors(stage.outputs.values()))
-    parameters = {name: tensor for name, tensor in program.parameters.items() if tensor in needed}
-    (function,) = _jax_functions({**parameters, **stage.inputs}, [stage.outputs])
+    (function,) = _jax_functions({**stage.parameters, **stage.inputs}, [(stage.outputs,)])
 
-    def call(values: Mapping, samples: Mapping):
-        return function({**{name: values[name] for name in parameters}, **samples})
+    def call(parameters: Mapping, samples: Mapping):
+        return function({**parameters, **samples})[0]
 
     return call
 

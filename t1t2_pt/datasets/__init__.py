@@ -5,7 +5,7 @@ from pathlib import Path
 from t1t2_pt.datasets import cifar10, mnist, photos, svhn
 from t1t2_pt.datasets.base import Dataset, Source, Split, split_rows
 
-__all__ = ["DATASETS", "Dataset", "Source", "Split", "load_split", "make_split"]
+__all__ = ["DATASETS", "Dataset", "Source", "Split", "absence", "load_split", "make_split"]
 
 DATASETS: dict[str, Source] = {
     "mnist": mnist.SOURCE,
@@ -13,6 +13,11 @@ DATASETS: dict[str, Source] = {
     "cifar10": cifar10.SOURCE,
     "digits-on-photos": photos.SOURCE,
 }
+
+
+def absence(name: str) -> str:
+    """What is told of a data set that is not on this machine."""
+    return f"absent; `t1t2 data fetch {name}` downloads it"
 
 
 def load_split(dataset: str, t1_samples: int, t2_samples: int, split_seed: int, data_dir: Path | None = None) -> Split:

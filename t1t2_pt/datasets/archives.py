@@ -5,8 +5,8 @@ import zlib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from t1t2_pt.datasets.sources import REMEDY
-from t1t2_pt.errors import InputError
+from t1t2_pt.datasets.sources import bad_file
+from t1t2_pt.errors import reason
 
 
 def read_members(path: Path, sizes: Mapping[str, int]) -> dict[str, bytes]:
@@ -29,26 +29,23 @@ def read_members(path: Path, sizes: Mapping[str, int]) -> dict[str, bytes]:
             for member in archive:
                 name = PurePosixPath(member.name)
                 if name.is_absolute() or ".." in name.parts or "\\" in member.name:
-                    raise _error(path, f"has a member whose name leads elsewhere ({member.name[:80]!r})")
+                    raise bad_file(path, f"has a member whose name leads elsewhere ({member.name[:80]!r})")
                 if member.isdir():
                     continue
                 if not member.isfile():
-                    raise _error(path, f"has a member that is not a plain file ({member.name[:80]!r})")
+                    raise bad_file(path, f"has a member that is not a plain file ({member.name[:80]!r})")
                 if name.name not in sizes:
                     continue
                 if name.name in found:
-                    raise _error(path, f"has {name.name} twice")
+                    raise bad_file(path, f"has {name.name} twice")
                 if member.size != sizes[name.name]:
-                    raise _error(path, f"has {name.name} of {member.size} bytes, where {sizes[name.name]} are expected")
+                    raise bad_file(
+                        path, f"has {name.name} of {member.size} bytes, where {sizes[name.name]} are expected"
+                    )
                 found[name.name] = archive.extractfile(member).read()
     except (OSError, EOFError, tarfile.TarError, zlib.error, ValueError, OverflowError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise _error(path, f"cannot be read ({reason[:120]})") from None
+        raise bad_file(path, f"cannot be read ({reason(error)})") from None
     missing = [name for name in sizes if name not in found]
     if missing:
-        raise _error(path, f"lacks {', '.join(missing)}")
+        raise bad_file(path, f"lacks {', '.join(missing)}")
     return found
-
-
-def _error(path: Path, problem: str) -> InputError:
-    return InputError("data file", str(path), problem, REMEDY)

@@ -12,6 +12,7 @@ import numpy as np
 from t1t2_pt.datasets import preprocessing, sources
 from t1t2_pt.datasets.archives import read_members
 from t1t2_pt.datasets.base import Dataset, Source
+from t1t2_pt.datasets.sources import bad_file
 from t1t2_pt.errors import InputError
 
 ARCHIVE = "cifar-10-binary.tar.gz"
@@ -63,9 +64,11 @@ def load(data_dir: Path | None = None) -> Dataset:
         text = sources.provenance(place.parent, "CIFAR-10, the official binary archive (MD5 checked)")
     else:
         contents = {name: _read(place / name) for name in BATCHES}
-        digest = hashlib.sha256(b"".join(contents.values())).hexdigest()
+        digest = hashlib.sha256()
+        for content in contents.values():
+            digest.update(content)
         text = sources.provenance(place, "CIFAR-10, binary batches as found, origin not checked")
-        text = f"{text} (content {digest[:12]})"
+        text = f"{text} (content {digest.hexdigest()[:12]})"
     *train, (test_images, test_labels) = (read_batch(place, name, contents[name], SAMPLES) for name in BATCHES)
     images, labels = (np.concatenate(parts) for parts in zip(*train, strict=True))
     return Dataset("cifar10", images, labels, test_images, test_labels, 10, text)
@@ -83,15 +86,14 @@ def read_batch(place: Path, name: str, content: bytes, samples: int) -> tuple[np
     InputError
         Naming the file and what is wrong with it.
     """
-    file = str(place / name)
     expected = samples * RECORD
     if len(content) != expected:
         problem = f"holds {'more' if len(content) > expected else 'fewer'} than the expected {expected} bytes"
-        raise InputError("data file", file, problem, sources.REMEDY)
+        raise bad_file(place / name, problem)
     records = np.frombuffer(content, np.uint8).reshape(samples, RECORD)
     labels = records[:, 0].astype(np.int32)
     if labels.max() > 9:
-        raise InputError("data file", file, f"has a label {labels.max()}, where 0 to 9 are expected", sources.REMEDY)
+        raise bad_file(place / name, f"has a label {labels.max()}, where 0 to 9 are expected")
     return np.ascontiguousarray(records[:, 1:].reshape(samples, 3, 32, 32).transpose(0, 2, 3, 1)), labels
 
 
@@ -100,7 +102,7 @@ def _read(path: Path) -> bytes:
         with open(path, "rb") as stream:
             return stream.read(SAMPLES * RECORD + 1)  # one byte more is enough to see that there is too much
     except OSError as error:
-        raise InputError("data file", str(path), f"cannot be read ({error.strerror})", sources.REMEDY) from None
+        raise bad_file(path, f"cannot be read ({error.strerror})") from None
 
 
 SOURCE = Source(

@@ -9,12 +9,11 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from t1t2_pt.datasets import mnist, preprocessing
 from t1t2_pt.datasets.base import Dataset, Source
 from t1t2_pt.datasets.sources import REPOSITORY_DATA
-from t1t2_pt.errors import InputError
+from t1t2_pt.errors import InputError, reason
 
 FOLDER = REPOSITORY_DATA / "photos"
 PHOTOS = {
@@ -58,12 +57,14 @@ def read_photo(path: Path, sha256: str) -> np.ndarray:
     InputError
         Naming the file, if it cannot be read or its pixels have another SHA-256.
     """
+    from PIL import Image  # slow to import, and needed for this alone
+
     remedy = "restore it from version control"
     try:
         with Image.open(path) as image:
             pixels = np.asarray(image.convert("RGB"))
     except Exception as error:  # a damaged file makes Pillow raise nearly anything
-        raise InputError("data file", str(path), f"cannot be read ({str(error)[:120]})", remedy) from None
+        raise InputError("data file", str(path), f"cannot be read ({reason(error)})", remedy) from None
     if hashlib.sha256(pixels.tobytes()).hexdigest() != sha256:
         raise InputError("data file", str(path), "has a wrong SHA-256 checksum of its pixels", remedy)
     return pixels

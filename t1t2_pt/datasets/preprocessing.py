@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pooch
-import scipy.linalg
 
 from t1t2_pt.errors import InputError
 from t1t2_pt.files import replacing
@@ -55,6 +54,8 @@ def fit_whitening(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     `images` are float32 [samples, ...]; the result is float32 [features] and [features, features],
     the symmetric matrix (C + 0.1 I)^(-1/2).
     """
+    import scipy.linalg  # slow to import, and needed for this alone
+
     flat = images.reshape(len(images), -1)
     mean = flat.mean(axis=0, dtype=np.float64)
     covariance = np.zeros((flat.shape[1],) * 2)
@@ -69,10 +70,11 @@ def fit_whitening(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _contrast_normalise(images: np.ndarray) -> np.ndarray:
     result = np.empty(images.shape, np.float32)
     for start in range(0, len(images), PIECE):
-        flat = images[start : start + PIECE].reshape(len(images[start : start + PIECE]), -1).astype(np.float64)
+        piece = images[start : start + PIECE]
+        flat = piece.reshape(len(piece), -1).astype(np.float64)
         flat -= flat.mean(axis=1, keepdims=True)
         norms = np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), SMALLEST_NORM)
-        result[start : start + PIECE] = (flat * (SCALE / norms)).reshape(-1, *images.shape[1:])
+        result[start : start + PIECE] = (flat * (SCALE / norms)).reshape(piece.shape)
     return result
 
 

@@ -16,10 +16,11 @@ import pooch
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from t1t2_pt.errors import InputError
+from t1t2_pt.errors import InputError, reason
 
 REPOSITORY_DATA = Path(__file__).resolve().parents[2] / "data"
 PROVENANCE = "PROVENANCE"
+REMEDY = f"delete it and fetch it again, or say in a file {PROVENANCE} beside it what it is"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,19 +96,18 @@ def fetch(remote: Remote, progress: bool = True) -> Path:
             with contextlib.closing(_Bar(name, shown=progress)) as bar:
                 fetcher.fetch(name, downloader=pooch.HTTPDownloader(progressbar=bar, chunk_size=1 << 16, timeout=30))
     except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         names = ", ".join(remote.files)
         raise InputError(
             "dataset",
             remote.dataset,
-            f"is not on this machine and could not be fetched from {remote.base_url} ({reason[:120]})",
+            f"is not on this machine and could not be fetched from {remote.base_url} ({reason(error)})",
             f"put {names} into a folder {remote.dataset} and name its parent by --data-dir, or by T1T2_DATA, "
             f"or connect to the internet and run `t1t2 data fetch {remote.dataset}`",
         ) from None
     return folder
 
 
-def provenance(folder: Path, official: str | None) -> str:
+def provenance(folder: Path, official: str) -> str:
     """What the data in a folder are: what their PROVENANCE file says, else `official`.
 
     Raises
@@ -117,7 +117,7 @@ def provenance(folder: Path, official: str | None) -> str:
     """
     path = folder / PROVENANCE
     if not path.is_file():
-        return official or "of unknown origin"
+        return official
     try:
         text = " ".join(path.read_text(encoding="utf-8").split())
     except (OSError, UnicodeDecodeError) as error:
@@ -137,12 +137,14 @@ def check_md5(path: Path, expected: str) -> None:
         with open(path, "rb") as stream:
             found = hashlib.file_digest(stream, "md5").hexdigest()
     except OSError as error:
-        raise InputError("data file", str(path), f"cannot be read ({error.strerror})", REMEDY) from None
+        raise bad_file(path, f"cannot be read ({error.strerror})") from None
     if f"md5:{found}" != expected:
-        raise InputError("data file", str(path), f"has a wrong checksum (MD5 {found})", REMEDY)
+        raise bad_file(path, f"has a wrong checksum (MD5 {found})")
 
 
-REMEDY = f"delete it and fetch it again, or say in a file {PROVENANCE} beside it what it is"
+def bad_file(path: Path, problem: str) -> InputError:
+    """The error for a data file that cannot be used."""
+    return InputError("data file", str(path), problem, REMEDY)
 
 
 def _cache() -> Path:

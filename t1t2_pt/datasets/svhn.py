@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import numpy as np
-import scipy.io
 
 from t1t2_pt.datasets import preprocessing, sources
 from t1t2_pt.datasets.base import Dataset, Source
-from t1t2_pt.errors import InputError
+from t1t2_pt.datasets.sources import bad_file
+from t1t2_pt.errors import InputError, reason
 
 REMOTE = sources.Remote(
     "svhn",
@@ -54,6 +54,8 @@ def read_mat(path: Path, samples: int) -> tuple[np.ndarray, np.ndarray]:
     InputError
         Naming the file and what is wrong with it.
     """
+    import scipy.io  # slow to import, and needed for this alone
+
     try:
         # The headers of all variables, up to the end of the file, before the data of any.
         found = {name: (shape, kind) for name, shape, kind in scipy.io.whosmat(path)}
@@ -61,12 +63,12 @@ def read_mat(path: Path, samples: int) -> tuple[np.ndarray, np.ndarray]:
         raise _unreadable(path, error) from None
     for name, shape in (("X", (32, 32, 3, samples)), ("y", (samples, 1))):
         if name not in found:
-            raise _error(path, f"has no variable {name}")
+            raise bad_file(path, f"has no variable {name}")
         its_shape, kind = found[name]
         if its_shape != shape:
-            raise _error(path, f"has {name} of dimensions {its_shape}, where {shape} are expected")
+            raise bad_file(path, f"has {name} of dimensions {its_shape}, where {shape} are expected")
         if kind != "uint8":
-            raise _error(path, f"has {name} of type {kind}, where uint8 is expected")
+            raise bad_file(path, f"has {name} of type {kind}, where uint8 is expected")
     try:
         content = scipy.io.loadmat(path, variable_names=("X", "y"))
         images = np.ascontiguousarray(content["X"].astype(np.uint8).transpose(3, 0, 1, 2))
@@ -74,19 +76,14 @@ def read_mat(path: Path, samples: int) -> tuple[np.ndarray, np.ndarray]:
     except Exception as error:
         raise _unreadable(path, error) from None
     if images.shape != (samples, 32, 32, 3) or labels.shape != (samples,):
-        raise _error(path, "holds other data than its headers say")
+        raise bad_file(path, "holds other data than its headers say")
     if labels.min() < 1 or labels.max() > 10:
-        raise _error(path, f"has labels from {labels.min()} to {labels.max()}, where 1 to 10 are expected")
+        raise bad_file(path, f"has labels from {labels.min()} to {labels.max()}, where 1 to 10 are expected")
     return images, labels % 10
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return _error(path, f"cannot be read as a MATLAB file ({reason[:120]})")
-
-
-def _error(path: Path, problem: str) -> InputError:
-    return InputError("data file", str(path), problem, sources.REMEDY)
+    return bad_file(path, f"cannot be read as a MATLAB file ({reason(error)})")
 
 
 SOURCE = Source(

@@ -19,8 +19,8 @@ from pytensor.graph.op import Op
 from pytensor.tensor.variable import TensorVariable
 
 from t1t2_pt.ops import im2col
+from t1t2_pt.ops.arguments import Pair, axis_size, images, output_size, pair
 
-Pair = tuple[int, int]
 Padding = tuple[Pair, Pair]
 
 BORDERS = ("valid", "full", "same")
@@ -65,31 +65,14 @@ def conv2d(
     TypeError
         For images or filters that are not floating point.
     """
-    x, filters = _tensor(x, "x"), _tensor(filters, "filters")
+    x, filters = images(x, "x"), images(filters, "filters")
     dtype = ps.upcast(x.dtype, filters.dtype)
     if not maps_last:
         x, filters = x.dimshuffle(0, 2, 3, 1), filters.dimshuffle(2, 3, 1, 0)
-    stride = _pair(stride, "stride", 1)
+    stride = pair(stride, "stride", 1)
     padding = _padding(border, x.type.shape[1:3], filters.type.shape[:2], stride)
     y = Conv2d(stride, padding)(pt.cast(x, dtype), pt.cast(filters, dtype))
     return y if maps_last else y.dimshuffle(0, 3, 1, 2)
-
-
-def _tensor(value, name: str) -> TensorVariable:
-    value = pt.as_tensor_variable(value)
-    if value.type.ndim != 4:
-        meant = "sets of filters with maps" if name == "filters" else "a batch of images with maps"
-        raise ValueError(f"{name}: has {value.type.ndim} dimensions, where 4 are needed; give {meant}")
-    if not np.issubdtype(np.dtype(value.dtype), np.floating):
-        raise TypeError(f"{name}: has dtype {value.dtype}; cast it to a floating-point dtype first")
-    return value
-
-
-def _pair(value, name: str, least: int) -> Pair:
-    pair = (value, value) if isinstance(value, int | np.integer) else tuple(value)
-    if len(pair) != 2 or not all(isinstance(v, int | np.integer) and v >= least for v in pair):
-        raise ValueError(f"{name} = {value!r}: give a whole number of at least {least}, or one for rows and columns")
-    return int(pair[0]), int(pair[1])
 
 
 def _padding(border, sizes: Sequence, filter_sizes: Sequence, stride: Pair) -> Padding:
@@ -106,7 +89,7 @@ def _padding(border, sizes: Sequence, filter_sizes: Sequence, stride: Pair) -> P
         return tuple(_same(n, k, s) for n, k, s in zip(sizes, filter_sizes, stride, strict=True))
     try:
         sides = (border, border) if isinstance(border, int | np.integer) else tuple(border)
-        return tuple(_pair(side, "border", 0) for side in _two(sides))
+        return tuple(pair(side, "border", 0) for side in _two(sides))
     except (TypeError, ValueError):
         raise ValueError(f"border = {border!r}: is not a border; {remedy}") from None
 
@@ -129,17 +112,6 @@ def _same(size: int | None, filter_size: int, stride: int) -> Pair:
     else:
         zeros = max((-(-size // stride) - 1) * stride + filter_size - size, 0)
     return zeros // 2, zeros - zeros // 2
-
-
-def output_size(size, filter_size, stride: int, zeros: Pair):
-    """Number of windows along an axis, for numbers or symbols."""
-    return (size + sum(zeros) - filter_size) // stride + 1
-
-
-def axis_size(tensor: TensorVariable, axis: int):
-    """Length of an axis: a number where it is static, else a symbol."""
-    static = tensor.type.shape[axis]
-    return tensor.shape[axis] if static is None else static
 
 
 def _size_input(value) -> TensorVariable:
@@ -183,8 +155,8 @@ class BilinearConvolution(Op):
         for value in inputs[:2]:
             if value.type.ndim != 4:
                 raise ValueError(f"{type(self).__name__}: has an input of {value.type.ndim} dimensions, not 4")
-        static = tuple(int(n.data) if isinstance(n, Constant) else n for n in shape)
-        static = tuple(n if isinstance(n, int) else None for n in static)
+        sizes = (n.data if isinstance(n, Constant) else n for n in shape)
+        static = tuple(None if n is None or isinstance(n, TensorVariable) else int(n) for n in sizes)
         return Apply(self, list(inputs), [pt.tensor(dtype=inputs[0].dtype, shape=static)])
 
     def _windows(self, sizes: Sequence, filter_sizes: Sequence) -> list:

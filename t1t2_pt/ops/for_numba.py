@@ -3,10 +3,12 @@
 import numpy as np
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 
+from t1t2_pt.ops import im2col
 from t1t2_pt.ops.convolution import Conv2d, FilterGradient, InputGradient
-from t1t2_pt.ops.im2col import BLOCK
 
 VERSION = 1  # part of the key under which Numba caches what it compiled
+
+block_size = numba_njit(im2col.block_size)
 
 
 def _window_functions(op):
@@ -71,7 +73,7 @@ def numba_funcify_conv2d(op, node, **kwargs):
         length = height * width * maps
         matrix = np.ascontiguousarray(filters).reshape(length, maps_out)
         y = np.empty((x.shape[0] * rows * columns, maps_out), x.dtype)
-        block = max(1, BLOCK // max(1, rows * columns * length))
+        block = block_size(rows, columns, length)
         windows = np.empty((block * rows * columns, length), x.dtype)
         for start in range(0, x.shape[0], block):
             count = min(block, x.shape[0] - start)
@@ -96,7 +98,7 @@ def numba_funcify_input_gradient(op, node, **kwargs):
         matrix = np.ascontiguousarray(np.ascontiguousarray(filters).reshape(length, maps_out).T)
         flat = np.ascontiguousarray(g).reshape(batch * rows * columns, maps_out)
         x = np.zeros((batch, np.int64(image_height.item()), np.int64(image_width.item()), maps), g.dtype)
-        block = max(1, BLOCK // max(1, rows * columns * length))
+        block = block_size(rows, columns, length)
         windows = np.empty((block * rows * columns, length), g.dtype)
         for start in range(0, batch, block):
             count = min(block, batch - start)
@@ -121,7 +123,7 @@ def numba_funcify_filter_gradient(op, node, **kwargs):
         length = height * width * maps
         flat = np.ascontiguousarray(g).reshape(batch * rows * columns, maps_out)
         result = np.zeros((length, maps_out), x.dtype)
-        block = max(1, BLOCK // max(1, rows * columns * length))
+        block = block_size(rows, columns, length)
         windows = np.empty((block * rows * columns, length), x.dtype)
         for start in range(0, batch, block):
             count = min(block, batch - start)

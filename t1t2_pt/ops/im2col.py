@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from t1t2_pt.ops.arguments import output_size
+
 BLOCK = 1 << 19  # elements of the matrix of windows: 2 MiB of float32
 
 
@@ -50,14 +52,19 @@ def input_gradient(filters, g, image, stride, padding) -> np.ndarray:
     return padded[:, top : top + image[0], left : left + image[1]]
 
 
+def block_size(rows: int, columns: int, length: int) -> int:
+    """Images whose windows, rows * columns of this length for each, fill a block."""
+    return max(1, BLOCK // max(1, rows * columns * length))
+
+
 def _blocks(batch: int, sizes, length: int) -> Iterator[slice]:
-    step = max(1, BLOCK // max(1, sizes[0] * sizes[1] * length))
+    step = block_size(*sizes, length)
     for start in range(0, batch, step):
         yield slice(start, start + step)
 
 
 def _output_sizes(image, kernel, stride, padding) -> tuple[int, ...]:
-    sizes = tuple((n + sum(p) - k) // s + 1 for n, k, s, p in zip(image, kernel, stride, padding, strict=True))
+    sizes = tuple(map(output_size, image, kernel, stride, padding))
     if min(sizes) < 1:
         raise ValueError(f"conv2d: filters of {kernel} do not fit into images of {tuple(image)} with zeros {padding}")
     return sizes

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytensor.tensor as pt
 from pytensor.tensor.variable import TensorVariable
 
-from t1t2_pt.ops.convolution import _pair, _tensor, axis_size
+from t1t2_pt.ops.arguments import axis_size, images, pair
 
 
 def max_pool2d(x, size: int | Sequence[int] = 2, *, maps_last: bool = False) -> TensorVariable:
@@ -32,8 +32,8 @@ def max_pool2d(x, size: int | Sequence[int] = 2, *, maps_last: bool = False) -> 
     ValueError
         For a wrong rank or a size below 1.
     """
-    x = _tensor(x, "x")
-    rows, columns = _pair(size, "size", 1)
+    x = images(x, "x")
+    rows, columns = pair(size, "size", 1)
     first, second = (1, 2) if maps_last else (2, 3)
 
     def at(i: int, j: int) -> TensorVariable:
@@ -75,4 +75,4 @@ def global_average_pool(x, *, maps_last: bool = False) -> TensorVariable:
     ValueError
         For a wrong rank.
     """
-    return _tensor(x, "x").mean(axis=(1, 2) if maps_last else (2, 3))
+    return images(x, "x").mean(axis=(1, 2) if maps_last else (2, 3))

@@ -1,0 +1,49 @@
+"""Checks of what the Ops here are given, and the sizes that follow from it."""
+
+import numpy as np
+import pytensor.tensor as pt
+from pytensor.tensor.variable import TensorVariable
+
+Pair = tuple[int, int]
+
+
+def images(value, name: str) -> TensorVariable:
+    """A tensor of four dimensions, floating point.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the argument.
+    """
+    value = pt.as_tensor_variable(value)
+    if value.type.ndim != 4:
+        meant = "sets of filters with maps" if name == "filters" else "a batch of images with maps"
+        raise ValueError(f"{name}: has {value.type.ndim} dimensions, where 4 are needed; give {meant}")
+    if not np.issubdtype(np.dtype(value.dtype), np.floating):
+        raise TypeError(f"{name}: has dtype {value.dtype}; cast it to a floating-point dtype first")
+    return value
+
+
+def pair(value, name: str, least: int) -> Pair:
+    """One number for rows and one for columns, from these or from one for both.
+
+    Raises
+    ------
+    ValueError
+        Naming the argument.
+    """
+    two = (value, value) if isinstance(value, int | np.integer) else tuple(value)
+    if len(two) != 2 or not all(isinstance(v, int | np.integer) and v >= least for v in two):
+        raise ValueError(f"{name} = {value!r}: give a whole number of at least {least}, or one for rows and columns")
+    return int(two[0]), int(two[1])
+
+
+def axis_size(tensor: TensorVariable, axis: int):
+    """Length of an axis: a number where it is static, else a symbol."""
+    static = tensor.type.shape[axis]
+    return tensor.shape[axis] if static is None else static
+
+
+def output_size(size, filter_size, stride: int, zeros: Pair):
+    """Number of windows along an axis, for numbers or symbols."""
+    return (size + sum(zeros) - filter_size) // stride + 1
