@@ -5,7 +5,7 @@ BACKEND ?= auto
 PYTHON := .venv/bin/python
 OPTIONS := --preset $(PRESET) --backend $(BACKEND)
 
-.PHONY: help environment fig1 figures test test-all baselines lint lock clean
+.PHONY: help environment fig1 figures test test-all bench baselines lint lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -30,6 +30,13 @@ test: environment ## run the tests (under 10 minutes)
 test-all: environment ## run the slow tests too
 	@$(PYTHON) -m pytest -m ''
 
+bench: environment benchmarks/.torch/.tried ## time everything beside hand-written programs (TABLES="step cnn sweep growth")
+	@env -u OPENBLAS_CORETYPE -u OPENBLAS_NUM_THREADS $(PYTHON) -m benchmarks.bench $(TABLES)
+
+# PyTorch lives in an environment of its own; without a Python that has a build at hand it is left out.
+benchmarks/.torch/.tried:
+	@bash benchmarks/make-torch
+
 baselines: environment ## draw the figure tests' baselines again, after a wanted change
 	@$(PYTHON) -m pytest -q -n 0 -W ignore tests/test_figures.py --mpl-generate-path=tests/baseline
 
@@ -42,4 +49,4 @@ lock: environment ## renew requirements.lock from pyproject.toml (needs uv)
 	  --no-header --custom-compile-command "make lock" --upgrade pyproject.toml -o requirements.lock
 
 clean: ## remove the environment and caches, keep data, stored runs and figures
-	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv benchmarks/.torch build *.egg-info .pytest_cache .ruff_cache .hypothesis

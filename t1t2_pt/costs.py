@@ -43,12 +43,12 @@ def l2_penalty(weights: Sequence[TensorVariable], strengths: Sequence[TensorVari
     """
     first = strengths[0]
     if first.type.ndim == 0 and all(strength is first for strength in strengths):
-        squares = [(w * w).sum() for w in weights]
+        squares = [pt.sqr(w).sum() for w in weights]
         return first * sum(squares[1:], squares[0])
     terms = []
     for w, strength in zip(weights, strengths, strict=True):
         axes = None if strength.type.ndim == 0 else tuple(range(w.type.ndim - 1))
-        term = strength * (w * w).sum(axis=axes)
+        term = strength * pt.sqr(w).sum(axis=axes)
         terms.append(term if term.type.ndim == 0 else term.sum())
     return sum(terms[1:], terms[0])
 

@@ -2,16 +2,13 @@
 
 import importlib.metadata
 import platform
-import warnings
 from pathlib import Path
 
 import numpy as np
-import pytensor
 import pytensor.tensor as pt
 import threadpoolctl
 
-from t1t2_pt.backends import BACKENDS, Backend
-from t1t2_pt.backends.host import NO_BLAS
+from t1t2_pt.backends import BACKENDS, Backend, blas
 from t1t2_pt.datasets import DATASETS, absence
 from t1t2_pt.errors import InputError
 
@@ -62,10 +59,7 @@ def _blas() -> dict[str, str]:
             found[library["prefix"]] = (
                 f"{library['version']}, {kernels} kernels, {library['num_threads']} threads ({name})"
             )
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=NO_BLAS)
-        flags = pytensor.config.blas__ldflags
-    found["c links"] = flags or "none: its matrix products go through NumPy"
+    found["c links"] = blas.linked()
     return found
 
 

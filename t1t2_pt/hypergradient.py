@@ -8,7 +8,8 @@ lambda the hyperparameters, the paper's Eq. 3 is
 
     g_lambda = -(grad_theta C2)^T (d grad_theta C1~ / d lambda)
 
-which is one L-op (pullback) through the graph of the training gradient, never a Jacobian.
+which is one L-op (pullback) through the graph of the training gradient, never a Jacobian. When the
+graph is compiled, `t1t2_pt.rewrites` orders its matrix products so that grad_theta C2 is not formed.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,6 +20,8 @@ from pytensor.gradient import disconnected_grad, pullback
 from pytensor.graph.replace import clone_replace
 from pytensor.graph.traversal import ancestors
 from pytensor.tensor.variable import TensorVariable
+
+import t1t2_pt.rewrites  # noqa: F401  registers the re-association of products, from which the L-op gains most
 
 
 def hypergradient(
@@ -104,10 +107,13 @@ def t1t2(
 METHODS: dict[str, Callable[..., list[TensorVariable]]] = {"t1t2": t1t2}
 
 
-def rescale(gradient: TensorVariable, max_norm: float) -> TensorVariable:
-    """The gradient, shrunk to a Euclidean norm of at most `max_norm` where it is larger."""
+def rescale(gradient: TensorVariable, max_norm: float, square: TensorVariable | None = None) -> TensorVariable:
+    """The gradient, shrunk to a Euclidean norm of at most `max_norm` where it is larger.
+
+    `square` is the norm's square, where the caller has it already.
+    """
     limit = np.asarray(max_norm, dtype=gradient.dtype)
-    square = pt.sum(gradient * gradient)
+    square = pt.sum(gradient * gradient) if square is None else square
     return gradient * pt.switch(square > limit * limit, limit / pt.sqrt(square), np.ones_like(limit))
 
 

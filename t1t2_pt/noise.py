@@ -14,6 +14,8 @@ import numpy as np
 import pytensor.tensor as pt
 from pytensor.tensor.variable import TensorVariable
 
+from t1t2_pt.ops import counter
+
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = 0x1BD11BDA
 
@@ -122,7 +124,7 @@ def standard_normal(
     """
     sizes = [math.prod(shape) for shape in shapes]
     half = -(-sum(sizes) // 2)
-    words = threefry2x32((seed, _word(0)), (pt.arange(half, dtype="uint32"), step))
+    words = threefry2x32((seed, _word(0)), (counter(half), step))
     block = normal_from_bits(pt.concatenate(words), dtype)
     ends = list(itertools.accumulate(sizes))
     return [block[end - size : end].reshape(shape) for shape, size, end in zip(shapes, sizes, ends, strict=True)]

@@ -22,6 +22,7 @@ from t1t2_pt.config import RunConfig
 from t1t2_pt.errors import InputError
 from t1t2_pt.hypergradient import hypergradient, rescale
 from t1t2_pt.networks import CONVOLUTIONAL, Network
+from t1t2_pt.ops import finite_squares
 from t1t2_pt.optimizers import MEMORY, OPTIMIZERS
 
 SOFTMAX_NOISE = "softmax_noise"
@@ -197,10 +198,9 @@ def t1t2_step(
         next_params=[new_state[name] for name in parameters] if config.validation_gradient_at == "next" else None,
         max_norm=config.gradient_norm,
     )
-    repaired_hyper = costs.zero(validation_cost.dtype)
+    _, repaired_hyper = finite_squares(*gradients)
     for name, gradient in zip(config.tune, gradients, strict=True):
-        gradient, count_repaired = _repair(gradient)
-        repaired_hyper = repaired_hyper + count_repaired
+        gradient = _repair(gradient)
         if config.hypergradient_clip is not None:
             bound = np.asarray(config.hypergradient_clip, dtype=gradient.dtype)
             gradient = pt.clip(gradient, -bound, bound)
@@ -266,22 +266,20 @@ def _level(config: RunConfig, network: Network, state: Tensors, name: str, layer
 def _elementary_step(config, network, state, t1: Batch, noise, rates: Rates, count):
     pass_ = _train_pass(config, network, state, t1, noise)
     new_state: Tensors = {}
-    repaired = costs.zero(pass_.cost.dtype)
-    for name, gradient in zip(network.shapes(), pass_.gradients, strict=True):
-        gradient, count_repaired = _repair(gradient)
-        repaired = repaired + count_repaired
+    squares, repaired = finite_squares(*pass_.gradients)
+    for name, gradient, square in zip(network.shapes(), pass_.gradients, squares, strict=True):
+        gradient = _repair(gradient)
         if config.gradient_norm is not None:
-            gradient = rescale(gradient, config.gradient_norm)
+            gradient = rescale(gradient, config.gradient_norm, square)
         new_state.update(_update(config.optimizer, state, name, gradient, rates.elementary, count))
     metrics = {**pass_.metrics, "repaired_gradients": repaired, "learning_rate": rates.elementary}
     return new_state, metrics, pass_
 
 
-def _repair(gradient: TensorVariable) -> tuple[TensorVariable, TensorVariable]:
-    """NaN and infinity set to 0 (the authors' program), and how many there were."""
-    bad = pt.isnan(gradient) | pt.isinf(gradient)
-    zero = np.zeros((), dtype=gradient.dtype)
-    return pt.switch(bad, zero, gradient), pt.cast(bad, gradient.dtype).sum()
+def _repair(gradient: TensorVariable) -> TensorVariable:
+    """NaN and infinity set to 0 (the authors' program)."""
+    largest = np.finfo(gradient.dtype).max
+    return pt.switch(pt.abs(gradient) <= largest, gradient, np.zeros((), dtype=gradient.dtype))  # NaN <= x is false
 
 
 def _update(optimizer: str, state: Tensors, name: str, gradient, rate, count) -> Tensors:

@@ -19,10 +19,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from t1t2_pt.backends import Backend, get_backend
+from t1t2_pt.backends.memory import runs_that_fit
 from t1t2_pt.config import RunConfig
 from t1t2_pt.datasets import Split, load_split
 from t1t2_pt.networks import CONVOLUTIONAL
 from t1t2_pt.runs import RunStore, StoredRun, finished_run
+from t1t2_pt.step import make_network
 from t1t2_pt.training import train
 
 TOGETHER = 16
@@ -44,7 +46,7 @@ class Sweep:
     recompute
         Train stored runs again.
     together
-        The largest number of runs that train at once.
+        The largest number of runs that train at once on a device; fewer where memory is short.
     quiet
         No progress and no messages.
     """
@@ -84,10 +86,10 @@ class Sweep:
         wanted = list(dict.fromkeys(configs))
         found = {} if self.recompute else {config: run for config in wanted if (run := self.store.get(config))}
         missing = [config for config in wanted if config not in found]
-        groups = list(_groups(missing, self.together))
         split = functools.lru_cache(maxsize=1)(self._split)
-        for group in groups:  # bad data are found before training starts
-            split(*_data_key(group[0]))
+        groups = []
+        for same in _by_structure(missing):  # bad data are found before training starts
+            groups += _groups(same, self._together(same[0], split(*_data_key(same[0]))))
         self._say(f"{len(wanted)} runs: {len(found)} in the store, {len(missing)} to train on {self.backend.name}")
         with self._progress(missing) as (advance, finish):
             for group in groups:
@@ -107,6 +109,14 @@ class Sweep:
 
     def _split(self, *key) -> Split:
         return load_split(*key, data_dir=self.data_dir)
+
+    def _together(self, config: RunConfig, split: Split) -> int:
+        """How many runs like this one train at once: what fits into memory, a share for each device."""
+        if config.network in CONVOLUTIONAL:
+            return 1
+        network = make_network(config, split.input_shape, split.classes)
+        fitting = runs_that_fit(config, network, self.backend.free_memory())
+        return min(self.together, fitting) * self.backend.devices()
 
     def _say(self, text: str) -> None:
         if not self.quiet:
@@ -154,16 +164,20 @@ def _data_key(config: RunConfig) -> tuple:
     return config.dataset, config.t1_samples, config.t2_samples, config.split_seed
 
 
-def _groups(configs: Sequence[RunConfig], together: int) -> Iterator[list[RunConfig]]:
-    """Runs that can train together, in groups of nearly equal size, so that few sizes are compiled."""
-    by_structure: dict[str, list[RunConfig]] = {}
+def _by_structure(configs: Sequence[RunConfig]) -> list[list[RunConfig]]:
+    """Runs that one compiled graph trains."""
+    found: dict[str, list[RunConfig]] = {}
     for config in configs:
-        by_structure.setdefault(config.structure(), []).append(config)
-    for same in by_structure.values():
-        count = len(same) if same[0].network in CONVOLUTIONAL else math.ceil(len(same) / together)
-        size, larger = divmod(len(same), count)
-        start = 0
-        for number in range(count):
-            end = start + size + (number < larger)
-            yield same[start:end]
-            start = end
+        found.setdefault(config.structure(), []).append(config)
+    return list(found.values())
+
+
+def _groups(same: Sequence[RunConfig], together: int) -> Iterator[Sequence[RunConfig]]:
+    """Runs of one structure in groups of nearly equal size, so that few sizes are compiled."""
+    count = math.ceil(len(same) / together)
+    size, larger = divmod(len(same), count)
+    start = 0
+    for number in range(count):
+        end = start + size + (number < larger)
+        yield same[start:end]
+        start = end

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from t1t2_pt.backends import Arrays, Backend, Compiled, Population, build_program, run_constants
+from t1t2_pt.backends import Arrays, Backend, Compiled, Population, Program, run_constants
 from t1t2_pt.backends.base import is_hyper_step
 from t1t2_pt.config import RunConfig
 from t1t2_pt.datasets import Split
@@ -127,7 +127,7 @@ def _in_shape(name: str, array: np.ndarray, shape: tuple[int, ...]) -> np.ndarra
 def _compile(config: RunConfig, network: Network, split: Split, backend: Backend) -> Compiled:
     key = (backend.name, config.structure(), network, tuple(split.samples.items()))
     if key not in _compiled:
-        _compiled[key] = backend.compile(build_program(config, network, split.samples))
+        _compiled[key] = backend.compile(Program(config, network, split.samples))
     return _compiled[key]
 
 

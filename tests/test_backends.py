@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import TINY, grouped, make_tiny_split, need
 
-from t1t2_pt.backends import BACKENDS, build_program, get_backend, run_constants
+from t1t2_pt.backends import BACKENDS, Program, get_backend, run_constants
 from t1t2_pt.config import run_config
 from t1t2_pt.errors import InputError
 from t1t2_pt.step import initial_state, make_network
@@ -50,7 +50,7 @@ def trained(name, dtype, interval):
 @functools.cache
 def compiled(name, dtype):
     split = make_tiny_split(dtype)
-    return BACKENDS[name].compile(build_program(config(), network(split), split.samples, dtype))
+    return BACKENDS[name].compile(Program(config(), network(split), split.samples, dtype))
 
 
 def network(split):
@@ -96,7 +96,7 @@ def test_a_step_is_in_float32_throughout():
     from t1t2_pt.rewrites import accumulate_in_output_dtype
 
     split = make_tiny_split()
-    program = build_program(config(), network(split), split.samples)
+    program = Program(config(), network(split), split.samples).graphs
     inputs = {**program.state, **program.per_run, **program.data, **program.clock, **program.rows}
     outputs = [*program.t1t2.new_state.values(), *program.t1t2.metrics.values()]
     graph = FunctionGraph(list(inputs.values()), outputs, clone=True)

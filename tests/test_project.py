@@ -10,7 +10,7 @@ import yaml
 from conftest import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-CONDA_NAMES = {"matplotlib": "matplotlib-base"}
+CONDA_NAMES = {"flatbuffers": "python-flatbuffers", "matplotlib": "matplotlib-base"}
 CONDA_ONLY = {"python", "pip", "cxx-compiler", "setuptools"}
 
 

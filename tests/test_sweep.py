@@ -7,7 +7,7 @@ from t1t2_pt import sweep as module
 from t1t2_pt.backends import get_backend
 from t1t2_pt.config import replace, run_config
 from t1t2_pt.errors import InputError
-from t1t2_pt.sweep import Sweep, _groups
+from t1t2_pt.sweep import Sweep, _by_structure, _groups
 
 pytestmark = pytest.mark.xdist_group("sweep")
 CONFIGS = [run_config(**TINY, input_noise=level, seed=3) for level in (0.0, 0.2, 0.4, 0.6, 0.8)]
@@ -104,7 +104,7 @@ def test_parts(store):
 def test_groups_are_of_one_structure_and_nearly_equal():
     many = [run_config(input_noise=level / 100) for level in range(34)]
     other = [replace(config, tune=("input_noise",)) for config in many[:3]]
-    groups = list(_groups([*many, *other], 16))
+    groups = [group for same in _by_structure([*many, *other]) for group in _groups(same, 16)]
     assert [len(group) for group in groups] == [12, 11, 11, 3]
     assert all(len({config.structure() for config in group}) == 1 for group in groups)
     assert [config for group in groups for config in group] == [*many, *other]

@@ -3,7 +3,7 @@
 from t1t2_pt.backends.base import Arrays, Backend, Compiled, Population
 from t1t2_pt.backends.host import HostBackend
 from t1t2_pt.backends.jax import JaxBackend
-from t1t2_pt.backends.program import Program, build_program, run_constants
+from t1t2_pt.backends.program import Program, run_constants
 from t1t2_pt.errors import InputError
 
 __all__ = [
@@ -13,7 +13,6 @@ __all__ = [
     "Compiled",
     "Population",
     "Program",
-    "build_program",
     "get_backend",
     "run_constants",
 ]

@@ -60,6 +60,12 @@ class Backend(Protocol):
     def versions(self) -> Mapping[str, str]:
         """Versions of what it computes with, and the device."""
 
+    def free_memory(self) -> int:
+        """Bytes that runs can have on each device."""
+
+    def devices(self) -> int:
+        """Devices over which a population is spread."""
+
     def compile(self, program: Program) -> Compiled:
         """Compile a program (lazily, or at once)."""
 

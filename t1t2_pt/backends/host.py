@@ -12,12 +12,12 @@ import numpy as np
 import pytensor
 from pytensor.compile.mode import Mode, get_mode
 
+from t1t2_pt.backends import blas
 from t1t2_pt.backends.base import Arrays, is_hyper_step
+from t1t2_pt.backends.memory import free_host_memory
 from t1t2_pt.backends.program import Graph, Program
 from t1t2_pt.evaluation import evaluate
 from t1t2_pt.step import Tensors
-
-NO_BLAS = "PyTensor could not link to a BLAS"
 
 
 class HostBackend:
@@ -36,6 +36,12 @@ class HostBackend:
             return {"numba": importlib.metadata.version("numba"), "device": "cpu"}
         return {"compiler": pytensor.config.cxx, "device": "cpu"}
 
+    def free_memory(self) -> int:
+        return free_host_memory()
+
+    def devices(self) -> int:
+        return 1
+
     def compile(self, program: Program) -> "HostProgram":
         return HostProgram(program, self._mode())
 
@@ -45,15 +51,18 @@ class HostBackend:
 
     def _mode(self) -> Mode:
         # PyTensor's default linker is Numba; C is asked for by name.
-        return get_mode("NUMBA") if self.name == "numba" else Mode(linker="cvm", optimizer="fast_run")
+        if self.name == "numba":
+            return get_mode("NUMBA")
+        # Folding scalars into products would compute a gradient again for each of its multiples.
+        return Mode(linker="cvm", optimizer="fast_run").excluding("local_dot22_to_dot22scalar")
 
 
 class HostProgram:
     """A program whose graphs are compiled as they are first needed, around shared variables."""
 
     def __init__(self, program: Program, mode: Mode):
-        self._program, self._mode = program, mode
-        inputs = {**program.state, **program.per_run, **program.data}
+        self._graphs, self._plan, self._mode = program.graphs, program.plan, mode
+        inputs = {**self._graphs.state, **self._graphs.per_run, **self._graphs.data}
         self._shared = {name: _shared(name, variable) for name, variable in inputs.items()}
 
     def populate(self, data: Arrays, states: Sequence[Arrays], per_run: Sequence[Arrays]) -> "HostPopulation":
@@ -66,23 +75,23 @@ class HostProgram:
 
     def state(self) -> Arrays:
         """The state held by the shared variables, without copying."""
-        return {name: self._shared[name].get_value(borrow=True) for name in self._program.state}
+        return {name: self._shared[name].get_value(borrow=True) for name in self._graphs.state}
 
     @functools.cached_property
     def t1(self):
         """T1 step: (clock, t1_rows) -> metrics."""
-        return self._function(self._program.t1, ("t1_rows",))
+        return self._function(self._graphs.t1, ("t1_rows",))
 
     @functools.cached_property
     def t1t2(self):
         """T1+T2 step: (clock, t1_rows, t2_rows) -> metrics."""
-        return self._function(self._program.t1t2, ("t1_rows", "t2_rows"))
+        return self._function(self._graphs.t1t2, ("t1_rows", "t2_rows"))
 
     @functools.cached_property
     def stages(self):
         """The evaluation's stages, from values by name to values by name."""
         stages = []
-        for stage in self._program.stages:
+        for stage in self._graphs.stages:
             givens = {tensor: self._shared[name] for name, tensor in stage.parameters.items()}
             function = _compile(list(stage.inputs.values()), stage.outputs, self._mode, givens=givens)
             stages.append(
@@ -92,13 +101,13 @@ class HostProgram:
 
     def evaluate(self, data: Arrays) -> dict[str, float]:
         """Cost and error of the state that the shared variables hold."""
-        return evaluate(self.stages, self._program.plan, data)
+        return evaluate(self.stages, self._plan, data)
 
     def _function(self, graph: Graph, rows: tuple[str, ...]):
-        program = self._program
-        inputs = [*program.clock.values(), *(program.rows[name] for name in rows)]
-        givens = {v: self._shared[k] for k, v in {**program.state, **program.per_run, **program.data}.items()}
-        updates = {self._shared[k]: v for k, v in graph.new_state.items() if v is not program.state[k]}
+        graphs = self._graphs
+        inputs = [*graphs.clock.values(), *(graphs.rows[name] for name in rows)]
+        givens = {v: self._shared[k] for k, v in {**graphs.state, **graphs.per_run, **graphs.data}.items()}
+        updates = {self._shared[k]: v for k, v in graph.new_state.items() if v is not graphs.state[k]}
         return _compile(inputs, graph.metrics, self._mode, updates=updates, givens=givens)
 
 
@@ -158,9 +167,10 @@ def _shared(name: str, variable):
 def _compile(inputs: Sequence, outputs: Tensors, mode: Mode, **options) -> Callable[..., Arrays]:
     """A PyTensor function that returns its outputs by name."""
     with warnings.catch_warnings():
-        # Without a BLAS to link, C falls back on NumPy's: `t1t2 doctor` reports it.
-        warnings.filterwarnings("ignore", message=NO_BLAS)
-        function = pytensor.function(
-            list(inputs), list(outputs.values()), mode=mode, on_unused_input="ignore", trust_input=True, **options
-        )
+        # Without any BLAS to link, C falls back on NumPy's: `t1t2 doctor` reports it.
+        warnings.filterwarnings("ignore", message=blas.NO_BLAS)
+        with pytensor.config.change_flags(**blas.compiler_flags()):
+            function = pytensor.function(
+                list(inputs), list(outputs.values()), mode=mode, on_unused_input="ignore", trust_input=True, **options
+            )
     return lambda *arguments: dict(zip(outputs, function(*arguments), strict=True))

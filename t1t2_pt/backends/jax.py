@@ -12,8 +12,11 @@ import numpy as np
 from pytensor.graph.fg import FunctionGraph
 
 from t1t2_pt.backends.base import Arrays
+from t1t2_pt.backends.exported import Exported
+from t1t2_pt.backends.memory import free_host_memory
 from t1t2_pt.backends.program import Program
 from t1t2_pt.evaluation import Stage, evaluate
+from t1t2_pt.networks import CONVOLUTIONAL
 from t1t2_pt.rewrites import accumulate_in_output_dtype
 from t1t2_pt.step import Tensors
 
@@ -33,6 +36,19 @@ class JaxBackend:
 
         return {"jax": jax.__version__, "device": jax.devices()[0].device_kind}
 
+    def free_memory(self) -> int:
+        import jax
+
+        statistics = jax.local_devices()[0].memory_stats() or {}
+        if "bytes_limit" in statistics:
+            return statistics["bytes_limit"] - statistics.get("bytes_in_use", 0)
+        return free_host_memory() // self.devices()
+
+    def devices(self) -> int:
+        import jax
+
+        return jax.local_device_count()
+
     def compile(self, program: Program) -> "JaxProgram":
         return JaxProgram(program)
 
@@ -50,36 +66,15 @@ class JaxBackend:
 
 
 class JaxProgram:
-    """Epoch and evaluation as jitted functions; XLA compiles them for each size of population."""
+    """Epoch and evaluation as JAX functions, made or loaded for each size of population."""
 
     def __init__(self, program: Program):
-        import jax
-
-        step_inputs = {**program.state, **program.per_run, **program.data, **program.clock, **program.rows}
-        steps = [program.t1] + [program.t1t2] * (program.t1t2 is not None)
-        t1, *t1t2 = _jax_functions(step_inputs, [(graph.new_state, graph.metrics) for graph in steps])
-        self.epoch = jax.jit(jax.vmap(_epoch(t1, *t1t2), in_axes=(0, 0, 0, 0, None, None)), donate_argnums=0)
-
-        stages = [_stage(stage) for stage in program.stages]
-
-        def evaluate_one(stages, parameters, data):
-            ready = [functools.partial(stage, parameters) for stage in stages]
-            return evaluate(ready, program.plan, data)
-
-        def evaluate_all(parameters, data):
-            # One run after another: each pass over the whole of T1 fills the machine by itself.
-            return jax.lax.map(lambda one: evaluate_one(stages, one, data), parameters)
-
-        compiled = [jax.jit(stage) for stage in stages]
-
-        def evaluate_in_chunks(parameters, data):
-            runs = len(next(iter(parameters.values())))
-            each = [evaluate_one(compiled, {k: v[run] for k, v in parameters.items()}, data) for run in range(runs)]
-            return {name: np.array([metrics[name] for metrics in each]) for name in each[0]}
-
-        whole = max(tensor.type.shape[0] for tensor in program.data.values()) <= program.plan.chunk
-        self.evaluation = jax.jit(evaluate_all) if whole else evaluate_in_chunks
-        self.parameters = tuple(program.parameters)
+        self.parameters = tuple(program.network.shapes())
+        # XLA compiles an exported loop over convolutions into one that takes nearly twice as long.
+        traced = program.config.network not in CONVOLUTIONAL
+        self.epoch = Exported(f"epoch of {program.identity}", lambda: _epoch_of(program), donated=(0,), traced=traced)
+        whole = max(program.samples.values()) <= program.plan.chunk
+        self.evaluation = _whole_evaluation(program) if whole else _evaluation_in_chunks(program)
 
     def populate(self, data: Arrays, states: Sequence[Arrays], per_run: Sequence[Arrays]) -> "JaxPopulation":
         return JaxPopulation(self, data, states, per_run)
@@ -93,7 +88,9 @@ class JaxPopulation:
 
         self._program = program
         with jax.enable_x64(True):
-            self._data = {name: jax.device_put(value) for name, value in data.items()}
+            mesh = _mesh(len(states))
+            place = None if mesh is None else jax.NamedSharding(mesh, jax.P())
+            self._data = {name: jax.device_put(value, place) for name, value in data.items()}
             self._state = _stack(states)
             self._per_run = _stack(per_run)
 
@@ -122,10 +119,106 @@ class JaxPopulation:
         return jax.device_get({name: self._state[name] for name in (self._state if names is None else names)})
 
 
+def _epoch_of(program: Program) -> Callable:
+    """The epoch of a population: batched by `vmap`, or where there is one run without a batch.
+
+    XLA does not fold transposes into products of a batch of one.
+    """
+    import jax
+
+    graphs = program.graphs
+    inputs = {**graphs.state, **graphs.per_run, **graphs.data, **graphs.clock, **graphs.rows}
+    steps = [graphs.t1] + [graphs.t1t2] * (graphs.t1t2 is not None)
+    epoch = _epoch(*_jax_functions(inputs, [(graph.new_state, graph.metrics) for graph in steps]))
+
+    def of_every_run(state, per_run, t1_rows, t2_rows, data, clock):
+        if len(t1_rows) > 1:
+            return jax.vmap(epoch, in_axes=(0, 0, 0, 0, None, None))(state, per_run, t1_rows, t2_rows, data, clock)
+        alone, back = (lambda tree, f=f: jax.tree.map(f, tree) for f in (lambda x: x[0], lambda x: x[None]))
+        return back(epoch(*map(alone, (state, per_run, t1_rows, t2_rows)), data, clock))
+
+    return _over_devices(of_every_run, shared=2)
+
+
+def _over_devices(function: Callable, shared: int) -> Callable:
+    """Spread the runs of a population, the leading axis of all arguments but the last few, over the devices.
+
+    Runs do not depend on each other, so each device works on its own share alone.
+    """
+    import jax
+
+    def spread(*arguments):
+        mesh = _mesh(len(jax.tree.leaves(arguments[0])[0]))
+        if mesh is None:
+            return function(*arguments)
+        by_run, to_all = jax.P("runs"), jax.P()
+        specs = (by_run,) * (len(arguments) - shared) + (to_all,) * shared
+        return jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=by_run, check_vma=False)(*arguments)
+
+    return spread
+
+
+def _mesh(runs: int):
+    """The devices that share so many runs evenly, as many as possible; None for a single one."""
+    import jax
+
+    devices = jax.local_devices()
+    count = max(n for n in range(1, len(devices) + 1) if runs % n == 0)
+    if count == 1:
+        return None
+    return jax.make_mesh((count,), ("runs",), axis_types=(jax.sharding.AxisType.Auto,), devices=devices[:count])
+
+
+def _whole_evaluation(program: Program) -> Callable:
+    """Evaluation of every run in one compiled call."""
+
+    def make() -> Callable:
+        import jax
+
+        stages = [_stage(stage) for stage in program.graphs.stages]
+
+        def evaluate_all(parameters, data):
+            # One run after another: each pass over the whole of T1 fills the machine by itself.
+            def evaluate_one(one):
+                return evaluate([functools.partial(stage, one) for stage in stages], program.plan, data)
+
+            return jax.lax.map(evaluate_one, parameters)
+
+        return _over_devices(evaluate_all, shared=1)
+
+    return Exported(f"evaluation of {program.identity}", make)
+
+
+def _evaluation_in_chunks(program: Program) -> Callable:
+    """Evaluation of one run after another, a compiled call for each stage and chunk."""
+
+    def exported(number: int) -> Exported:
+        make = functools.partial(lambda n: _stage(program.graphs.stages[n]), number)
+        return Exported(f"stage {number} of {program.identity}", make)
+
+    stages = [exported(number) for number in range(len(program.network.layers) + 1)]
+
+    def call(stage: Exported, parameters, values):
+        return stage(parameters, values)
+
+    def evaluate_all(parameters, data):
+        runs = len(next(iter(parameters.values())))
+        each = []
+        for run in range(runs):
+            one = {name: value[run] for name, value in parameters.items()}
+            ready = [functools.partial(call, stage, one) for stage in stages]
+            each.append(evaluate(ready, program.plan, data))
+        return {name: np.array([metrics[name] for metrics in each]) for name in each[0]}
+
+    return evaluate_all
+
+
 def _stack(values: Sequence[Arrays]):
     import jax
 
-    return {name: jax.device_put(np.stack([value[name] for value in values])) for name in values[0]}
+    mesh = _mesh(len(values))
+    place = None if mesh is None else jax.NamedSharding(mesh, jax.P("runs"))
+    return {name: jax.device_put(np.stack([value[name] for value in values]), place) for name in values[0]}
 
 
 def _jax_functions(inputs: Tensors, graphs: Sequence[tuple[Tensors, ...]]) -> list[Callable]:

@@ -7,6 +7,7 @@ three graphs (T1 step, T1+T2 step, evaluation) and to loop.
 """
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 
 import numpy as np
@@ -34,7 +35,7 @@ class Graph:
 
 
 @dataclasses.dataclass(frozen=True)
-class Program:
+class Graphs:
     """The graphs of one structure of runs, with their inputs by kind.
 
     Parameters
@@ -51,7 +52,7 @@ class Program:
         `t1_rows` and `t2_rows`, int32 [batch]: the samples of this step.
     t1, t1t2
         The steps; `t1t2` is None where nothing is tuned.
-    stages, plan
+    stages
         The evaluation.
     """
 
@@ -64,17 +65,11 @@ class Program:
     t1: Graph
     t1t2: Graph | None
     stages: list[Stage]
-    plan: Plan
 
 
-def run_constants(config: RunConfig, dtype: str) -> dict[str, np.ndarray]:
-    """Values of a program's `per_run` inputs."""
-    rates = {name: np.asarray(getattr(config, name), dtype=dtype) for name in PER_RUN_RATES}
-    return {"seed": np.asarray(config.seed, dtype="uint32"), **rates}
-
-
-def build_program(config: RunConfig, network: Network, samples: Mapping[str, int], dtype: str = "float32") -> Program:
-    """Build the graphs that train and evaluate every run with this config's structure.
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """What trains and evaluates every run of one structure; its graphs are built when they are first needed.
 
     Parameters
     ----------
@@ -83,47 +78,75 @@ def build_program(config: RunConfig, network: Network, samples: Mapping[str, int
     dtype
         float32 for training; float64 for tests.
     """
-    with pytensor.config.change_flags(floatX=dtype):
-        state = step.state_inputs(step.initial_state(config, network), dtype)
-        per_run = {"seed": pt.scalar("seed", dtype="uint32")}
-        per_run |= {name: pt.scalar(name, dtype=dtype) for name in PER_RUN_RATES}
-        data = {}
-        for name in SETS:
-            shape = (samples[name], *network.input_shape)
-            data[f"{name}_inputs"] = pt.tensor(f"{name}_inputs", shape=shape, dtype=dtype)
-            data[f"{name}_labels"] = pt.tensor(f"{name}_labels", shape=(samples[name],), dtype="int32")
-        clock = {"step": pt.scalar("step", dtype="uint32"), "interval": pt.scalar("interval", dtype="uint32")}
-        clock["steps"] = pt.scalar("steps", dtype=dtype)
-        rows = {name: pt.tensor(name, shape=(config.batch_size,), dtype="int32") for name in ("t1_rows", "t2_rows")}
 
-        t1 = Batch(data["t1_inputs"][rows["t1_rows"]], data["t1_labels"][rows["t1_rows"]])
-        t2 = Batch(data["t2_inputs"][rows["t2_rows"]], data["t2_labels"][rows["t2_rows"]])
-        layers = step.noise_layers(config)
-        shapes = [(config.batch_size, *network.activations[layer]) for layer in layers]
-        drawn = dict(zip(layers, noise.standard_normal(per_run["seed"], clock["step"], shapes, dtype), strict=True))
-        rates = _rates(config, per_run, clock, dtype)
-        number = clock["step"] + pt.constant(np.uint32(1))
-        count = pt.cast(number, dtype)
-        if config.tune:
-            hyper_count = pt.cast(number // clock["interval"], dtype)
-            t1t2_graph = Graph(*step.t1t2_step(config, network, state, t1, t2, drawn, rates, count, hyper_count))
-            t1_graph = _without_hyperparameters(t1t2_graph, config, state)
-        else:
-            t1t2_graph = None
-            t1_graph = Graph(*step.t1_step(config, network, state, t1, drawn, rates, count))
-        parameters = {name: state[name] for name in network.shapes()}
-        return Program(
-            state=state,
-            per_run=per_run,
-            data=data,
-            clock=clock,
-            rows=rows,
-            t1=t1_graph,
-            t1t2=t1t2_graph,
-            parameters=parameters,
-            stages=build_stages(network, parameters, dtype),
-            plan=make_plan(network, samples["t1"]),
-        )
+    config: RunConfig
+    network: Network
+    samples: Mapping[str, int]
+    dtype: str = "float32"
+
+    @property
+    def identity(self) -> str:
+        """Equal for programs that have the same graphs, also in other processes."""
+        return repr((self.config.structure(), self.network, sorted(self.samples.items()), self.dtype))
+
+    @property
+    def plan(self) -> Plan:
+        """How the evaluation goes through the data."""
+        return make_plan(self.network, self.samples["t1"])
+
+    @functools.cached_property
+    def graphs(self) -> Graphs:
+        """The graphs."""
+        with pytensor.config.change_flags(floatX=self.dtype):
+            return _build(self.config, self.network, self.samples, self.dtype)
+
+
+def run_constants(config: RunConfig, dtype: str) -> dict[str, np.ndarray]:
+    """Values of a program's `per_run` inputs."""
+    rates = {name: np.asarray(getattr(config, name), dtype=dtype) for name in PER_RUN_RATES}
+    return {"seed": np.asarray(config.seed, dtype="uint32"), **rates}
+
+
+def _build(config: RunConfig, network: Network, samples: Mapping[str, int], dtype: str) -> Graphs:
+    state = step.state_inputs(step.initial_state(config, network), dtype)
+    per_run = {"seed": pt.scalar("seed", dtype="uint32")}
+    per_run |= {name: pt.scalar(name, dtype=dtype) for name in PER_RUN_RATES}
+    data = {}
+    for name in SETS:
+        shape = (samples[name], *network.input_shape)
+        data[f"{name}_inputs"] = pt.tensor(f"{name}_inputs", shape=shape, dtype=dtype)
+        data[f"{name}_labels"] = pt.tensor(f"{name}_labels", shape=(samples[name],), dtype="int32")
+    clock = {"step": pt.scalar("step", dtype="uint32"), "interval": pt.scalar("interval", dtype="uint32")}
+    clock["steps"] = pt.scalar("steps", dtype=dtype)
+    rows = {name: pt.tensor(name, shape=(config.batch_size,), dtype="int32") for name in ("t1_rows", "t2_rows")}
+
+    t1 = Batch(data["t1_inputs"][rows["t1_rows"]], data["t1_labels"][rows["t1_rows"]])
+    t2 = Batch(data["t2_inputs"][rows["t2_rows"]], data["t2_labels"][rows["t2_rows"]])
+    layers = step.noise_layers(config)
+    shapes = [(config.batch_size, *network.activations[layer]) for layer in layers]
+    drawn = dict(zip(layers, noise.standard_normal(per_run["seed"], clock["step"], shapes, dtype), strict=True))
+    rates = _rates(config, per_run, clock, dtype)
+    number = clock["step"] + pt.constant(np.uint32(1))
+    count = pt.cast(number, dtype)
+    if config.tune:
+        hyper_count = pt.cast(number // clock["interval"], dtype)
+        t1t2_graph = Graph(*step.t1t2_step(config, network, state, t1, t2, drawn, rates, count, hyper_count))
+        t1_graph = _without_hyperparameters(t1t2_graph, config, state)
+    else:
+        t1t2_graph = None
+        t1_graph = Graph(*step.t1_step(config, network, state, t1, drawn, rates, count))
+    parameters = {name: state[name] for name in network.shapes()}
+    return Graphs(
+        state=state,
+        per_run=per_run,
+        data=data,
+        clock=clock,
+        rows=rows,
+        t1=t1_graph,
+        t1t2=t1t2_graph,
+        parameters=parameters,
+        stages=build_stages(network, parameters, dtype),
+    )
 
 
 def _without_hyperparameters(graph: Graph, config: RunConfig, state: Tensors) -> Graph:

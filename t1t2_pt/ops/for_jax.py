@@ -1,4 +1,4 @@
-"""The convolutions in JAX, by XLA's own.
+"""The Ops in JAX: the convolutions by XLA's own.
 
 XLA for CPUs is fast only on images [batch, height, width, maps] and filters [height, width, in, out]
 without further ado: inside loops it does not bring other layouts into this form (30 times slower),
@@ -14,6 +14,8 @@ from jax import lax
 from pytensor.link.jax.dispatch.basic import jax_funcify
 
 from t1t2_pt.ops.convolution import Conv2d, FilterGradient, InputGradient
+from t1t2_pt.ops.counter import Counter
+from t1t2_pt.ops.finite import FiniteSquares
 
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 
@@ -95,3 +97,47 @@ def jax_funcify_filter_gradient(op, **kwargs):
         return jnp.stack([jnp.stack([at(i, j) for j in range(width)]) for i in range(height)])
 
     return filter_gradient
+
+
+@jax_funcify.register(FiniteSquares)
+def jax_funcify_finite_squares(op, **kwargs):
+    """One branch for all tensors, taken for a whole batch of runs or for none.
+
+    XLA waits for everything that a branch needs before it does anything else, so one is better than many.
+    """
+
+    def glance(xs):
+        return [jnp.sum(x * x) for x in xs]
+
+    def look(xs):
+        finite = [jnp.isfinite(x) for x in xs]
+        squares = [jnp.sum(jnp.where(ok, x * x, 0)) for ok, x in zip(finite, xs, strict=True)]
+        return squares, sum(jnp.sum(~ok) for ok in finite).astype(xs[0].dtype)
+
+    def glance_then_look(glance, look, xs):
+        squares = glance(xs)
+        healthy = jnp.all(jnp.isfinite(jnp.stack(squares)))
+        nothing = jnp.zeros(squares[0].shape, squares[0].dtype)
+        return lax.cond(healthy, lambda: (squares, nothing), lambda: look(xs))
+
+    @jax.custom_batching.custom_vmap
+    def finite_squares(xs):
+        return glance_then_look(glance, look, xs)
+
+    @finite_squares.def_vmap
+    def batched(size, in_batched, xs):
+        xs = jax.tree.map(lambda x, there: x if there else jnp.broadcast_to(x, (size, *x.shape)), xs, *in_batched)
+        results = glance_then_look(jax.vmap(glance), jax.vmap(look), xs)
+        return results, jax.tree.map(lambda _: True, results)
+
+    def call(*xs):
+        squares, count = finite_squares(list(xs))
+        return *squares, count
+
+    return call
+
+
+@jax_funcify.register(Counter)
+def jax_funcify_counter(op, **kwargs):
+    """XLA's own, which is fused into whatever uses it."""
+    return lambda: lax.iota("uint32", op.size)

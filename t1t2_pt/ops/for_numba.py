@@ -1,10 +1,13 @@
-"""The convolutions in Numba: windows as rows of a matrix, and the BLAS (as in `im2col`)."""
+"""The Ops in Numba: convolutions by windows as rows of a matrix, and the BLAS (as in `im2col`)."""
 
 import numpy as np
+from pytensor.link.numba.cache import compile_numba_function_src
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 
 from t1t2_pt.ops import im2col
 from t1t2_pt.ops.convolution import Conv2d, FilterGradient, InputGradient
+from t1t2_pt.ops.counter import Counter
+from t1t2_pt.ops.finite import FiniteSquares
 
 VERSION = 1  # part of the key under which Numba caches what it compiled
 
@@ -133,3 +136,43 @@ def numba_funcify_filter_gradient(op, node, **kwargs):
         return result.reshape(height, width, maps, maps_out)
 
     return filter_gradient, VERSION
+
+
+@numba_njit
+def _finite_square(x):
+    """Square and count of one tensor: by the BLAS, and by a loop only where that is not finite."""
+    flat = np.ascontiguousarray(x).reshape(-1)
+    square, bad = np.dot(flat, flat), 0
+    if not np.isfinite(square):
+        square = flat[:0].sum()
+        for element in flat:
+            if np.isfinite(element):
+                square += element * element
+            else:
+                bad += 1
+    return square, bad
+
+
+@register_funcify_default_op_cache_key(FiniteSquares)
+def numba_funcify_finite_squares(op, node, **kwargs):
+    """`_finite_square` of each tensor; Numba has no functions of a varying number of arguments."""
+    tensors = [f"x{i}" for i in range(op.count)]
+    lines = [f"def finite_squares({', '.join(tensors)}):", "    bad = 0"]
+    for i, x in enumerate(tensors):
+        lines += [f"    square{i}, more = finite_square({x})", "    bad += more"]
+    squares = ", ".join(f"np.asarray(square{i})" for i in range(op.count))
+    lines.append(f"    return {squares}, np.asarray(number(bad))")
+    names = {"np": np, "finite_square": _finite_square, "number": np.dtype(node.inputs[0].type.dtype).type}
+    return numba_njit(compile_numba_function_src("\n".join(lines), "finite_squares", names)), VERSION
+
+
+@register_funcify_default_op_cache_key(Counter)
+def numba_funcify_counter(op, node, **kwargs):
+    """A loop."""
+    size = op.size
+
+    @numba_njit
+    def counter():
+        return np.arange(size).astype(np.uint32)
+
+    return counter, VERSION

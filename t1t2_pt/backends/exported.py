@@ -1,0 +1,125 @@
+"""JAX functions that are kept on disk, so that the next process neither rewrites nor traces its graphs.
+
+A function is exported as StableHLO under a key of everything that it depends on: what the caller says,
+the shapes, this package's and PyTensor's code, the versions and the kind of device. What XLA makes of
+it lies in JAX's own persistent cache beside it. Both are in the user's cache, `T1T2_NO_CACHE=1` leaves
+both alone, and a file that is missing, damaged or of another version costs time only.
+"""
+
+import contextlib
+import functools
+import hashlib
+import importlib.metadata
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pooch
+import pytensor
+
+from t1t2_pt.errors import InputError
+from t1t2_pt.files import replacing
+
+LARGEST_CACHE = 1 << 31  # bytes of compiled programs, of which the longest unused go first
+
+
+class Exported:
+    """A JAX function that is made when no file has it for the shapes at hand.
+
+    Parameters
+    ----------
+    identity
+        What tells this function from all others, equal in every process.
+    make
+        Returns the function, to be traced.
+    donated
+        Positions of arguments whose memory may be used again.
+    traced
+        Keep the traced function too, and not only what XLA compiles.
+    """
+
+    def __init__(self, identity: str, make: Callable[[], Callable], donated: tuple[int, ...] = (), traced: bool = True):
+        self._identity, self._donated, self._traced = identity, donated, traced
+        self._make = functools.cache(make)
+        self._compiled: dict[str, Callable] = {}
+
+    def __call__(self, *arguments):
+        import jax
+
+        shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), arguments)
+        signature = repr(jax.tree.flatten(shapes))
+        if signature not in self._compiled:
+            use_compilation_cache()
+            self._compiled[signature] = jax.jit(self._load(signature, shapes), donate_argnums=self._donated)
+        return self._compiled[signature](*arguments)
+
+    def _load(self, signature: str, shapes) -> Callable:
+        import jax
+
+        several = jax.local_device_count() > 1  # an export is bound to its devices
+        if cache_folder() is None or several or not self._traced:
+            return self._make()
+        key = "\n".join((self._identity, signature, str(self._donated), _environment()))
+        path = cache_folder() / "exported" / f"{hashlib.sha256(key.encode()).hexdigest()}.stablehlo"
+        with contextlib.suppress(OSError, ValueError, RuntimeError, AssertionError):
+            exported = jax.export.deserialize(_checked(path.read_bytes()))
+            os.utime(path)
+            return exported.call
+        exported = jax.export.export(jax.jit(self._make(), donate_argnums=self._donated))(*shapes)
+        with contextlib.suppress(OSError, InputError):
+            content = bytes(exported.serialize())
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(path) as beside:
+                beside.write_bytes(hashlib.sha256(content).digest() + content)
+            _make_room(path.parent)
+        return exported.call
+
+
+def cache_folder() -> Path | None:
+    """Folder of compiled programs; None where the user wants none."""
+    if os.environ.get("T1T2_NO_CACHE", "0") not in ("", "0"):
+        return None
+    return Path(pooch.os_cache("t1t2_pt")) / "compiled"
+
+
+@functools.cache
+def use_compilation_cache() -> None:
+    """Let JAX keep what XLA compiles, unless the user has told it where already."""
+    import jax
+
+    folder = cache_folder()
+    if folder is None or jax.config.jax_compilation_cache_dir is not None:
+        return
+    jax.config.update("jax_compilation_cache_dir", str(folder / "xla"))
+    jax.config.update("jax_compilation_cache_max_size", LARGEST_CACHE)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+
+
+def _checked(content: bytes) -> bytearray:
+    digest, rest = content[:32], content[32:]
+    if hashlib.sha256(rest).digest() != digest:
+        raise ValueError("damaged")
+    return bytearray(rest)
+
+
+@functools.cache
+def _environment() -> str:
+    """Versions, device and the code of this package: all else that a compiled function depends on."""
+    import jax
+
+    package = Path(__file__).resolve().parents[1]
+    code = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        code.update(path.read_bytes())
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in ("pytensor", "jax", "jaxlib", "numpy")]
+    settings = [str(getattr(pytensor.config, name)) for name in ("optimizer", "optimizer_excluding", "floatX")]
+    return "\n".join((*versions, jax.default_backend(), *settings, code.hexdigest()))
+
+
+def _make_room(folder: Path) -> None:
+    files = sorted(folder.glob("*.stablehlo"), key=lambda path: path.stat().st_mtime, reverse=True)
+    used = 0
+    for path in files:
+        used += path.stat().st_size
+        if used > LARGEST_CACHE:
+            path.unlink(missing_ok=True)

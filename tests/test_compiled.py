@@ -1,0 +1,170 @@
+"""What surrounds compiled programs: kept exports, memory, devices, and C's BLAS."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import need
+
+from t1t2_pt.backends import blas, exported, memory
+from t1t2_pt.config import run_config
+from t1t2_pt.networks import Network, mlp
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    need("jax")
+    monkeypatch.setattr(exported, "cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(exported, "use_compilation_cache", lambda: None)
+    return tmp_path / "exported"
+
+
+class Counted:
+    """Makes a function and counts how often it was asked to."""
+
+    def __init__(self, factor=2.0):
+        self.made, self.factor = 0, factor
+
+    def __call__(self):
+        self.made += 1
+        return lambda x, named: {"y": self.factor * x["x"] + named}
+
+
+def call(function, size=3):
+    import jax.numpy as jnp
+
+    return np.asarray(function({"x": jnp.arange(size, dtype="float32")}, jnp.float32(1))["y"])
+
+
+class TestExported:
+    def test_made_once_and_loaded_in_the_next_process(self, folder):
+        first, second = Counted(), Counted()
+        np.testing.assert_array_equal(call(exported.Exported("f", first)), [1, 3, 5])
+        assert len(list(folder.iterdir())) == 1
+        np.testing.assert_array_equal(call(exported.Exported("f", second)), [1, 3, 5])
+        assert (first.made, second.made) == (1, 0)
+
+    def test_another_shape_or_identity_is_another_function(self, folder):
+        make = Counted()
+        function = exported.Exported("f", make)
+        call(function), call(function, 4), call(exported.Exported("g", Counted(3.0)))
+        assert make.made == 1  # one function, traced for two shapes
+        assert len(list(folder.iterdir())) == 3
+
+    def test_other_code_or_versions_are_another_function(self, folder, monkeypatch):
+        call(exported.Exported("f", Counted()))
+        monkeypatch.setattr(exported, "_environment", lambda: "a later version")
+        later = Counted(3.0)
+        np.testing.assert_array_equal(call(exported.Exported("f", later)), [1, 4, 7])
+        assert later.made == 1
+
+    @pytest.mark.parametrize("damage", [b"", b"short", "flip", "cut"])
+    def test_damaged_file_costs_time_only(self, folder, damage):
+        call(exported.Exported("f", Counted()))
+        (path,) = folder.iterdir()
+        content = bytearray(path.read_bytes())
+        if damage == "flip":
+            content[len(content) // 2] ^= 1
+        path.write_bytes(content[:-9] if damage == "cut" else content if damage == "flip" else damage)
+        again = Counted()
+        np.testing.assert_array_equal(call(exported.Exported("f", again)), [1, 3, 5])
+        assert again.made == 1
+        call(exported.Exported("f", last := Counted()))
+        assert last.made == 0  # and was replaced by a sound one
+
+    def test_folder_that_cannot_be_written(self, folder, monkeypatch):
+        folder.write_text("a file in the way")
+        np.testing.assert_array_equal(call(exported.Exported("f", Counted())), [1, 3, 5])
+
+    def test_oldest_go_first(self, folder, monkeypatch):
+        for name in "fgh":
+            call(exported.Exported(name, Counted()))
+        sizes = [path.stat().st_size for path in folder.iterdir()]
+        oldest = min(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+        monkeypatch.setattr(exported, "LARGEST_CACHE", sum(sizes))
+        call(exported.Exported("i", Counted()))
+        assert not oldest.exists()
+        assert len(list(folder.iterdir())) == 3
+
+    @pytest.mark.parametrize(("value", "kept"), [("1", False), ("0", True), ("", True)])
+    def test_switched_off(self, monkeypatch, value, kept):
+        monkeypatch.setenv("T1T2_NO_CACHE", value)
+        assert (exported.cache_folder() is not None) == kept
+
+
+class TestMemory:
+    NETWORK = Network((784,), mlp((1000, 1000, 1000)), 10, True)
+
+    def test_a_run_takes_its_state_and_activations(self):
+        config = run_config(hidden=(1000,) * 3)
+        parameters = sum(int(np.prod(shape)) for shape in self.NETWORK.shapes().values())
+        assert memory.run_bytes(config, self.NETWORK) > 4 * 3 * parameters
+        larger = run_config(hidden=(1000,) * 3, batch_size=200)
+        assert memory.run_bytes(larger, self.NETWORK) > memory.run_bytes(config, self.NETWORK)
+
+    @pytest.mark.parametrize(("runs", "fit"), [(0.1, 1), (1, 1), (7.5, 7), (100, 100)])
+    def test_runs_that_fit(self, runs, fit):
+        config = run_config(hidden=(1000,) * 3)
+        free = int(runs * memory.run_bytes(config, self.NETWORK) / memory.SHARE) + 1
+        assert memory.runs_that_fit(config, self.NETWORK, free) == fit
+
+    def test_the_machine_has_some(self):
+        assert memory.free_host_memory() > 1 << 20
+
+
+SPREAD = """
+import json, sys
+import numpy as np
+sys.path.insert(0, "tests")
+from conftest import TINY, make_tiny_split
+from t1t2_pt.backends import get_backend
+from t1t2_pt.config import run_config
+from t1t2_pt.training import train
+backend = get_backend("jax")
+configs = [run_config(**TINY, input_noise=0.2, tune=("input_noise",), seed=seed) for seed in range(int(sys.argv[1]))]
+runs = train(configs, make_tiny_split(), backend)
+final = [[run.final["test_cost"], run.final["input_noise"]] for run in runs]
+print(json.dumps({"devices": backend.devices(), "final": final}))
+"""
+
+
+@pytest.mark.parametrize("runs", [2, 3])
+def test_several_devices_share_the_runs(runs):
+    """On two (simulated) devices as on one: 2 runs are shared, 3 stay on one device."""
+    need("jax")
+    results = []
+    for devices in (1, 2):
+        flags = f"--xla_force_host_platform_device_count={devices}"
+        output = subprocess.run(
+            [sys.executable, "-c", SPREAD, str(runs)],
+            cwd=ROOT,
+            env={**os.environ, "XLA_FLAGS": flags, "T1T2_NO_CACHE": "1"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        result = json.loads(output.stdout.splitlines()[-1])
+        assert result["devices"] == devices
+        results.append(result["final"])
+    np.testing.assert_allclose(results[0], results[1], rtol=1e-5)
+
+
+class TestBlas:
+    def test_borrowed_where_none_is_linked(self):
+        need("c")
+        flags = blas.compiler_flags()
+        if not flags:
+            assert blas.linked()
+            pytest.skip("PyTensor has found a BLAS of its own, or SciPy has none to lend")
+        assert "-Dsgemm_=scipy_sgemm_" in flags["gcc__cxxflags"].split()
+        assert "SciPy" in blas.linked()
+
+    def test_none_to_lend(self, monkeypatch):
+        monkeypatch.setattr(blas, "_library", lambda: None)
+        assert blas.compiler_flags.__wrapped__() == {}
