@@ -8,7 +8,7 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -132,8 +132,3 @@ def _start(entry: Entry, problem: Mapping) -> subprocess.Popen:
 def _read(process: subprocess.Popen) -> dict | None:
     line = process.stdout.readline()
     return json.loads(line) if line else None
-
-
-def without(entries: Mapping[str, Entry], names: Iterable[str]) -> dict[str, Entry]:
-    """The entries without some."""
-    return {name: entry for name, entry in entries.items() if name not in set(names)}

@@ -16,6 +16,7 @@ LABELS = {
     "pytorch_eager": "PyTorch by hand, eager",
     "gemm_floor": "matrix products alone",
 }
+AXES = {"width": "width of the hidden layers", "depth": "hidden layers", "batch": "batch"}
 # Okabe and Ito's colours, distinct to colour-blind readers.
 COLOURS = {"ours_jax": "#0072B2", "ours_jax_plain": "#56B4E9", "handwritten_jax": "#D55E00"}
 T1_COLOUR, MORE_COLOUR = "#56B4E9", "#E69F00"
@@ -49,10 +50,11 @@ def _bars(result: dict):
 def _sweep(result: dict):
     figure, axes = plt.subplots(figsize=(6.4, 2.4), layout="constrained")
     titles = list(result["sweeps"])
-    for offset, key, colour, label in ((0.2, "one_ms", MORE_COLOUR, "one at a time"), (-0.2, "many_ms", T1_COLOUR, "")):
+    bars = ((0.2, "one_ms", MORE_COLOUR, "one at a time"), (-0.2, "many_ms", T1_COLOUR, "at once"))
+    for offset, key, colour, label in bars:
         values = [result["sweeps"][t][key] for t in titles]
         places = [i + offset for i in range(len(titles))]
-        axes.barh(places, values, height=0.38, color=colour, label=label or "at once")
+        axes.barh(places, values, height=0.38, color=colour, label=label)
         for place, value in zip(places, values, strict=True):
             axes.text(value, place, f" {value:.2f}", va="center", fontsize=8)
     axes.set_yticks(range(len(titles)), [f"{t}\n{result['sweeps'][t]['runs']} runs" for t in titles])
@@ -70,9 +72,7 @@ def _growth(result: dict):
             ax.plot(x, [row["t1_ms"][name] for row in rows], "--", color=COLOURS[name], lw=1, marker="o", ms=3)
             values = [row["t1t2_ms"][name] for row in rows]
             ax.plot(x, values, "-", color=COLOURS[name], marker="o", ms=3, label=LABELS[name])
-        ax.set_xlabel(
-            axis if axis == "batch" else f"{axis} of the hidden layers" if axis == "width" else "hidden layers"
-        )
+        ax.set_xlabel(AXES[axis])
         ax.set_yscale("log")
         if axis != "depth":
             ax.set_xscale("log", base=2)

@@ -8,22 +8,64 @@ import dataclasses
 
 import numpy as np
 
-CLASSES, SAMPLES = 10, 5000
+CLASSES = 10
 LEARNING_RATE, HYPER_RATE, NOISE_LEVEL, LARGEST_NORM = 1e-3, 1e-4, 0.3, 3.0
 BETA1, BETA2, EPSILON, NORM_EPSILON = 0.9, 0.999, 1e-8, 1e-6
 
 
+class Task:
+    """What the problems have in common: data, batches and noise, from the shapes of their activations."""
+
+    samples: int
+    batch: int
+    activations: list[tuple[int, ...]]
+
+    def data(self) -> tuple[np.ndarray, np.ndarray]:
+        """Inputs [samples, ...] and labels [samples]."""
+        rng = np.random.default_rng(2)
+        return (
+            rng.standard_normal((self.samples, *self.activations[0]), dtype=np.float32),
+            rng.integers(0, CLASSES, self.samples).astype(np.int32),
+        )
+
+    def rows(self, steps: int, stream: int) -> np.ndarray:
+        """Samples of each step's batch: int32 [steps, batch]."""
+        return np.random.default_rng(stream).integers(0, self.samples, (steps, self.batch)).astype(np.int32)
+
+    def noise(self) -> list[np.ndarray]:
+        """Standard normal noise of one step, [batch, ...] for what enters each layer."""
+        rng = np.random.default_rng(5)
+        return [rng.standard_normal((self.batch, *shape), dtype=np.float32) for shape in self.activations]
+
+    def first_step(self) -> tuple:
+        """(x1, y1, x2, y2, noise) of the step on which contenders must agree."""
+        x, y = self.data()
+        one, two = self.rows(1, 3)[0], self.rows(1, 4)[0]
+        return x[one], y[one], x[two], y[two], self.noise()
+
+
 @dataclasses.dataclass(frozen=True)
-class Problem:
+class Problem(Task):
     """A network of fully connected layers on `features` inputs, trained in minibatches."""
 
     features: int = 784
     hidden: tuple[int, ...] = (1000, 1000, 1000)
     batch: int = 100
+    samples = 5000
 
     @property
     def sizes(self) -> tuple[int, ...]:
         return (self.features, *self.hidden, CLASSES)
+
+    @property
+    def activations(self) -> list[tuple[int]]:
+        """Features that enter each layer."""
+        return [(n,) for n in self.sizes[:-1]]
+
+    @property
+    def levels(self) -> int:
+        """Noise levels: one for each layer."""
+        return len(self.activations)
 
     @property
     def parameters(self) -> int:
@@ -38,29 +80,6 @@ class Problem:
             scale = np.sqrt(12 / (n + m)) if m != CLASSES else 0.05
             layers.append((np.float32(scale) * rng.standard_normal((n, m), dtype=np.float32), np.zeros(m, np.float32)))
         return layers
-
-    def data(self) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs [samples, features] and labels [samples]."""
-        rng = np.random.default_rng(2)
-        return (
-            rng.standard_normal((SAMPLES, self.features), dtype=np.float32),
-            rng.integers(0, CLASSES, SAMPLES).astype(np.int32),
-        )
-
-    def rows(self, steps: int, stream: int) -> np.ndarray:
-        """Samples of each step's batch: int32 [steps, batch]."""
-        return np.random.default_rng(stream).integers(0, SAMPLES, (steps, self.batch)).astype(np.int32)
-
-    def noise(self) -> list[np.ndarray]:
-        """Standard normal noise of one step, [batch, n] for each layer."""
-        rng = np.random.default_rng(5)
-        return [rng.standard_normal((self.batch, n), dtype=np.float32) for n in self.sizes[:-1]]
-
-    def first_step(self) -> tuple:
-        """(x1, y1, x2, y2, noise) of the step on which contenders must agree."""
-        x, y = self.data()
-        one, two = self.rows(1, 3)[0], self.rows(1, 4)[0]
-        return x[one], y[one], x[two], y[two], self.noise()
 
 
 # Maps, size, stride and padding of All-CNN-C's convolutions in the paper's variant, at a width of 1.
@@ -78,12 +97,14 @@ ALL_CNN_C = (
 
 
 @dataclasses.dataclass(frozen=True)
-class ImageProblem:
+class ImageProblem(Task):
     """All-CNN-C on colour images of 32 x 32; noise in the input and in each hidden layer, two levels."""
 
     width: float = 0.25
     batch: int = 100
     size: int = 32
+    samples = 500
+    levels = 2  # of the input, and of all hidden layers
 
     @property
     def layers(self) -> list[tuple[int, int, int, int]]:
@@ -109,25 +130,6 @@ class ImageProblem:
             filters = scale * rng.standard_normal((size, size, before, maps), dtype=np.float32)
             result.append((filters, np.zeros(maps, np.float32)))
         return result
-
-    def data(self) -> tuple[np.ndarray, np.ndarray]:
-        """Images [samples, height, width, 3] and labels [samples]."""
-        rng, shape = np.random.default_rng(2), (SAMPLES // 10, self.size, self.size, 3)
-        return (
-            rng.standard_normal(shape, dtype=np.float32),
-            rng.integers(0, CLASSES, shape[0]).astype(np.int32),
-        )
-
-    def rows(self, steps: int, stream: int) -> np.ndarray:
-        """Samples of each step's batch: int32 [steps, batch]."""
-        return np.random.default_rng(stream).integers(0, SAMPLES // 10, (steps, self.batch)).astype(np.int32)
-
-    def noise(self) -> list[np.ndarray]:
-        """Standard normal noise of one step, [batch, height, width, maps] for each noisy layer."""
-        rng = np.random.default_rng(5)
-        return [rng.standard_normal((self.batch, *shape), dtype=np.float32) for shape in self.activations]
-
-    first_step = Problem.first_step
 
 
 PROBLEMS = {"mlp": Problem, "cnn": ImageProblem}

@@ -2,7 +2,7 @@
 
 from statistics import median
 
-from benchmarks.arena import STEP_ENTRIES, Arena, Entry, without
+from benchmarks.arena import STEP_ENTRIES, Arena, Entry
 
 TITLES = {
     "step": "784-1000-1000-1000-10, batch 100, batch norm, noise in four layers, Adam; ms per step",
@@ -31,7 +31,8 @@ def step(rounds: int, steps: int) -> dict:
 
 def cnn(rounds: int, steps: int) -> dict:
     """As `step`, for a convolutional network; Numba and C compile one for minutes, and are left out."""
-    entries = without(STEP_ENTRIES, ("ours_numba", "ours_c", "gemm_floor"))
+    names = ("ours_jax", "ours_jax_plain", "handwritten_jax", "pytorch_eager")
+    entries = {name: STEP_ENTRIES[name] for name in names}
     return _steps(entries, {"kind": "cnn"}, max(1, rounds // 2), max(1, steps // 5))
 
 

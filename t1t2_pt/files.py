@@ -3,10 +3,25 @@
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pooch
+
 from t1t2_pt.errors import InputError
+
+
+def user_cache() -> Path:
+    """The folder for what can be fetched or made again."""
+    return Path(pooch.os_cache("t1t2_pt"))
+
+
+def keep(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a file of the user's cache; one that cannot be written costs time only."""
+    with contextlib.suppress(OSError, InputError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as beside:
+            write(beside)
 
 
 @contextlib.contextmanager

@@ -53,7 +53,7 @@ class Trained:
 
 Progress = Callable[[int], None]
 
-_compiled: dict[tuple, Compiled] = {}
+_compiled: dict[tuple[str, str], Compiled] = {}
 
 
 def train(
@@ -125,9 +125,10 @@ def _in_shape(name: str, array: np.ndarray, shape: tuple[int, ...]) -> np.ndarra
 
 
 def _compile(config: RunConfig, network: Network, split: Split, backend: Backend) -> Compiled:
-    key = (backend.name, config.structure(), network, tuple(split.samples.items()))
+    program = Program(config, network, split.samples)
+    key = (backend.name, program.identity)
     if key not in _compiled:
-        _compiled[key] = backend.compile(Program(config, network, split.samples))
+        _compiled[key] = backend.compile(program)
     return _compiled[key]
 
 

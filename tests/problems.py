@@ -1,7 +1,5 @@
 """A small problem to take hypergradients of, and the same by finite differences."""
 
-import functools
-
 import numpy as np
 import pytensor
 import pytensor.tensor as pt
@@ -9,7 +7,6 @@ from conftest import need
 from pytensor.compile.mode import Mode
 
 from t1t2_pt import costs, hypergradient, layers
-from t1t2_pt.backends import BACKENDS
 from t1t2_pt.networks import Network, mlp
 
 PLAIN = Mode(linker="py", optimizer="fast_compile")
@@ -151,15 +148,12 @@ def eq3_by_hand(problem, forward):
         return [-np.asarray(result[k]) for k in problem.hyper]
 
 
-@functools.cache
-def _compiled(backend, key, make):
-    return BACKENDS[backend].function(*make())
-
-
-_makers = {}
+_functions = {}
 
 
 def by_backend(backend, key, make):
     """What a backend makes of (inputs, outputs), once for each key; skips the test where it is not installed."""
-    need(backend)
-    return _compiled(backend, key, _makers.setdefault(key, make))
+    found = need(backend)
+    if (backend, key) not in _functions:
+        _functions[backend, key] = found.function(*make())
+    return _functions[backend, key]

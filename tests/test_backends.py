@@ -178,3 +178,17 @@ assert jnp.ones(1).dtype == "{dtype}"
 """
     for before, dtype in ((True, "float64"), (False, "float32")):
         subprocess.run([sys.executable, "-c", code.format(before=before, dtype=dtype)], check=True)
+
+
+def test_jax_compiles_an_epoch_once():
+    """The state that an epoch returns fits what was compiled for the state that it started with."""
+    need("jax")
+    split = make_tiny_split()
+    program = compiled("jax", "float32")
+    population = program.populate(
+        split.arrays, [initial_state(config(), network(split))], [run_constants(config(), "float32")]
+    )
+    rows = np.zeros((1, 2, 10), np.int32)
+    for first in (0, 2, 4):
+        population.epoch(first, STEPS, NEVER, rows, rows)
+    assert {function._cache_size() for function in program.epoch._compiled.values()} == {1}

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from t1t2_pt import files
 from t1t2_pt.config import USUAL, DatasetName
 from t1t2_pt.datasets import DATASETS, archives, cifar10, load_split, photos, preprocessing, sources, svhn
 from t1t2_pt.errors import InputError
@@ -26,8 +27,7 @@ RNG = np.random.default_rng(0)
 def empty_places(tmp_path, monkeypatch):
     """No data but those that a test puts somewhere, and a cache of its own."""
     monkeypatch.setattr(sources, "REPOSITORY_DATA", tmp_path / "repository")
-    for module in (sources, preprocessing):
-        monkeypatch.setattr(module.pooch, "os_cache", lambda name: tmp_path / "cache")
+    monkeypatch.setattr(files.pooch, "os_cache", lambda name: tmp_path / "cache")
     monkeypatch.delenv("T1T2_DATA", raising=False)
 
 
@@ -63,7 +63,7 @@ class TestPreprocessing:
     def test_more_images_than_a_piece(self, monkeypatch):
         whole = preprocessing.contrast_normalise_and_whiten(self.images, self.images[:50])
         monkeypatch.setattr(preprocessing, "PIECE", 64)
-        shutil.rmtree(preprocessing.pooch.os_cache("t1t2_pt"))
+        shutil.rmtree(files.user_cache())
         for a, b in zip(preprocessing.contrast_normalise_and_whiten(self.images, self.images[:50]), whole, strict=True):
             np.testing.assert_allclose(a, b, atol=1e-4)
 

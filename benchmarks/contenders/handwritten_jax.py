@@ -17,16 +17,14 @@ from benchmarks.problem import ImageProblem, Problem, digest
 class Contender:
     def __init__(self, problem: Problem | ImageProblem):
         self.problem = problem
-        images = isinstance(problem, ImageProblem)
-        self.levels = 2 if images else len(problem.sizes) - 1
-        logits = functools.partial(_image_logits, problem.layers) if images else _logits
-        shapes = problem.activations if images else [(n,) for n in problem.sizes[:-1]]
-        self.shapes = [(problem.batch, *shape) for shape in shapes]
+        self.images = isinstance(problem, ImageProblem)
+        logits = functools.partial(_image_logits, problem.layers) if self.images else _logits
+        shapes = [(problem.batch, *shape) for shape in problem.activations]
         t1_step, self.t1t2_step = (functools.partial(step, logits) for step in (_t1_step, _t1t2_step))
         self.data = tuple(map(jax.device_put, problem.data()))
         self.step, self.state = 0, self._start()
-        self._t1 = jax.jit(functools.partial(_epoch, t1_step, self.shapes), donate_argnums=0)
-        self._t1t2 = jax.jit(functools.partial(_epoch, self.t1t2_step, self.shapes), donate_argnums=0)
+        self._t1 = jax.jit(functools.partial(_epoch, t1_step, shapes), donate_argnums=0)
+        self._t1t2 = jax.jit(functools.partial(_epoch, self.t1t2_step, shapes), donate_argnums=0)
 
     def t1(self, steps: int) -> None:
         self._run(self._t1, steps)
@@ -41,7 +39,7 @@ class Contender:
 
     def _run(self, epoch, steps: int) -> None:
         rows = self.problem.rows(steps, 3), self.problem.rows(steps, 4)
-        if isinstance(self.problem, ImageProblem):
+        if self.images:
             for i in range(steps):
                 self.state = epoch(self.state, *(some[i : i + 1] for some in rows), self.data, self.step + i)
         else:
@@ -52,7 +50,7 @@ class Contender:
     def _start(self):
         parameters = jax.tree.map(jnp.asarray, self.problem.start())
         zeros = jax.tree.map(jnp.zeros_like, parameters)
-        levels = jnp.full(self.levels, p.NOISE_LEVEL, "float32")
+        levels = jnp.full(self.problem.levels, p.NOISE_LEVEL, "float32")
         return parameters, zeros, jax.tree.map(jnp.copy, zeros), levels
 
 
@@ -64,9 +62,7 @@ def _logits(parameters, x, levels=None, noise=None):
 
     h = x
     for i, (weights, bias) in enumerate(hidden):
-        z = perturb(i, h) @ weights
-        centred = z - z.mean(0)
-        h = jax.nn.relu(centred * jax.lax.rsqrt((centred * centred).mean(0) + p.NORM_EPSILON) + bias)
+        h = jax.nn.relu(_normalised(perturb(i, h) @ weights, 0) + bias)
     return perturb(len(hidden), h) @ last_weights + last_bias
 
 
@@ -82,9 +78,13 @@ def _image_logits(layers, parameters, x, levels=None, noise=None):
         )
         if i == len(layers) - 1:
             break
-        centred = z - z.mean((0, 1, 2))
-        h = jax.nn.relu(centred * jax.lax.rsqrt((centred * centred).mean((0, 1, 2)) + p.NORM_EPSILON) + bias)
+        h = jax.nn.relu(_normalised(z, (0, 1, 2)) + bias)
     return (z + bias).mean((1, 2))
+
+
+def _normalised(z, axes):
+    centred = z - z.mean(axes)
+    return centred * jax.lax.rsqrt((centred * centred).mean(axes) + p.NORM_EPSILON)
 
 
 def _cost(logits, parameters, x, y, levels=None, noise=None):

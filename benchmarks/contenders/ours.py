@@ -16,7 +16,7 @@ class Contender:
     def __init__(self, problem: Problem | ImageProblem, backend: str = "auto", runs: int = 1):
         self.problem, self.backend = problem, get_backend(backend)
         self.config = _config(problem)
-        self.network = step.make_network(self.config, _input_shape(problem), p.CLASSES)
+        self.network = step.make_network(self.config, problem.activations[0], p.CLASSES)
         x, y = problem.data()
         samples = dict.fromkeys(("t1", "t2", "test"), len(x))
         program = Program(self.config, self.network, samples)
@@ -61,13 +61,12 @@ class Contender:
         return digest(np.concatenate(moved) / p.HYPER_RATE, [new[name] for name in self.network.weight_names])
 
     def _run(self, steps: int, interval: int) -> None:
-        shape = (self.runs, -1, self.problem.batch)
-        rows = [
-            np.broadcast_to(self.problem.rows(steps, stream), (self.runs, steps, self.problem.batch))
-            for stream in (3, 4)
-        ]
-        places = -(-steps // interval)
-        self.population.epoch(self.step, 1 << 20, interval, rows[0].reshape(shape), rows[1][:, :places])
+        hyper_steps = -(-steps // interval)
+        t1_rows, t2_rows = (
+            np.broadcast_to(self.problem.rows(count, stream), (self.runs, count, self.problem.batch))
+            for count, stream in ((steps, 3), (hyper_steps, 4))
+        )
+        self.population.epoch(self.step, 1 << 20, interval, t1_rows, t2_rows)
         self.population.state(("input_noise",))
         self.step += steps
 
@@ -76,10 +75,6 @@ class Contender:
         for i, (weights, bias) in enumerate(self.problem.start()):
             state[f"weights_{i}"], state[f"bias_{i}"] = weights, bias
         return state
-
-
-def _input_shape(problem) -> tuple[int, ...]:
-    return problem.activations[0] if isinstance(problem, ImageProblem) else (problem.features,)
 
 
 def _config(problem) -> RunConfig:
@@ -98,8 +93,8 @@ def _config(problem) -> RunConfig:
         hypergradient_norm=None,
         schedule="constant",
         hyper_schedule="constant",
-        t1_samples=p.SAMPLES // 10,
-        t2_samples=p.SAMPLES // 10,
+        t1_samples=500,
+        t2_samples=500,
     )
 
 

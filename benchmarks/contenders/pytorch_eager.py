@@ -10,10 +10,8 @@ from benchmarks.problem import ImageProblem, Problem, digest
 class Contender:
     def __init__(self, problem: Problem | ImageProblem):
         self.problem = problem
-        self.images = isinstance(problem, ImageProblem)
-        shapes = problem.activations if self.images else [(n,) for n in problem.sizes[:-1]]
-        self.shapes = [(problem.batch, *shape) for shape in shapes]
-        self._logits = self._image_logits if self.images else self._feature_logits
+        self.shapes = [(problem.batch, *shape) for shape in problem.activations]
+        self._logits = self._image_logits if isinstance(problem, ImageProblem) else self._feature_logits
         x, y = problem.data()
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.x, self.y = self._tensor(x), self._tensor(y).long()
@@ -44,7 +42,7 @@ class Contender:
 
     def _start(self) -> None:
         self.parameters = [self._parameter(a) for layer in self.problem.start() for a in layer]
-        self.levels = torch.full((2 if self.images else len(self.shapes),), p.NOISE_LEVEL, device=self.device)
+        self.levels = torch.full((self.problem.levels,), p.NOISE_LEVEL, device=self.device)
         self.levels.requires_grad_()
         self.adam = torch.optim.Adam(self.parameters, lr=p.LEARNING_RATE, betas=(p.BETA1, p.BETA2), fused=True)
 

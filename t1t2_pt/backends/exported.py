@@ -14,11 +14,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-import pooch
 import pytensor
 
-from t1t2_pt.errors import InputError
-from t1t2_pt.files import replacing
+from t1t2_pt.files import keep, user_cache
 
 LARGEST_CACHE = 1 << 31  # bytes of compiled programs, of which the longest unused go first
 
@@ -34,12 +32,10 @@ class Exported:
         Returns the function, to be traced.
     donated
         Positions of arguments whose memory may be used again.
-    traced
-        Keep the traced function too, and not only what XLA compiles.
     """
 
-    def __init__(self, identity: str, make: Callable[[], Callable], donated: tuple[int, ...] = (), traced: bool = True):
-        self._identity, self._donated, self._traced = identity, donated, traced
+    def __init__(self, identity: str, make: Callable[[], Callable], donated: tuple[int, ...] = ()):
+        self._identity, self._donated = identity, donated
         self._make = functools.cache(make)
         self._compiled: dict[str, Callable] = {}
 
@@ -56,8 +52,7 @@ class Exported:
     def _load(self, signature: str, shapes) -> Callable:
         import jax
 
-        several = jax.local_device_count() > 1  # an export is bound to its devices
-        if cache_folder() is None or several or not self._traced:
+        if cache_folder() is None or jax.local_device_count() > 1:  # an export is bound to its devices
             return self._make()
         key = "\n".join((self._identity, signature, str(self._donated), _environment()))
         path = cache_folder() / "exported" / f"{hashlib.sha256(key.encode()).hexdigest()}.stablehlo"
@@ -66,11 +61,9 @@ class Exported:
             os.utime(path)
             return exported.call
         exported = jax.export.export(jax.jit(self._make(), donate_argnums=self._donated))(*shapes)
-        with contextlib.suppress(OSError, InputError):
-            content = bytes(exported.serialize())
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(path) as beside:
-                beside.write_bytes(hashlib.sha256(content).digest() + content)
+        content = bytes(exported.serialize())
+        keep(path, lambda beside: beside.write_bytes(hashlib.sha256(content).digest() + content))
+        with contextlib.suppress(OSError):
             _make_room(path.parent)
         return exported.call
 
@@ -79,7 +72,7 @@ def cache_folder() -> Path | None:
     """Folder of compiled programs; None where the user wants none."""
     if os.environ.get("T1T2_NO_CACHE", "0") not in ("", "0"):
         return None
-    return Path(pooch.os_cache("t1t2_pt")) / "compiled"
+    return user_cache() / "compiled"
 
 
 @functools.cache

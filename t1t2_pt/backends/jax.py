@@ -16,7 +16,6 @@ from t1t2_pt.backends.exported import Exported
 from t1t2_pt.backends.memory import free_host_memory
 from t1t2_pt.backends.program import Program
 from t1t2_pt.evaluation import Stage, evaluate
-from t1t2_pt.networks import CONVOLUTIONAL
 from t1t2_pt.rewrites import accumulate_in_output_dtype
 from t1t2_pt.step import Tensors
 
@@ -70,9 +69,7 @@ class JaxProgram:
 
     def __init__(self, program: Program):
         self.parameters = tuple(program.network.shapes())
-        # XLA compiles an exported loop over convolutions into one that takes nearly twice as long.
-        traced = program.config.network not in CONVOLUTIONAL
-        self.epoch = Exported(f"epoch of {program.identity}", lambda: _epoch_of(program), donated=(0,), traced=traced)
+        self.epoch = Exported(f"epoch of {program.identity}", lambda: _epoch_of(program), donated=(0,))
         whole = max(program.samples.values()) <= program.plan.chunk
         self.evaluation = _whole_evaluation(program) if whole else _evaluation_in_chunks(program)
 
@@ -88,11 +85,10 @@ class JaxPopulation:
 
         self._program = program
         with jax.enable_x64(True):
-            mesh = _mesh(len(states))
-            place = None if mesh is None else jax.NamedSharding(mesh, jax.P())
-            self._data = {name: jax.device_put(value, place) for name, value in data.items()}
-            self._state = _stack(states)
-            self._per_run = _stack(per_run)
+            to_all, by_run = _placements(len(states))
+            self._data = jax.device_put(data, to_all)
+            self._state = jax.device_put(_stack(states), by_run)
+            self._per_run = jax.device_put(_stack(per_run), by_run)
 
     def epoch(self, first_step: int, steps: int, interval: int, t1_rows: np.ndarray, t2_rows: np.ndarray) -> Arrays:
         import jax
@@ -193,32 +189,38 @@ def _evaluation_in_chunks(program: Program) -> Callable:
     """Evaluation of one run after another, a compiled call for each stage and chunk."""
 
     def exported(number: int) -> Exported:
-        make = functools.partial(lambda n: _stage(program.graphs.stages[n]), number)
-        return Exported(f"stage {number} of {program.identity}", make)
+        return Exported(f"stage {number} of {program.identity}", lambda: _stage(program.graphs.stages[number]))
 
     stages = [exported(number) for number in range(len(program.network.layers) + 1)]
-
-    def call(stage: Exported, parameters, values):
-        return stage(parameters, values)
 
     def evaluate_all(parameters, data):
         runs = len(next(iter(parameters.values())))
         each = []
         for run in range(runs):
             one = {name: value[run] for name, value in parameters.items()}
-            ready = [functools.partial(call, stage, one) for stage in stages]
+            ready = [functools.partial(stage, one) for stage in stages]
             each.append(evaluate(ready, program.plan, data))
         return {name: np.array([metrics[name] for metrics in each]) for name in each[0]}
 
     return evaluate_all
 
 
-def _stack(values: Sequence[Arrays]):
+def _placements(runs: int) -> tuple:
+    """Where arrays go that all runs share, and those with a leading axis of runs.
+
+    A single device is named too: left to JAX, an exported epoch would be compiled again for the state
+    that its first call returns.
+    """
     import jax
 
-    mesh = _mesh(len(values))
-    place = None if mesh is None else jax.NamedSharding(mesh, jax.P("runs"))
-    return {name: jax.device_put(np.stack([value[name] for value in values]), place) for name in values[0]}
+    mesh = _mesh(runs)
+    if mesh is None:
+        return (jax.sharding.SingleDeviceSharding(jax.local_devices()[0]),) * 2
+    return jax.NamedSharding(mesh, jax.P()), jax.NamedSharding(mesh, jax.P("runs"))
+
+
+def _stack(values: Sequence[Arrays]) -> Arrays:
+    return {name: np.stack([value[name] for value in values]) for name in values[0]}
 
 
 def _jax_functions(inputs: Tensors, graphs: Sequence[tuple[Tensors, ...]]) -> list[Callable]:

@@ -7,10 +7,8 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
-import pooch
 
-from t1t2_pt.errors import InputError
-from t1t2_pt.files import replacing
+from t1t2_pt.files import keep, user_cache
 
 SCALE = 55.0
 SMALLEST_NORM = 1e-6
@@ -82,11 +80,12 @@ def _cached_whitening(original: np.ndarray, normalised: np.ndarray) -> tuple[np.
     features = normalised[0].size
     key = hashlib.sha256(f"{VERSION} {SCALE} {RIDGE} {original.shape} {original.dtype}".encode())
     key.update(np.ascontiguousarray(original))
-    path = Path(pooch.os_cache("t1t2_pt")) / "whitening" / f"{key.hexdigest()}.npz"
+    path = user_cache() / "whitening" / f"{key.hexdigest()}.npz"
     found = _read_whitening(path, features)
     if found is None:
         found = fit_whitening(normalised)
-        _write_whitening(path, *found)
+        mean, matrix = found
+        keep(path, lambda beside: np.savez(beside, mean=mean, matrix=matrix))
     return found
 
 
@@ -99,12 +98,3 @@ def _read_whitening(path: Path, features: int) -> tuple[np.ndarray, np.ndarray] 
         return None
     fits = mean.shape == (features,) and matrix.shape == (features, features)
     return (mean, matrix) if fits and mean.dtype == matrix.dtype == np.float32 else None
-
-
-def _write_whitening(path: Path, mean: np.ndarray, matrix: np.ndarray) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as beside:
-            np.savez(beside, mean=mean, matrix=matrix)
-    except (OSError, InputError):
-        pass  # a cache that cannot be written costs time only

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from t1t2_pt.errors import InputError, reason
+from t1t2_pt.files import user_cache
 
 REPOSITORY_DATA = Path(__file__).resolve().parents[2] / "data"
 PROVENANCE = "PROVENANCE"
@@ -55,7 +56,7 @@ def candidates(dataset: str, data_dir: Path | None) -> Iterator[Path]:
     given = [Path(data_dir)] if data_dir is not None else []
     if os.environ.get("T1T2_DATA"):
         given.append(Path(os.environ["T1T2_DATA"]))
-    for folder in (*given, REPOSITORY_DATA, _cache()):
+    for folder in (*given, REPOSITORY_DATA, user_cache()):
         yield folder / dataset
 
 
@@ -86,7 +87,7 @@ def fetch(remote: Remote, progress: bool = True) -> Path:
     InputError
         As `locate`; nothing of a file that failed is left.
     """
-    folder = _cache() / remote.dataset
+    folder = user_cache() / remote.dataset
     fetcher = pooch.create(path=folder, base_url=remote.base_url, registry=dict(remote.files), retry_if_failed=2)
     pooch.get_logger().setLevel("WARNING")
     try:
@@ -145,10 +146,6 @@ def check_md5(path: Path, expected: str) -> None:
 def bad_file(path: Path, problem: str) -> InputError:
     """The error for a data file that cannot be used."""
     return InputError("data file", str(path), problem, REMEDY)
-
-
-def _cache() -> Path:
-    return Path(pooch.os_cache("t1t2_pt"))
 
 
 class _Bar:

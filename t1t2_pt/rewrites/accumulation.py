@@ -1,4 +1,4 @@
-"""Graph rewrites that PyTensor does not have, usable on any PyTensor graph."""
+"""Sums that accumulate in their own dtype, for backends whose sums lose little in float32."""
 
 from pytensor.graph.rewriting.basic import in2out, node_rewriter
 from pytensor.tensor.elemwise import CAReduce

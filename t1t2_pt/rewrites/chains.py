@@ -199,14 +199,10 @@ def linear_form(fgraph: FunctionGraph, x: TensorVariable, kept: bool = False) ->
     return itself
 
 
-def product_cost(left: Factor, right: Factor) -> int:
-    """Multiplications in the product of two factors."""
-    return batch_size((left, right)) * left.shape[0] * left.shape[1] * right.shape[1]
-
-
 def node_cost(node: Apply) -> int:
     """Multiplications in a product of the graph."""
-    return product_cost(*map(Factor, node.inputs))
+    left, right = map(Factor, node.inputs)
+    return batch_size((left, right)) * left.shape[0] * left.shape[1] * right.shape[1]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -96,14 +96,14 @@ def _cheaper_sum(fgraph: FunctionGraph, node: Apply) -> TensorVariable | None:
     (summed,) = node.inputs
     ndim = summed.type.ndim
     axes = tuple(range(ndim)) if node.op.axis is None else node.op.axis
-    matrix_axes = tuple(axis for axis in axes if axis >= ndim - 2)
-    if not matrix_axes:
+    over_rows, over_columns = ndim - 2 in axes, ndim - 1 in axes
+    if not (over_rows or over_columns):
         return None
     replaced = frozenset().union(*(pair.replaced for pair in pairs))
     now = len(pairs) * math.prod(summed.type.shape) + sum(map(node_cost, replaced))
     best = []
     for pair in pairs:
-        cuts = _cuts(pair.left, pair.right, ndim - 2 in axes, ndim - 1 in axes)
+        cuts = _cuts(pair.left, pair.right, over_rows, over_columns)
         best.append(min((_priced(fgraph, cut, replaced) for cut in cuts), key=lambda priced: priced[0]))
     if sum(cost for cost, *_ in best) >= now:
         return None
