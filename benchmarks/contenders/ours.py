@@ -93,8 +93,8 @@ def _config(problem) -> RunConfig:
         hypergradient_norm=None,
         schedule="constant",
         hyper_schedule="constant",
-        t1_samples=500,
-        t2_samples=500,
+        t1_samples=problem.samples,
+        t2_samples=problem.samples,
     )
 
 
