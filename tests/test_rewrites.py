@@ -240,11 +240,11 @@ def test_hypergradients_stay_the_same(linker, dtype, rtol):
         inputs, gradients = step(sizes, 6, dtype, penalty=trial == 0)
         values = [a.astype(dtype) for a in arrays_for(inputs, trial).values()]
         values[-len(sizes)] = np.asarray(0.1, dtype)  # the strength
-        functions = [
-            pytensor.function(inputs, gradients, mode=mode, on_unused_input="ignore")
-            for mode in (modes[linker], modes[linker].excluding("reassociate_products"))
-        ]
-        with jax.enable_x64(True):  # whatever the tests before left it at
+        with jax.enable_x64(True):  # whatever the tests before left it at; constants are converted when compiling
+            functions = [
+                pytensor.function(inputs, gradients, mode=mode, on_unused_input="ignore")
+                for mode in (modes[linker], modes[linker].excluding("reassociate_products"))
+            ]
             ours, plain = (function(*values) for function in functions)
         for a, b in zip(ours, plain, strict=True):
             np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol * np.abs(b).max())
