@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from t1t2_pt.config import RunConfig, run_config
-from t1t2_pt.figures import FigureScript, Runs, main
+from t1t2_pt.figures import FigureScript, Request, Runs, main
 from t1t2_pt.plotting import COLOURS, LABELS, add_caption, draw_grid, draw_trajectory, new_figure
 
 
@@ -75,9 +75,9 @@ NO_L2 = -5.6  # where the logarithmic axis of the left panel shows penalties too
 PANELS = {"left": "log10_l2", "right": "hidden_noise"}
 
 
-def runs(preset: str, seed: int) -> dict[str, list[RunConfig]]:
+def runs(request: Request) -> dict[str, list[RunConfig]]:
     """Grid of fixed hyperparameters and T1-T2 runs from random starts, for both panels."""
-    scale = PRESETS[preset]
+    scale, seed = PRESETS[request.preset], request.seed
     wanted = {}
     for number, (panel, vertical) in enumerate(PANELS.items()):
         axis = getattr(scale, "n1" if vertical == "hidden_noise" else vertical)

@@ -309,10 +309,7 @@ class RunConfig:
         A run that tunes nothing is the same whatever its tuning fields say. Fields that came later
         count where they differ from their defaults only, so that older runs keep their names.
         """
-        values = self.as_dict()
-        values = {k: v for k, v in values.items() if k not in _LATER or v != _LATER[k]}
-        if not self.tune:
-            values = {name: value for name, value in values.items() if field_info(name)["group"] != "tuning"}
+        values = {k: v for k, v in self._that_count().items() if k not in _LATER or v != _LATER[k]}
         canonical = json.dumps([DIGEST_VERSION, values], sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -321,14 +318,33 @@ class RunConfig:
 
         They differ in nothing but seed, step sizes and the initial levels of their hyperparameters.
         """
+        return json.dumps(self._shared_values(), sort_keys=True)
+
+    def graph(self) -> str:
+        """A key shared by the runs whose steps are the same graphs, on data of the same sizes.
+
+        How long and how often they loop, and over which data, are inputs of what is compiled.
+        """
+        values = self._shared_values()
+        return json.dumps({name: value for name, value in values.items() if name not in _LOOP}, sort_keys=True)
+
+    def _that_count(self) -> dict[str, Any]:
+        """The fields that the numbers of this run depend on."""
         values = self.as_dict()
-        for name in ("seed", "learning_rate", "noise_learning_rate", "l2_learning_rate"):
-            values.pop(name)
+        if self.tune:
+            return values
+        return {name: value for name, value in values.items() if field_info(name)["group"] != "tuning"}
+
+    def _shared_values(self) -> dict[str, Any]:
+        own = {"seed", "learning_rate", "noise_learning_rate", "l2_learning_rate"}
+        values = {name: value for name, value in self._that_count().items() if name not in own}
         for name in HYPERPARAMETERS:
             level = values[name]
             values[name] = len(level) if isinstance(level, list) else level is not None
-        return json.dumps(values, sort_keys=True)
+        return values
 
+
+_LOOP = ("dataset", "split_seed", "epochs", "interval", "evaluate_every")
 
 # Fields that version 0.1 had not, and values that mean what it did.
 _LATER = {"network": "mlp", "width": 1.0, "activation": "relu", "per_map": []}

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from t1t2_pt.backends import BACKENDS
 from t1t2_pt.config import RunConfig
+from t1t2_pt.datasets import DATASETS
 from t1t2_pt.errors import InputError
 from t1t2_pt.exchange import check_export, export_runs
 from t1t2_pt.files import check_can_write
@@ -35,6 +36,15 @@ Runs = Mapping[str, Sequence[StoredRun]]
 
 
 @dataclasses.dataclass(frozen=True)
+class Request:
+    """What is asked of a script: scale, first seed, and the data sets that may be used."""
+
+    preset: str = "quick"
+    seed: int = 0
+    datasets: tuple[str, ...] = ("mnist", "digits-on-photos")
+
+
+@dataclasses.dataclass(frozen=True)
 class FigureScript:
     """A figure of the paper.
 
@@ -45,7 +55,7 @@ class FigureScript:
     summary
         What it shows, for `--help`.
     runs
-        `runs(preset, seed)` gives the configs wanted, by the name of their part in the figure.
+        `runs(request)` gives the configs wanted, by the name of their part in the figure.
     reruns
         `reruns(runs)` gives more configs, which depend on how the first runs ended; None: no more.
     draw
@@ -55,7 +65,7 @@ class FigureScript:
 
     name: str
     summary: str
-    runs: Callable[[str, int], dict[str, list[RunConfig]]]
+    runs: Callable[[Request], dict[str, list[RunConfig]]]
     draw: Callable[[Runs, str, Path | None], tuple[Figure, pd.DataFrame, str]]
     reruns: Callable[[Runs], dict[str, list[RunConfig]]] | None = None
 
@@ -94,6 +104,11 @@ def parser(script: FigureScript) -> argparse.ArgumentParser:
         "--out", type=Path, default=REPOSITORY / "figures", help="folder for the files (default: %(default)s)"
     )
     add_data_dir(result)
+    result.add_argument(
+        "--datasets",
+        metavar="A,B,..",
+        help="data sets for the panels, mnist,svhn,cifar10 or digits-on-photos (default: those on this machine)",
+    )
     result.add_argument("--seed", type=int, default=0, help="seed of the split, weights and starts (default: 0)")
     result.add_argument("--recompute", action="store_true", help="train again what the store has")
     result.add_argument("--reference", action="store_true", help="draw the paper's own numbers into the figure too")
@@ -102,13 +117,25 @@ def parser(script: FigureScript) -> argparse.ArgumentParser:
     return result
 
 
+def _request(options: argparse.Namespace) -> Request:
+    """What the options ask for; without `--datasets`, all that is on this machine."""
+    if options.datasets is None:
+        here = tuple(name for name, source in DATASETS.items() if source.find(options.data_dir) is not None)
+        return Request(options.preset, options.seed, here)
+    names = tuple(name.strip() for name in options.datasets.split(",") if name.strip())
+    for name in names:
+        if name not in DATASETS:
+            raise InputError("--datasets", name, "is unknown", f"give some of {','.join(DATASETS)}")
+    return Request(options.preset, options.seed, names)
+
+
 def _run(script: FigureScript, options: argparse.Namespace) -> int:
     check_can_write("--out", options.out / f"{script.name}.png")
     if not 0 <= options.seed <= LARGEST_SEED:
         raise InputError("--seed", options.seed, "is out of range", f"give a whole number from 0 to {LARGEST_SEED}")
     if options.export is not None:
         check_export("--export", options.export)
-    wanted = script.runs(options.preset, options.seed)
+    wanted = script.runs(_request(options))
     sweep = Sweep.from_options(options)
     runs = sweep.run_parts(wanted)
     if script.reruns is not None:

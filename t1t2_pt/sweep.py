@@ -21,7 +21,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from t1t2_pt.backends import Backend, get_backend
 from t1t2_pt.backends.memory import runs_that_fit
 from t1t2_pt.config import RunConfig
-from t1t2_pt.datasets import Split, load_split
+from t1t2_pt.datasets import DATASETS, Split, make_split
 from t1t2_pt.networks import CONVOLUTIONAL
 from t1t2_pt.runs import RunStore, StoredRun, finished_run
 from t1t2_pt.step import make_network
@@ -86,7 +86,7 @@ class Sweep:
         wanted = list(dict.fromkeys(configs))
         found = {} if self.recompute else {config: run for config in wanted if (run := self.store.get(config))}
         missing = [config for config in wanted if config not in found]
-        split = functools.lru_cache(maxsize=1)(self._split)
+        split = self._splits.get
         groups = []
         for same in _by_structure(missing):  # bad data are found before training starts
             groups += _groups(same, self._together(same[0], split(*_data_key(same[0]))))
@@ -107,8 +107,9 @@ class Sweep:
         runs = iter(self.run([config for configs in parts.values() for config in configs]))
         return {part: [next(runs) for _ in configs] for part, configs in parts.items()}
 
-    def _split(self, *key) -> Split:
-        return load_split(*key, data_dir=self.data_dir)
+    @functools.cached_property
+    def _splits(self) -> "_Splits":
+        return _Splits(self.data_dir)
 
     def _together(self, config: RunConfig, split: Split) -> int:
         """How many runs like this one train at once: what fits into memory, a share for each device."""
@@ -158,6 +159,17 @@ class Sweep:
                     tell()
 
             yield advance, finish
+
+
+class _Splits:
+    """Data by the fields that `_data_key` gives; the last data set and its last split are kept."""
+
+    def __init__(self, data_dir: Path | None):
+        self._load = functools.lru_cache(maxsize=1)(lambda name: DATASETS[name].load(data_dir))
+        self.get = functools.lru_cache(maxsize=1)(self._make)
+
+    def _make(self, name: str, *sizes: int) -> Split:
+        return make_split(DATASETS[name], self._load(name), *sizes)
 
 
 def _data_key(config: RunConfig) -> tuple:

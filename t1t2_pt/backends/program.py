@@ -87,7 +87,7 @@ class Program:
     @property
     def identity(self) -> str:
         """Equal for programs that have the same graphs, also in other processes."""
-        return repr((self.config.structure(), self.network, sorted(self.samples.items()), self.dtype))
+        return repr((self.config.graph(), self.network, sorted(self.samples.items()), self.dtype))
 
     @property
     def plan(self) -> Plan:

@@ -1,0 +1,182 @@
+"""The network configurations ("setups") of Figures 4 to 6, and their random starts.
+
+A setup is the paper's: the same layers, step sizes, use of batch normalisation and kinds of
+hyperparameter. From several random starts each it is trained with hyperparameters fixed, tuned by
+T1-T2, and trained anew with those that T1-T2 ended with. Figures 4, 5 and 6 draw the same runs.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import fig1
+import numpy as np
+
+from t1t2_pt.config import RunConfig, run_config
+from t1t2_pt.figures import Request
+from t1t2_pt.runs import StoredRun, rerun_config, untuned
+
+STAGES = ("before", "tuned", "rerun")
+# Panels from left to right: the data sets in the order in which they are wanted.
+PANELS = {"mnist": ("mnist",), "svhn": ("svhn", "digits-on-photos"), "cifar10": ("cifar10",)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Setup:
+    """A configuration, by name and legend, with the fields that it has beyond its preset's.
+
+    `levels` has the bounds of the random starts: of noise as it is, of `l2` its decimal logarithm.
+    The layers of one start begin alike; `per_layer` names those that then go ways of their own.
+    """
+
+    name: str
+    label: str
+    fields: Mapping[str, object]
+    levels: Mapping[str, tuple[float, float]]
+    per_layer: Sequence[str] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Scale:
+    """What all setups of a panel share at a preset, the setups, and the starts of each."""
+
+    base: Mapping[str, object]
+    setups: Sequence[Setup]
+    starts: int
+
+
+NOISE = {"input_noise": (0.0, 1.0), "hidden_noise": (0.0, 1.0)}
+NOISE_AND_L2 = {"input_noise": (0.0, 1.0), "l2": (-5.0, -2.9)}
+PLAIN = {"batch_norm": False}
+
+
+def mnist(preset: str, other: tuple[int, ...], adam_rate: float, more: bool) -> Scale:
+    """The setups of the MNIST panel beside those of Figure 1; `more` adds two where there is time."""
+    shared = fig1.PRESETS[preset]
+    three = shared.base["hidden"]
+    setups = [
+        Setup("M2", "noise, step 0.03", {"hidden": three, "noise_learning_rate": 3e-2}, NOISE),
+        Setup("M3", "noise and L2 per layer", {"hidden": three, **PLAIN, **shared.left}, NOISE_AND_L2, ("l2",)),
+        Setup(
+            "M4",
+            f"{len(other)} layers, noise per layer, Adam",
+            {"hidden": other, "hyper_optimizer": "adam", "noise_learning_rate": adam_rate},
+            NOISE,
+            ("hidden_noise",),
+        ),
+    ]
+    if more:
+        setups += [
+            Setup("M5", "noise per layer", {"hidden": three}, NOISE, ("hidden_noise",)),
+            Setup("M6", "twice as wide, noise", {"hidden": tuple(2 * width for width in three)}, NOISE),
+        ]
+    return Scale(shared.base, setups, shared.starts)
+
+
+def svhn(preset: str, base: Mapping[str, object], three: tuple[int, ...], deep: tuple[int, ...], starts: int) -> Scale:
+    """The paper's two networks on SVHN, every layer with hyperparameters of its own."""
+    rates = fig1.PRESETS[preset].left
+    setups = [Setup("S0", "noise and L2 per layer", {"hidden": three, **PLAIN, **rates}, NOISE_AND_L2, ("l2",))]
+    if deep:
+        setups.append(Setup("S1", "deep, noise per layer", {"hidden": deep}, NOISE, ("hidden_noise",)))
+    return Scale(base, setups, starts)
+
+
+def cifar10(base: Mapping[str, object], width: float, starts: int) -> Scale:
+    """The paper's two convolutional networks, with the smaller noise that they bear."""
+    noise = {"input_noise": (0.0, 0.5), "hidden_noise": (0.0, 0.5)}
+    return Scale(
+        base,
+        [
+            Setup("C0", "All-CNN-C, noise", {"network": "all-cnn-c", "width": width}, noise),
+            Setup(
+                "C1",
+                "ladder baseline, leaky ReLU",
+                {"network": "ladder-baseline", "width": width, "activation": "leaky-relu"},
+                noise,
+                ("hidden_noise",),
+            ),
+        ],
+        starts,
+    )
+
+
+def _sizes(t1: int, t2: int, epochs: int) -> dict[str, int]:
+    return {"t1_samples": t1, "t2_samples": t2, "epochs": epochs}
+
+
+# Deep networks halve towards the top, as the paper's 4000×2000×1000×500×250 does.
+SCALES = {
+    "quick": {
+        "mnist": mnist("quick", (96, 96), 2e-2, more=False),
+        "svhn": svhn("quick", _sizes(2_000, 1_000, 20), (64, 64, 64), (), 6),
+        "cifar10": cifar10(_sizes(1_000, 500, 4), 0.05, 2),
+    },
+    "laptop": {
+        "mnist": mnist("laptop", (400, 200, 100, 50, 25), 1e-2, more=True),
+        "svhn": svhn("laptop", _sizes(20_000, 5_000, 15), (200, 200, 200), (400, 200, 100, 50, 25), 5),
+        "cifar10": cifar10(_sizes(2_000, 1_000, 8), 0.1, 3),
+    },
+    "paper": {
+        "mnist": mnist("paper", (4000, 2000, 1000, 500, 250), 1e-3, more=True),
+        "svhn": svhn("paper", _sizes(65_000, 8_257, 300), (2000, 2000, 2000), (4000, 2000, 1000, 500, 250), 10),
+        "cifar10": cifar10(_sizes(45_000, 5_000, 250), 1.0, 10),
+    },
+}
+
+
+def panels(request: Request) -> dict[str, str]:
+    """The data set of each panel that can be drawn with the data sets at hand."""
+    wanted = {panel: [name for name in names if name in request.datasets] for panel, names in PANELS.items()}
+    return {panel: names[0] for panel, names in wanted.items() if names}
+
+
+def runs(request: Request) -> dict[str, list[RunConfig]]:
+    """Each setup's starts, fixed (`before`) and tuned; parts are named panel/setup/stage."""
+    wanted = {}
+    for panel, dataset in panels(request).items():
+        for name, configs in tuned(request, panel, dataset).items():
+            wanted[f"{panel}/{name}/before"] = [untuned(config) for config in configs]
+            wanted[f"{panel}/{name}/tuned"] = configs
+    return wanted
+
+
+def reruns(trained: Mapping[str, Sequence[StoredRun]]) -> dict[str, list[RunConfig]]:
+    """Every tuned run again, from the start, with what it found."""
+    return {
+        f"{part.removesuffix('tuned')}rerun": [rerun_config(run) for run in found]
+        for part, found in trained.items()
+        if part.endswith("/tuned")
+    }
+
+
+def tuned(request: Request, panel: str, dataset: str) -> dict[str, list[RunConfig]]:
+    """The tuned runs of a panel by setup; MNIST's first two setups are those of Figure 1."""
+    scale = SCALES[request.preset][panel]
+    shared = fig1.runs(request) if panel == "mnist" else {}
+    wanted = {name: shared[f"{side}/tuned"] for name, side in (("M0", "right"), ("M1", "left")) if shared}
+    for number, setup in enumerate(scale.setups, start=len(wanted)):
+        base = {"dataset": dataset, "evaluate_every": 0, "split_seed": request.seed + number, **scale.base}
+        wanted[setup.name] = [
+            run_config(**{**base, **setup.fields}, **levels, tune=tuple(setup.levels), seed=request.seed + start)
+            for start, levels in enumerate(_starts(setup, scale.starts, [request.seed, *panel.encode(), number]))
+        ]
+    return wanted
+
+
+def labels(preset: str, panel: str) -> dict[str, str]:
+    """What the legend says of each setup."""
+    first = {"M0": "noise", "M1": "noise and L2"} if panel == "mnist" else {}
+    return first | {setup.name: setup.label for setup in SCALES[preset][panel].setups}
+
+
+def _starts(setup: Setup, number: int, seed: list[int]):
+    """Random initial hyperparameters, by the fields of a run."""
+    rng = np.random.default_rng(seed)
+    layers = len(run_config(**setup.fields, dataset="cifar10").hidden_layers)
+    for _ in range(number):
+        levels = {name: float(rng.uniform(*bounds)) for name, bounds in setup.levels.items()}
+        if "l2" in levels:
+            levels["l2"] = 10.0 ** levels["l2"]
+        for name in setup.per_layer:
+            levels[name] = (levels[name],) * (layers + (name == "l2"))
+        yield levels
