@@ -7,6 +7,7 @@ its fixed test error lies in the worse half of the grid of its panel and seed.
 
 import require_environment  # noqa: F401, I001  (must come first)
 
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from t1t2_pt.config import RunConfig
-from t1t2_pt.figures import FigureScript, Runs, main
+from t1t2_pt.figures import FigureScript, Request, Runs, main
 from t1t2_pt.plotting import COLOURS, add_caption, new_figure
 from t1t2_pt.runs import rerun_config, untuned
 
@@ -23,11 +24,11 @@ SEEDS = 5
 NAMES = {"left": "input noise and L2", "right": "input and hidden noise"}
 
 
-def runs(preset: str, seed: int) -> dict[str, list[RunConfig]]:
+def runs(request: Request) -> dict[str, list[RunConfig]]:
     """The runs of Figure 1 for each seed, and its starts with hyperparameters fixed."""
     wanted = {}
-    for number in range(seed, seed + SEEDS):
-        for part, configs in fig1.runs(preset, number * 1000).items():
+    for number in range(request.seed, request.seed + SEEDS):
+        for part, configs in fig1.runs(dataclasses.replace(request, seed=number * 1000)).items():
             wanted[f"{number}/{part}"] = configs
             if part.endswith("/tuned"):
                 wanted[f"{number}/{part.removesuffix('tuned')}before"] = [untuned(config) for config in configs]

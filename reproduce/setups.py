@@ -104,7 +104,7 @@ def _sizes(t1: int, t2: int, epochs: int) -> dict[str, int]:
     return {"t1_samples": t1, "t2_samples": t2, "epochs": epochs}
 
 
-# Deep networks halve towards the top, as the paper's 4000×2000×1000×500×250 does.
+# Deep networks halve towards the top, as the largest of the paper does.
 SCALES = {
     "quick": {
         "mnist": mnist("quick", (96, 96), 2e-2, more=False),

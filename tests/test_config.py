@@ -146,3 +146,16 @@ def test_what_is_shown_can_be_read_back(noise, l2, rate, batch):
 def test_unreadable_text(name, text):
     with pytest.raises(InputError, match=f"^{name} = "):
         run_config(**{name: read_field(name, text)})
+
+
+def test_graphs_are_shared_over_lengths_and_intervals():
+    base = run_config(hidden=(8,), input_noise=0.1, tune=("input_noise",), t1_samples=500, t2_samples=200)
+    for change in ({"epochs": 3}, {"interval": 2}, {"evaluate_every": 0}, {"split_seed": 4}, {"seed": 5}):
+        assert replace(base, **change).graph() == base.graph()
+    for change in ({"hidden": (9,)}, {"hyper_optimizer": "adam"}, {"hold": 0.5}, {"tune": ()}):
+        assert replace(base, **change).graph() != base.graph()
+
+
+def test_fixed_runs_share_structure_whatever_their_tuning_fields():
+    base = run_config(hidden=(8,), input_noise=0.1, t1_samples=500, t2_samples=200)
+    assert replace(base, interval=3, hyper_optimizer="adam").structure() == base.structure()

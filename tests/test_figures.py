@@ -1,21 +1,23 @@
 """Figures against baselines and against the numbers they are drawn from."""
 
 import fig1
+import fig4
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 import rerun
+import setups
 from conftest import ROOT
 from matplotlib.collections import QuadMesh
 from matplotlib.testing.compare import compare_images
 
 from t1t2_pt import plotting
 from t1t2_pt.exchange import read_runs
-from t1t2_pt.figures import PRESETS, FigureScript, main, parser
+from t1t2_pt.figures import PRESETS, FigureScript, Request, main, parser
 from t1t2_pt.plotting import STYLE, save_figure
-from t1t2_pt.runs import RunStore
+from t1t2_pt.runs import RunStore, untuned
 
 RESULTS = ROOT / "data" / "results"
 
@@ -27,7 +29,7 @@ def stored(name, wanted):
 
 
 def drawn(preset="quick", reference=None):
-    runs = stored(f"fig1-{preset}", fig1.runs(preset, 0))
+    runs = stored(f"fig1-{preset}", fig1.runs(Request(preset)))
     with matplotlib.rc_context(STYLE):
         return fig1.draw(runs, preset, reference)
 
@@ -90,10 +92,30 @@ def test_reference_is_drawn_when_asked():
     assert any(np.array_equal(line, points) for line in curves(figure.axes[0]))
 
 
+@pytest.mark.parametrize("preset", PRESETS)
+def test_setups_of_the_scatter_figures(preset):
+    """Every start is there fixed and tuned; the first setups of MNIST are the starts of Figure 1."""
+    request = Request(preset, 3, ("mnist", "digits-on-photos", "cifar10"))
+    wanted = setups.runs(request)
+    one = fig1.runs(request)
+    assert wanted["mnist/M0/tuned"] == one["right/tuned"]
+    assert wanted["mnist/M1/tuned"] == one["left/tuned"]
+    for part, configs in wanted.items():
+        panel, setup, stage = part.split("/")
+        assert setup in setups.labels(preset, panel)
+        assert len({config.structure() for config in configs}) == 1
+        assert len(set(configs)) == len(configs) > 1
+        assert all(bool(config.tune) == (stage == "tuned") for config in configs)
+        if stage == "before":
+            assert configs == [untuned(config) for config in wanted[f"{panel}/{setup}/tuned"]]
+    assert {config.dataset for config in wanted["svhn/S0/tuned"]} == {"digits-on-photos"}
+    assert setups.panels(Request(preset, 0, ("mnist", "svhn"))) == {"mnist": "mnist", "svhn": "svhn"}
+
+
 def test_presets_are_the_contracts():
     assert list(PRESETS) == ["quick", "laptop", "paper"]
     assert parser(FigureScript("fig1", "", fig1.runs, fig1.draw)).parse_args([]).preset == "quick"
-    paper = fig1.runs("paper", 0)
+    paper = fig1.runs(Request("paper"))
     assert {part: len(configs) for part, configs in paper.items()} == {
         "left/grid": 88,
         "left/tuned": 10,
@@ -135,6 +157,28 @@ def test_script_draws_from_the_store_without_training(tmp_path, monkeypatch, cap
     assert contents[0]["fig1.csv"] == (ROOT / "figures" / "fig1.csv").read_bytes()
 
 
+def test_figure_4_draws_what_its_table_says():
+    """On runs of the first two setups, which the rerun table has kept."""
+    wanted = {part: configs for part, configs in setups.runs(Request()).items() if part[:8] in ("mnist/M0", "mnist/M1")}
+    runs = stored("rerun-quick", wanted)
+    runs |= stored("rerun-quick", setups.reruns(runs))
+    with matplotlib.rc_context(STYLE):
+        figure, table, caption = fig4.draw(runs, "quick", ROOT / "data" / "reference")
+    ours = table[table["kind"] == "ours"]
+    assert len(ours) == 12
+    points = np.concatenate([line for line in curves(figure.axes[0]) if len(line) == 6])
+    expected = ours[["before_error", "rerun_error"]].to_numpy()
+    np.testing.assert_array_equal(points, expected)
+    assert (table["kind"] == "paper").sum() == 41
+    assert "36 runs" in caption
+    assert "Preset quick: MNIST" in caption
+
+
+def test_unknown_data_sets_are_told(capsys):
+    assert main(FigureScript("fig4", "", setups.runs, fig4.draw), ["--datasets", "mnist,imagenet"]) == 2
+    assert "imagenet" in capsys.readouterr().err
+
+
 def test_saving_leaves_the_old_file_when_drawing_fails(tmp_path, monkeypatch):
     figure, axes = plotting.new_figure(3, 2, 1)
     axes[0].plot([0, 1])
@@ -158,7 +202,7 @@ def test_diverged_cells_are_grey():
 
 
 def test_rerun_table():
-    wanted = rerun.runs("quick", 0)
+    wanted = rerun.runs(Request())
     runs = stored("rerun-quick", wanted)
     runs |= stored("rerun-quick", rerun.reruns(runs))
     table = rerun.tabulate(runs)

@@ -1,5 +1,7 @@
 """Sweeps: what is stored is not trained again, and nothing finished is lost."""
 
+import dataclasses
+
 import pytest
 from conftest import TINY, make_tiny_split
 
@@ -16,7 +18,7 @@ TUNED = [replace(config, tune=("input_noise",)) for config in CONFIGS[1:3]]
 
 @pytest.fixture(autouse=True)
 def tiny_data(monkeypatch):
-    monkeypatch.setattr(module, "load_split", lambda *key, data_dir=None: make_tiny_split())
+    monkeypatch.setattr(module, "make_split", lambda *key: make_tiny_split())
 
 
 @pytest.fixture
@@ -80,16 +82,27 @@ def test_interrupted_sweep_keeps_what_is_finished(store, monkeypatch):
 
 
 def test_bad_data_are_told_before_training(store, trained, monkeypatch):
-    def load(dataset, t1, *rest, data_dir=None):
+    def load(source, dataset, t1, *rest):
         if t1 == 50:
             raise InputError("t1_samples", t1, "is bad", "give another")
         return make_tiny_split()
 
-    monkeypatch.setattr(module, "load_split", load)
+    monkeypatch.setattr(module, "make_split", load)
     with pytest.raises(InputError):
         make(store).run([*CONFIGS, replace(CONFIGS[0], t1_samples=50)])
     assert trained == []
     assert store.all() == []
+
+
+def test_a_data_set_is_read_once(store, monkeypatch):
+    """Also for several splits, and for the runs of a second stage."""
+    read = []
+    source = dataclasses.replace(module.DATASETS["mnist"], load=lambda data_dir: read.append(data_dir))
+    monkeypatch.setitem(module.DATASETS, "mnist", source)
+    sweep = make(store)
+    sweep.run([CONFIGS[0], replace(CONFIGS[0], split_seed=1)])
+    sweep.run([CONFIGS[1]])
+    assert len(read) == 1
 
 
 def test_parts(store):
