@@ -104,7 +104,7 @@ def draw(trained: Runs, preset: str, reference: Path | None):
     figure, panels = new_figure(9.6, 4.6, 2)
     rows = []
     for axes, (panel, vertical) in zip(panels, PANELS.items(), strict=True):
-        grid = _grid_rows(panel, vertical, trained[f"{panel}/grid"])
+        grid = grid_rows(panel, vertical, trained[f"{panel}/grid"])
         table = pd.DataFrame(grid).pivot(index="y", columns="n0", values="test_cost")
         draw_grid(axes, table.columns.to_numpy(), table.index.to_numpy(), table.to_numpy(), LABELS["test_cost"])
         paths = [_path_rows(panel, vertical, i, run) for i, run in enumerate(trained[f"{panel}/tuned"], start=1)]
@@ -123,7 +123,8 @@ def draw(trained: Runs, preset: str, reference: Path | None):
     return figure, pd.DataFrame(rows), caption
 
 
-def _grid_rows(panel: str, vertical: str, grid) -> list[dict]:
+def grid_rows(panel: str, vertical: str, grid) -> list[dict]:
+    """A row for each cell of a grid: its hyperparameters and how it ended."""
     rows = []
     for run in grid:
         y = np.log10(run.config.l2) if vertical == "log10_l2" else run.config.hidden_noise

@@ -163,10 +163,10 @@ def tuned(request: Request, panel: str, dataset: str) -> dict[str, list[RunConfi
     return wanted
 
 
-def labels(preset: str, panel: str) -> dict[str, str]:
-    """What the legend says of each setup."""
-    first = {"M0": "noise", "M1": "noise and L2"} if panel == "mnist" else {}
-    return first | {setup.name: setup.label for setup in SCALES[preset][panel].setups}
+def label(preset: str, panel: str, setup: str) -> str:
+    """What the legend says of a setup."""
+    shared = {"M0": "noise", "M1": "noise and L2"} if panel == "mnist" else {}
+    return (shared | {one.name: one.label for one in SCALES[preset][panel].setups})[setup]
 
 
 def _starts(setup: Setup, number: int, seed: list[int]):

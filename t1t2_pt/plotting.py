@@ -37,10 +37,14 @@ LABELS = {
 }
 
 
-def new_figure(width: float, height: float, panels: int) -> tuple[Figure, Sequence[Axes]]:
-    """A figure of that many panels side by side, in inches, outside matplotlib's global state."""
+def new_figure(width: float, height: float, panels: int, rows: int = 1) -> tuple[Figure, np.ndarray]:
+    """A figure of that many panels side by side, in inches, outside matplotlib's global state.
+
+    The axes come as an array [panels], or [rows, panels] for several rows.
+    """
     figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots(1, panels, squeeze=False)[0]
+    axes = figure.subplots(rows, panels, squeeze=False)
+    return figure, axes[0] if rows == 1 else axes
 
 
 def draw_grid(axes: Axes, x: Sequence[float], y: Sequence[float], values: np.ndarray, label: str) -> None:

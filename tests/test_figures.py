@@ -102,7 +102,7 @@ def test_setups_of_the_scatter_figures(preset):
     assert wanted["mnist/M1/tuned"] == one["left/tuned"]
     for part, configs in wanted.items():
         panel, setup, stage = part.split("/")
-        assert setup in setups.labels(preset, panel)
+        assert setups.label(preset, panel, setup)
         assert len({config.structure() for config in configs}) == 1
         assert len(set(configs)) == len(configs) > 1
         assert all(bool(config.tune) == (stage == "tuned") for config in configs)
@@ -157,25 +157,8 @@ def test_script_draws_from_the_store_without_training(tmp_path, monkeypatch, cap
     assert contents[0]["fig1.csv"] == (ROOT / "figures" / "fig1.csv").read_bytes()
 
 
-def test_figure_4_draws_what_its_table_says():
-    """On runs of the first two setups, which the rerun table has kept."""
-    wanted = {part: configs for part, configs in setups.runs(Request()).items() if part[:8] in ("mnist/M0", "mnist/M1")}
-    runs = stored("rerun-quick", wanted)
-    runs |= stored("rerun-quick", setups.reruns(runs))
-    with matplotlib.rc_context(STYLE):
-        figure, table, caption = fig4.draw(runs, "quick", ROOT / "data" / "reference")
-    ours = table[table["kind"] == "ours"]
-    assert len(ours) == 12
-    points = np.concatenate([line for line in curves(figure.axes[0]) if len(line) == 6])
-    expected = ours[["before_error", "rerun_error"]].to_numpy()
-    np.testing.assert_array_equal(points, expected)
-    assert (table["kind"] == "paper").sum() == 41
-    assert "36 runs" in caption
-    assert "Preset quick: MNIST" in caption
-
-
 def test_unknown_data_sets_are_told(capsys):
-    assert main(FigureScript("fig4", "", setups.runs, fig4.draw), ["--datasets", "mnist,imagenet"]) == 2
+    assert main(FigureScript("fig4", "", setups.runs, fig4.SCATTER.draw), ["--datasets", "mnist,imagenet"]) == 2
     assert "imagenet" in capsys.readouterr().err
 
 

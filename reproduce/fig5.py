@@ -1,0 +1,26 @@
+"""Figure 5: hysteresis. Test error after the T1-T2 run against that of the rerun with what it found.
+
+The runs are those of Figure 4.
+"""
+
+import require_environment  # noqa: F401, I001  (must come first)
+
+import sys
+
+import setups
+from scatter import Scatter, reference_points
+
+from t1t2_pt.figures import FigureScript, main
+
+FILES = {"mnist": "mnist_test_vs_rerun.csv", "svhn": "svhn_test_vs_rerun.csv"}
+SCATTER = Scatter(
+    x="tuned_error",
+    y="rerun_error",
+    text="Hysteresis: networks at the end of the T1-T2 run, against those trained anew with the hyperparameters it "
+    "ended with, fixed; below the diagonal the rerun is better.",
+    reference=lambda folder: reference_points(folder, FILES, "test_error_percent", "rerun_error_percent"),
+)
+SCRIPT = FigureScript("fig5", __doc__.split("\n\n")[0], setups.runs, SCATTER.draw, setups.reruns)
+
+if __name__ == "__main__":
+    sys.exit(main(SCRIPT))

@@ -1,0 +1,39 @@
+"""Figure 6: validation error against test error, both at the end of the T1-T2 run.
+
+The runs are those of Figure 4.
+"""
+
+import require_environment  # noqa: F401, I001  (must come first)
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+import setups
+from scatter import Scatter, reference_points
+
+from t1t2_pt.figures import FigureScript, main
+
+
+def reference(folder: Path) -> dict[str, pd.DataFrame]:
+    """The paper's points; those of MNIST are published against the rerun, row by row with Figure 5's."""
+    mnist = pd.DataFrame(
+        {
+            "x": pd.read_csv(folder / "mnist_validation_vs_rerun.csv")["validation_error_percent"],
+            "y": pd.read_csv(folder / "mnist_test_vs_rerun.csv")["test_error_percent"],
+        }
+    )
+    files = {"svhn": "svhn_validation_vs_test.csv"}
+    return {"mnist": mnist, **reference_points(folder, files, "validation_error_percent", "test_error_percent")}
+
+
+SCATTER = Scatter(
+    x="validation_error",
+    y="tuned_error",
+    text="Validation error (T2, which tuned the hyperparameters) against test error, both at the end of the T1-T2 run.",
+    reference=reference,
+)
+SCRIPT = FigureScript("fig6", __doc__.split("\n\n")[0], setups.runs, SCATTER.draw, setups.reruns)
+
+if __name__ == "__main__":
+    sys.exit(main(SCRIPT))

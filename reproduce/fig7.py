@@ -1,0 +1,66 @@
+"""Figure 7: test log-likelihood (left) and test error (right) over a grid of fixed hyperparameters.
+
+Both pairs of hyperparameters; a white cross marks each minimum. The runs are Figure 1's grids.
+"""
+
+import require_environment  # noqa: F401, I001  (must come first)
+
+import sys
+from pathlib import Path
+
+import fig1
+import pandas as pd
+
+from t1t2_pt.config import RunConfig
+from t1t2_pt.figures import FigureScript, Request, Runs, main
+from t1t2_pt.plotting import LABELS, add_caption, draw_grid, new_figure
+
+VALUES = {
+    "test_cost": ("negative test log-likelihood", "cross-entropy (nats)"),
+    "test_error": ("test error", "test error (%)"),
+}
+
+
+def runs(request: Request) -> dict[str, list[RunConfig]]:
+    """The grids of Figure 1."""
+    return {part: configs for part, configs in fig1.runs(request).items() if part.endswith("/grid")}
+
+
+def draw(trained: Runs, preset: str, reference: Path | None):
+    """A row of panels for each pair, the table of their cells, and the caption."""
+    figure, panels = new_figure(9.6, 7.6, 2, rows=2)
+    tables = []
+    for row, (pair, vertical) in zip(panels, fig1.PANELS.items(), strict=True):
+        table = pd.DataFrame(fig1.grid_rows(pair, vertical, trained[f"{pair}/grid"]))
+        table["test_error"] *= 100
+        for axes, (quantity, (title, label)) in zip(row, VALUES.items(), strict=True):
+            cells = table.pivot(index="y", columns="n0", values=quantity)
+            draw_grid(axes, cells.columns.to_numpy(), cells.index.to_numpy(), cells.to_numpy(), label)
+            best = table.loc[table[quantity].idxmin()]
+            axes.plot(best["n0"], best["y"], "X", markersize=11, color="white", markeredgecolor="black", clip_on=False)
+            axes.set(xlabel=LABELS["input_noise"], ylabel=LABELS[vertical], title=title)
+            table[f"lowest_{quantity}"] = table.index == table[quantity].idxmin()
+        tables.append(table)
+    caption = _caption(trained, preset)
+    if reference is not None:
+        caption += " The paper's own numbers of this figure are not published."
+    add_caption(figure, caption)
+    return figure, pd.concat(tables, ignore_index=True), caption
+
+
+def _caption(trained: Runs, preset: str) -> str:
+    config = trained["left/grid"][0].config
+    text = (
+        "Grid search without tuning: negative test log-likelihood (left) and test error (right) at the end of training "
+        "with fixed hyperparameters; crosses: the lowest cell. Top: input noise and L2 penalty, without batch "
+        f"normalisation; bottom: input and hidden noise, with it. Preset {preset}: MNIST, T1 {config.t1_samples:,}, "
+        f"T2 {config.t2_samples:,}, test 10,000 samples; {config.epochs} epochs; "
+        f"{sum(map(len, trained.values()))} runs, one seed."
+    )
+    return text if preset == "paper" else text + " Smaller than the paper's network, samples and 250 epochs."
+
+
+SCRIPT = FigureScript("fig7", __doc__.split("\n\n")[0], runs, draw)
+
+if __name__ == "__main__":
+    sys.exit(main(SCRIPT))

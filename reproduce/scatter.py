@@ -1,0 +1,119 @@
+"""The scatter plots of Figures 4 to 6: one quantity of every start against another, a panel per data set."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import setups
+from matplotlib.axes import Axes
+
+from t1t2_pt.figures import Runs
+from t1t2_pt.plotting import COLOURS, add_caption, new_figure
+
+MARKERS = "o^sDvP*X"
+TITLES = {
+    "mnist": "MNIST",
+    "svhn": "SVHN",
+    "cifar10": "CIFAR-10",
+    "digits-on-photos": "digits-on-photos (SVHN's stand-in)",
+}
+QUANTITIES = {
+    "before_error": "test error with initial hyperparameters (%)",
+    "tuned_error": "test error after the T1-T2 run (%)",
+    "rerun_error": "test error with those T1-T2 found (%)",
+    "validation_error": "validation error after the T1-T2 run (%)",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Scatter:
+    """Which quantity lies on which axis, what the caption says of it, and the paper's own points.
+
+    `reference(folder)` gives those of each panel as a table with the columns `x` and `y`.
+    """
+
+    x: str
+    y: str
+    text: str
+    reference: Callable[[Path], Mapping[str, pd.DataFrame]]
+
+    def draw(self, trained: Runs, preset: str, reference: Path | None):
+        """A panel for each data set, the table of the points, and the caption."""
+        table = tabulate(trained, preset)
+        table["x"], table["y"] = table[self.x], table[self.y]
+        paper = {} if reference is None else self.reference(reference)
+        panels = list(dict.fromkeys(table["panel"]))
+        figure, axes_of = new_figure(max(4.9 * len(panels), 6), 5.6, len(panels))
+        rows = [table[["kind", "panel", "dataset", "setup", "label", "start", "x", "y"]]]
+        for axes, panel in zip(axes_of, panels, strict=True):
+            points = table[table["panel"] == panel]
+            theirs = paper.get(panel)
+            if theirs is not None:
+                axes.plot(theirs["x"], theirs["y"], ".", color="0.75", zorder=1, label="the paper's")
+                rows.append(theirs.assign(kind="paper", panel=panel))
+            _draw_setups(axes, points)
+            _frame(axes, pd.concat([points[["x", "y"]], theirs]) if theirs is not None else points[["x", "y"]])
+            axes.set(xlabel=QUANTITIES[self.x], ylabel=QUANTITIES[self.y])
+            axes.set_title(TITLES[points["dataset"].iloc[0]])
+            axes.legend(loc="upper left")
+        caption = _caption(self.text, trained, preset, bool(paper))
+        add_caption(figure, caption)
+        return figure, pd.concat(rows, ignore_index=True), caption
+
+
+def tabulate(trained: Runs, preset: str) -> pd.DataFrame:
+    """A row for each start: its errors in percent fixed, tuned and in the rerun, and on T2 when tuned."""
+    rows = []
+    for part in trained:
+        if not part.endswith("/tuned"):
+            continue
+        panel, setup, _ = part.split("/")
+        stages = {stage: trained[f"{panel}/{setup}/{stage}"] for stage in setups.STAGES}
+        for start, found in enumerate(zip(*stages.values(), strict=True)):
+            errors = {f"{name}_error": 100 * run.final["test_error"] for name, run in zip(stages, found, strict=True)}
+            errors["validation_error"] = 100 * found[1].final["t2_error"]
+            of = {"panel": panel, "dataset": found[0].config.dataset, "setup": setup}
+            rows.append({"kind": "ours", **of, "label": setups.label(preset, panel, setup), "start": start, **errors})
+    return pd.DataFrame(rows)
+
+
+def reference_points(folder: Path, files: Mapping[str, str], x: str, y: str) -> dict[str, pd.DataFrame]:
+    """The paper's points of the panels that have a file, of the columns x and y."""
+    tables = {panel: pd.read_csv(folder / name) for panel, name in files.items()}
+    return {panel: pd.DataFrame({"x": table[x], "y": table[y]}) for panel, table in tables.items()}
+
+
+def _draw_setups(axes: Axes, points: pd.DataFrame) -> None:
+    for number, (_, part) in enumerate(points.groupby("setup")):
+        style = {"marker": MARKERS[number], "color": COLOURS[number], "linestyle": "none", "alpha": 0.85}
+        axes.plot(part["x"], part["y"], label=part["label"].iloc[0], zorder=2, **style)
+
+
+def _frame(axes: Axes, points: pd.DataFrame) -> None:
+    """Equal logarithmic axes around all points, and the diagonal."""
+    bounds = (0.9 * float(np.nanmin(points)), 1.1 * float(np.nanmax(points)))
+    axes.plot(bounds, bounds, color="0.6", linewidth=0.8, zorder=0)
+    axes.set(xscale="log", yscale="log", xlim=bounds, ylim=bounds, aspect="equal")
+    steps = (1, 2, 3, 5, 7) if bounds[1] < 10 * bounds[0] else (1, 2, 5)
+    ticks = [tick * scale for scale in (1, 10, 100) for tick in steps if bounds[0] <= tick * scale <= bounds[1]]
+    axes.minorticks_off()
+    axes.set_xticks(ticks, map(str, ticks))
+    axes.set_yticks(ticks, map(str, ticks))
+
+
+def _caption(text: str, trained: Runs, preset: str, with_reference: bool) -> str:
+    data = {}
+    for part, found in trained.items():
+        config = found[0].config
+        name = found[0].provenance["data"].split("; T1")[0]
+        sizes = f"T1 {config.t1_samples:,}, T2 {config.t2_samples:,}, {config.epochs} epochs"
+        data[part.split("/")[0]] = f"{name} ({sizes})"
+    text += (
+        f" Equal markers: equal configurations. Preset {preset}: {'; '.join(data.values())}; "
+        f"{sum(map(len, trained.values()))} runs."
+    )
+    if preset != "paper":
+        text += " Smaller than the paper's networks and samples, and fewer epochs than its 200 to 300."
+    return text + (" Grey: the paper's own points." if with_reference else "")
