@@ -3,9 +3,10 @@ SHELL := /bin/bash
 PRESET ?= quick
 BACKEND ?= auto
 PYTHON := .venv/bin/python
+FIGURES := fig1 fig2 fig3 fig4 fig5 fig6 fig7
 OPTIONS := --preset $(PRESET) --backend $(BACKEND)
 
-.PHONY: help environment fig1 figures test test-all bench baselines lint lock clean
+.PHONY: help environment $(FIGURES) figures test test-all bench baselines lint lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -19,10 +20,12 @@ environment: .venv/.ready ## set up .venv with the locked packages
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $@
 
-fig1: environment ## draw Figure 1 into figures/ (PRESET=quick|laptop|paper, BACKEND=auto|jax|numba|c)
-	@$(PYTHON) reproduce/fig1.py $(OPTIONS)
+$(FIGURES): environment
+	@$(PYTHON) reproduce/$@.py $(OPTIONS)
+fig1: ## draw Figure 1 into figures/, likewise fig2 to fig7 (PRESET=quick|laptop|paper, BACKEND=auto|jax|numba|c)
 
-figures: fig1 ## draw every figure
+figures: environment ## draw every figure, training what they share once
+	@$(PYTHON) reproduce/everything.py $(OPTIONS)
 
 test: environment ## run the tests (under 10 minutes)
 	@$(PYTHON) -m pytest

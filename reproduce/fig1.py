@@ -180,5 +180,7 @@ def _caption(trained: Runs, preset: str, with_reference: bool) -> str:
     return text
 
 
+SCRIPT = FigureScript("fig1", __doc__.split("\n\n")[0], runs, draw)
+
 if __name__ == "__main__":
-    sys.exit(main(FigureScript("fig1", __doc__.split("\n\n")[0], runs, draw)))
+    sys.exit(main(SCRIPT))

@@ -72,23 +72,29 @@ class FigureScript:
 
 def main(script: FigureScript, arguments: Sequence[str] | None = None) -> int:
     """Run a figure script; returns its exit code (0, 2 for unusable input, 130 for Ctrl-C)."""
+    return main_of_all(script.name, script.summary, [script], arguments)
+
+
+def main_of_all(
+    name: str, summary: str, scripts: Sequence[FigureScript], arguments: Sequence[str] | None = None
+) -> int:
+    """As `main`, for several figures in one sweep: each run that some of them share is trained once."""
     try:
-        options = parser(script).parse_args(arguments)
-        return _run(script, options)
+        return _run(scripts, parser(name, summary).parse_args(arguments))
     except InputError as error:
-        print(f"{script.name}: {error}", file=sys.stderr)
+        print(f"{name}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"{script.name}: stopped; finished runs are in the store, run it again to go on", file=sys.stderr)
+        print(f"{name}: stopped; finished runs are in the store, run it again to go on", file=sys.stderr)
         return 130
 
 
-def parser(script: FigureScript) -> argparse.ArgumentParser:
+def parser(name: str, summary: str) -> argparse.ArgumentParser:
     """The options that all figure scripts share."""
-    presets = "".join(f"\n  {name:<8}{text}" for name, text in PRESETS.items())
+    presets = "".join(f"\n  {preset:<8}{text}" for preset, text in PRESETS.items())
     result = OneLineParser(
-        prog=f"{script.name}.py",
-        description=f"{script.summary}\n\npresets:{presets}",
+        prog=f"{name}.py",
+        description=f"{summary}\n\npresets:{presets}",
         epilog="Runs are kept in the store: a figure drawn again, or stopped and started, trains only what is missing.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -129,22 +135,36 @@ def _request(options: argparse.Namespace) -> Request:
     return Request(options.preset, options.seed, names)
 
 
-def _run(script: FigureScript, options: argparse.Namespace) -> int:
-    check_can_write("--out", options.out / f"{script.name}.png")
+def _run(scripts: Sequence[FigureScript], options: argparse.Namespace) -> int:
+    for script in scripts:
+        check_can_write("--out", options.out / f"{script.name}.png")
     if not 0 <= options.seed <= LARGEST_SEED:
         raise InputError("--seed", options.seed, "is out of range", f"give a whole number from 0 to {LARGEST_SEED}")
     if options.export is not None:
         check_export("--export", options.export)
-    wanted = script.runs(_request(options))
+    request = _request(options)
     sweep = Sweep.from_options(options)
-    runs = sweep.run_parts(wanted)
-    if script.reruns is not None:
-        runs |= sweep.run_parts(script.reruns(runs))
-    with matplotlib.rc_context(STYLE):
-        figure, table, caption = script.draw(runs, options.preset, REFERENCE if options.reference else None)
-    written = save_figure(figure, table, options.out, script.name, caption)
+    runs = _run_all(sweep, {script.name: script.runs(request) for script in scripts})
+    again = {script.name: script.reruns(runs[script.name]) for script in scripts if script.reruns is not None}
+    if again:
+        for name, parts in _run_all(sweep, again).items():
+            runs[name] |= parts
+    reference = REFERENCE if options.reference else None
+    for script in scripts:
+        with matplotlib.rc_context(STYLE):
+            figure, table, caption = script.draw(runs[script.name], options.preset, reference)
+        print("\n".join(map(str, save_figure(figure, table, options.out, script.name, caption))))
     if options.export is not None:
-        export_runs([run for part in runs.values() for run in part], options.export)
-        written.append(options.export)
-    print("\n".join(map(str, written)))
+        drawn = (run for parts in runs.values() for part in parts.values() for run in part)
+        export_runs(list({run.digest: run for run in drawn}.values()), options.export)
+        print(options.export)
     return 0
+
+
+def _run_all(sweep: Sweep, wanted: Mapping[str, Mapping[str, Sequence[RunConfig]]]) -> dict[str, dict]:
+    """Runs by figure and part, in one sweep over all of them."""
+    flat = {(name, part): configs for name, parts in wanted.items() for part, configs in parts.items()}
+    found: dict[str, dict] = {name: {} for name in wanted}
+    for (name, part), runs in sweep.run_parts(flat).items():
+        found[name][part] = runs
+    return found

@@ -102,7 +102,7 @@ class Sweep:
                 finish(len(group))
         return [found[config] for config in configs]
 
-    def run_parts(self, parts: Mapping[str, Sequence[RunConfig]]) -> dict[str, list[StoredRun]]:
+    def run_parts[Part](self, parts: Mapping[Part, Sequence[RunConfig]]) -> dict[Part, list[StoredRun]]:
         """As `run`, for configs by the name of their part in an experiment."""
         runs = iter(self.run([config for configs in parts.values() for config in configs]))
         return {part: [next(runs) for _ in configs] for part, configs in parts.items()}

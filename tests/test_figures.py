@@ -114,7 +114,7 @@ def test_setups_of_the_scatter_figures(preset):
 
 def test_presets_are_the_contracts():
     assert list(PRESETS) == ["quick", "laptop", "paper"]
-    assert parser(FigureScript("fig1", "", fig1.runs, fig1.draw)).parse_args([]).preset == "quick"
+    assert parser("fig1", "").parse_args([]).preset == "quick"
     paper = fig1.runs(Request("paper"))
     assert {part: len(configs) for part, configs in paper.items()} == {
         "left/grid": 88,

@@ -1,0 +1,80 @@
+"""Figure 3: the hyperparameters of Figure 2's T1-T2 run over the epochs: input noise, L2 of each layer."""
+
+import require_environment  # noqa: F401, I001  (must come first)
+
+import sys
+from pathlib import Path
+
+import evolution
+import numpy as np
+import pandas as pd
+
+from t1t2_pt.figures import FigureScript, Runs, main
+from t1t2_pt.plotting import COLOURS, LABELS, add_caption, new_figure
+
+FILES = tuple(f"svhn_fig3_run{number}.csv" for number in range(4))
+STYLES = ("-", (0, (7, 1)), (0, (4, 2)), (0, (3, 1, 1, 1)), (0, (1, 1.5)), (0, (1, 4)))
+LOWEST = 1e-6  # where the logarithmic axis shows a penalty of 0
+
+
+def draw(trained: Runs, preset: str, reference: Path | None):
+    """Input noise above, the L2 penalty of each layer below, solid for the input layer."""
+    figure, panels = new_figure(6.4, 7.0, 1, rows=2)
+    (noise,), (penalty,) = panels
+    run = trained["tuned"][0]
+    epochs, levels = run.history["epoch"], len(run.config.l2)
+    curves = {("input_noise", 0): run.history["input_noise"]}
+    for layer in range(levels):
+        curves["log10_l2", layer] = np.log10(np.maximum(run.history[f"l2_{layer}"], LOWEST)).tolist()
+    rows = [
+        {"kind": "ours", "run": 0, "hyperparameter": name, "layer": layer, "epoch": epoch, "value": value}
+        for (name, layer), values in curves.items()
+        for epoch, value in zip(epochs, values, strict=True)
+    ]
+    if reference is not None:
+        rows += _draw_reference(noise, penalty, reference, epochs[-1])
+    noise.plot(epochs, curves["input_noise", 0], color=COLOURS[2], linewidth=2, zorder=3)
+    for layer in range(levels):
+        label = f"layer {layer + 1}" + (" (input)" if layer == 0 else "")
+        style = STYLES[layer * (len(STYLES) - 1) // (levels - 1)]
+        penalty.plot(epochs, curves["log10_l2", layer], linestyle=style, color=COLOURS[1], linewidth=1.8, label=label)
+    noise.set(xlabel="epoch", ylabel="$n_0$, standard deviation\nof the input noise", ylim=(0, None))
+    penalty.set(xlabel="epoch", ylabel=LABELS["log10_l2"])
+    penalty.legend(loc="upper center", bbox_to_anchor=(0.5, 1.1), ncols=4, columnspacing=1)
+    text = (
+        "The hyperparameters during the T1-T2 run: standard deviation of the input noise (top) and the L2 penalty of "
+        f"each layer (bottom; solid: input layer). {evolution.caption(trained, preset)}"
+    )
+    if reference is not None:
+        text += (
+            " Grey: four runs of the paper on SVHN, their 300 epochs scaled to ours; "
+            "values of log10 below -5 and of the noise below 0 left out."
+        )
+    add_caption(figure, text)
+    return figure, pd.DataFrame(rows), text
+
+
+def _draw_reference(noise, penalty, folder: Path, epochs: float) -> list[dict]:
+    """The paper's curves, pale, in the time of our run."""
+    rows = []
+    for run, name in enumerate(FILES, start=1):
+        table = pd.read_csv(folder / name)
+        table = table[(table["hyperparameter"] != "n0") | (table["value"] >= 0)].copy()
+        table["epoch"] *= epochs / table["epoch"].max()
+        for (kind, curve), part in table.groupby(["hyperparameter", "curve"]):
+            axes, layer = (noise, 0) if kind == "n0" else (penalty, curve)
+            axes.plot(part["epoch"], part["value"], color="0.8", linewidth=0.8, zorder=1)
+            of = {
+                "kind": "paper",
+                "run": run,
+                "hyperparameter": "input_noise" if kind == "n0" else kind,
+                "layer": layer,
+            }
+            rows += [{**of, "epoch": e, "value": v} for e, v in zip(part["epoch"], part["value"], strict=True)]
+    return rows
+
+
+SCRIPT = FigureScript("fig3", __doc__, evolution.runs, draw)
+
+if __name__ == "__main__":
+    sys.exit(main(SCRIPT))
