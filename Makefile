@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PRESET ?= quick
 BACKEND ?= auto
 PYTHON := .venv/bin/python
-FIGURES := fig1 fig2 fig3 fig4 fig5 fig6 fig7
+FIGURES := fig1 fig2 fig3 fig4 fig5 fig6 fig7 spacetime
 OPTIONS := --preset $(PRESET) --backend $(BACKEND)
 
 .PHONY: help environment $(FIGURES) figures test test-all bench baselines lint lock clean
@@ -22,7 +22,7 @@ environment: .venv/.ready ## set up .venv with the locked packages
 
 $(FIGURES): environment
 	@$(PYTHON) reproduce/$@.py $(OPTIONS)
-fig1: ## draw Figure 1 into figures/, likewise fig2 to fig7 (PRESET=quick|laptop|paper, BACKEND=auto|jax|numba|c)
+fig1: ## draw Figure 1 into figures/, likewise fig2 to fig7 and spacetime (PRESET=quick|laptop|paper, BACKEND=auto|jax|numba|c)
 
 figures: environment ## draw every figure, training what they share once
 	@$(PYTHON) reproduce/everything.py $(OPTIONS)
@@ -41,7 +41,7 @@ benchmarks/.torch/.tried:
 	@bash benchmarks/make-torch
 
 baselines: environment ## draw the figure tests' baselines again, after a wanted change
-	@$(PYTHON) -m pytest -q -n 0 -W ignore tests/test_figures.py --mpl-generate-path=tests/baseline
+	@$(PYTHON) -m pytest -q -n 0 -W ignore tests/test_figures.py tests/test_all_figures.py --mpl-generate-path=tests/baseline
 
 lint: environment ## check style and formatting
 	@$(PYTHON) -m ruff check .

@@ -11,10 +11,11 @@ import fig4
 import fig5
 import fig6
 import fig7
+import spacetime
 
 from t1t2_pt.figures import main_of_all
 
-SCRIPTS = [figure.SCRIPT for figure in (fig1, fig2, fig3, fig4, fig5, fig6, fig7)]
+SCRIPTS = [figure.SCRIPT for figure in (fig1, fig2, fig3, fig4, fig5, fig6, fig7, spacetime)]
 
 if __name__ == "__main__":
     sys.exit(main_of_all("everything", __doc__, SCRIPTS))

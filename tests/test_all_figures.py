@@ -1,0 +1,169 @@
+"""Every figure from the stored quick runs: image, table, caption, and what was committed."""
+
+import functools
+
+import everything
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ROOT
+from matplotlib.collections import QuadMesh
+from test_figures import RESULTS, curves
+
+from t1t2_pt.exchange import read_runs
+from t1t2_pt.figures import REFERENCE, Request, main_of_all
+from t1t2_pt.plotting import STYLE
+from t1t2_pt.runs import RunStore
+
+SCRIPTS = {script.name: script for script in everything.SCRIPTS}
+SCATTERS = {"fig4": ("before", "rerun"), "fig5": ("tuned", "rerun"), "fig6": ("tuned", "tuned")}
+
+
+@functools.cache
+def kept(preset):
+    return {run.digest: run for run in read_runs(RESULTS / f"{preset}.jsonl.gz")}
+
+
+@functools.cache
+def trained(name, preset="quick"):
+    """The committed runs of a figure, by part; at the laptop preset MNIST's only."""
+    script = SCRIPTS[name]
+    request = Request(preset) if preset == "quick" else Request(preset, datasets=("mnist",))
+    runs = {part: [kept(preset)[c.digest()] for c in configs] for part, configs in script.runs(request).items()}
+    if script.reruns is not None:
+        again = script.reruns(runs)
+        runs |= {part: [kept(preset)[c.digest()] for c in configs] for part, configs in again.items()}
+    return runs
+
+
+def drawn(name, preset="quick", reference=None):
+    with matplotlib.rc_context(STYLE):
+        return SCRIPTS[name].draw(trained(name, preset), preset, reference)
+
+
+@pytest.mark.parametrize("name", [name for name in SCRIPTS if name != "fig1"])
+@pytest.mark.mpl_image_compare(savefig_kwargs={"dpi": 60}, style="default", tolerance=2)
+def test_image(name):
+    return drawn(name)[0]
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_committed_table_is_drawn_from_committed_runs(name):
+    written = pd.read_csv(ROOT / "figures" / f"{name}.csv")
+    pd.testing.assert_frame_equal(written, drawn(name)[1], check_dtype=False, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["fig1", "fig4", "fig5", "fig6", "fig7"])
+def test_committed_laptop_table_is_drawn_from_committed_runs(name):
+    written = pd.read_csv(ROOT / "figures" / "laptop" / f"{name}.csv")
+    pd.testing.assert_frame_equal(written, drawn(name, "laptop")[1], check_dtype=False, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_caption_says_preset_data_and_runs(name):
+    caption = drawn(name)[2]
+    assert "Preset quick: " in caption
+    assert "T1 2," in caption
+    assert "run" in caption
+    assert "maller than the paper's" in caption
+    assert "SVHN" not in caption  # the stand-in is never called so
+
+
+def has_line(axes, x, y):
+    wanted = np.column_stack([x, y])
+    return any(line.shape == wanted.shape and np.allclose(line, wanted) for line in curves(axes))
+
+
+def test_fig2_draws_its_table():
+    figure, table, _ = drawn("fig2")
+    for row, run in enumerate(("fixed", "tuned")):
+        part = table[table["run"] == run]
+        assert len(part) == 40
+        for column, quantity in enumerate(("error", "cost")):
+            axes = figure.axes[2 * row + column]
+            assert len(axes.lines) == 3
+            for which in ("t1", "t2", "test"):
+                assert has_line(axes, part["epoch"], part[f"{which}_{quantity}"])
+    run = trained("fig2")["tuned"][0]
+    assert table[table["run"] == "tuned"]["test_error"].iloc[-1] == 100 * run.final["test_error"]
+
+
+@pytest.mark.parametrize("reference", [None, REFERENCE])
+def test_fig3_draws_its_table(reference):
+    figure, table, _ = drawn("fig3", reference=reference)
+    ours = table[table["kind"] == "ours"]
+    assert ours.groupby("hyperparameter")["layer"].nunique().to_dict() == {"input_noise": 1, "log10_l2": 4}
+    assert table["run"].nunique() == (1 if reference is None else 5)
+    drawings = 0
+    for (_, name, _), part in table.groupby(["run", "hyperparameter", "layer"]):
+        assert has_line(figure.axes[name == "log10_l2"], part["epoch"], part["value"])
+        drawings += 1
+    assert drawings == sum(len(axes.lines) for axes in figure.axes)
+
+
+@pytest.mark.parametrize("reference", [None, REFERENCE])
+@pytest.mark.parametrize("name", SCATTERS)
+def test_scatter_draws_its_table(name, reference):
+    figure, table, _ = drawn(name, reference=reference)
+    assert set(table["kind"]) == ({"ours"} if reference is None else {"ours", "paper"})
+    for axes, (_, part) in zip(figure.axes, table.groupby("panel", sort=True), strict=True):
+        points = np.concatenate([line.get_xydata() for line in axes.lines if line.get_linestyle() == "None"])
+        expected = part[["x", "y"]].to_numpy()
+        np.testing.assert_array_equal(points[np.lexsort(points.T)], expected[np.lexsort(expected.T)])
+
+
+@pytest.mark.parametrize(("name", "stages"), SCATTERS.items())
+def test_scatter_has_every_start(name, stages):
+    ours = drawn(name)[1]
+    runs = trained(name)
+    for (panel, setup), part in ours.groupby(["panel", "setup"]):
+        x, y = (runs[f"{panel}/{setup}/{stage}"] for stage in stages)
+        which = "t2_error" if name == "fig6" else "test_error"
+        np.testing.assert_allclose(part["x"], [100 * run.final[which] for run in x])
+        np.testing.assert_allclose(part["y"], [100 * run.final["test_error"] for run in y])
+        assert part["label"].nunique() == 1
+    assert set(ours["panel"]) == {"mnist", "svhn"}
+    assert set(ours["dataset"]) == {"mnist", "digits-on-photos"}
+
+
+def test_fig7_draws_its_table_and_marks_the_minima():
+    figure, table, _ = drawn("fig7")
+    panels = [axes for axes in figure.axes if any(isinstance(c, QuadMesh) for c in axes.collections) and axes.lines]
+    wanted = [(panel, quantity) for panel in ("left", "right") for quantity in ("test_cost", "test_error")]
+    for axes, (panel, quantity) in zip(panels, wanted, strict=True):
+        part = table[table["panel"] == panel]
+        grid = part.pivot(index="y", columns="n0", values=quantity).to_numpy()
+        (mesh,) = (c for c in axes.collections if isinstance(c, QuadMesh))
+        np.testing.assert_allclose(np.ma.getdata(mesh.get_array()).reshape(grid.shape), grid)
+        best = part.loc[part[quantity].idxmin()]
+        assert has_line(axes, [best["n0"]], [best["y"]])
+        assert part[part[f"lowest_{quantity}"]].index.tolist() == [best.name]
+
+
+def test_spacetime_draws_its_table():
+    figure, table, _ = drawn("spacetime")
+    axes = figure.axes[0]
+    fixed = table[table["kind"] == "fixed"].pivot(index="n0", columns="epoch", values="test_error").to_numpy()
+    (mesh,) = (c for c in axes.collections if isinstance(c, QuadMesh))
+    np.testing.assert_allclose(np.ma.getdata(mesh.get_array()).reshape(fixed.shape), fixed)
+    paths = table[table["kind"] == "tuned"].groupby("run")
+    assert paths.ngroups == len(axes.lines) / 3 == 9
+    for _, path in paths:
+        assert has_line(axes, path["epoch"], path["n0"])
+        assert path["n0"].iloc[0] == pytest.approx(path["start"].iloc[0])
+
+
+def test_all_at_once_share_runs(tmp_path, monkeypatch, capsys):
+    """The whole command on committed runs: nothing is trained, every file is written, runs are exported once."""
+    store = RunStore(tmp_path / "runs.sqlite")
+    store.put(kept("quick").values())
+    monkeypatch.setattr("t1t2_pt.sweep.train", None)  # would fail if called
+    options = ["--store", str(store.path), "--out", str(tmp_path / "out"), "--datasets", "mnist,digits-on-photos"]
+    assert main_of_all("everything", "", everything.SCRIPTS, [*options, "--export", str(tmp_path / "all.jsonl")]) == 0
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    assert written == {f"{name}.{kind}" for name in SCRIPTS for kind in ("png", "pdf", "csv")}
+    exported = read_runs(tmp_path / "all.jsonl")
+    assert {run.digest for run in exported} == set(kept("quick"))
+    assert len(exported) == len(kept("quick"))
+    assert " 0 to train" in capsys.readouterr().err
