@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import setups
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from t1t2_pt.figures import Runs
 from t1t2_pt.plotting import COLOURS, add_caption, new_figure
@@ -96,11 +97,19 @@ def _frame(axes: Axes, points: pd.DataFrame) -> None:
     bounds = (0.9 * float(np.nanmin(points)), 1.1 * float(np.nanmax(points)))
     axes.plot(bounds, bounds, color="0.6", linewidth=0.8, zorder=0)
     axes.set(xscale="log", yscale="log", xlim=bounds, ylim=bounds, aspect="equal")
-    steps = (1, 2, 3, 5, 7) if bounds[1] < 10 * bounds[0] else (1, 2, 5)
-    ticks = [tick * scale for scale in (1, 10, 100) for tick in steps if bounds[0] <= tick * scale <= bounds[1]]
+    ticks = _ticks(*bounds)
     axes.minorticks_off()
-    axes.set_xticks(ticks, map(str, ticks))
-    axes.set_yticks(ticks, map(str, ticks))
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """At least four round numbers within the bounds, of the coarsest steps that have so many."""
+    for steps in ((1, 2, 5), (1, 1.5, 2, 3, 5, 7), (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)):
+        ticks = [step * scale for scale in (0.1, 1, 10) for step in steps if low <= step * scale <= high]
+        if len(ticks) >= 4:
+            return ticks
+    return [tick for tick in MaxNLocator(5).tick_values(low, high) if low <= tick <= high]
 
 
 def _caption(text: str, trained: Runs, preset: str, with_reference: bool) -> str:
