@@ -89,6 +89,7 @@ def reference_points(folder: Path, files: Mapping[str, str], x: str, y: str) -> 
 def _draw_setups(axes: Axes, points: pd.DataFrame) -> None:
     for number, (_, part) in enumerate(points.groupby("setup")):
         style = {"marker": MARKERS[number], "color": COLOURS[number], "linestyle": "none", "alpha": 0.85}
+        style |= {"markeredgecolor": "0.2", "markeredgewidth": 0.5}
         axes.plot(part["x"], part["y"], label=part["label"].iloc[0], zorder=2, **style)
 
 
