@@ -3,13 +3,12 @@
 import argparse
 import json
 import sys
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from t1t2_pt.config import USUAL
-from t1t2_pt.datasets import DATASETS, absence
+from t1t2_pt.datasets import DATASETS, absence, find
 from t1t2_pt.errors import InputError
 from t1t2_pt.options import add_data_dir
 
@@ -44,7 +43,7 @@ def _list(options: argparse.Namespace) -> int:
     rows = []
     for name, source in DATASETS.items():
         usual = USUAL["dataset"][name]
-        place = _place(name, options.data_dir)
+        place = find(name, options.data_dir)
         rows.append({"name": name, **usual, "place": place, "description": source.description})
     if options.json:
         print(json.dumps(rows))
@@ -55,16 +54,6 @@ def _list(options: argparse.Namespace) -> int:
         table.add_row(row["name"], f"{row['t1_samples']:,}", f"{row['t2_samples']:,}", where, row["description"])
     Console(width=None if sys.stdout.isatty() else 200).print(table)
     return 0
-
-
-def _place(name: str, data_dir: Path | None) -> str | None:
-    try:
-        place = DATASETS[name].find(data_dir)
-    except InputError as error:
-        if error.field == "data_dir":
-            raise
-        return str(error)
-    return None if place is None else str(place)
 
 
 def _fetch(options: argparse.Namespace) -> int:

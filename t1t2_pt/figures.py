@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from t1t2_pt.backends import BACKENDS
 from t1t2_pt.config import RunConfig
-from t1t2_pt.datasets import DATASETS
+from t1t2_pt.datasets import DATASETS, find
 from t1t2_pt.errors import InputError
 from t1t2_pt.exchange import check_export, export_runs
 from t1t2_pt.files import check_can_write
@@ -126,7 +126,7 @@ def parser(name: str, summary: str) -> argparse.ArgumentParser:
 def _request(options: argparse.Namespace) -> Request:
     """What the options ask for; without `--datasets`, all that is on this machine."""
     if options.datasets is None:
-        here = tuple(name for name, source in DATASETS.items() if source.find(options.data_dir) is not None)
+        here = tuple(name for name in DATASETS if find(name, options.data_dir) is not None)
         return Request(options.preset, options.seed, here)
     names = tuple(name.strip() for name in options.datasets.split(",") if name.strip())
     for name in names:

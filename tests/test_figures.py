@@ -1,5 +1,7 @@
 """Figures against baselines and against the numbers they are drawn from."""
 
+import functools
+
 import fig1
 import fig4
 import matplotlib
@@ -13,6 +15,7 @@ from conftest import ROOT
 from matplotlib.collections import QuadMesh
 from matplotlib.testing.compare import compare_images
 
+from t1t2_pt import figures as module
 from t1t2_pt import plotting
 from t1t2_pt.exchange import read_runs
 from t1t2_pt.figures import PRESETS, FigureScript, Request, main, parser
@@ -22,9 +25,15 @@ from t1t2_pt.runs import RunStore, untuned
 RESULTS = ROOT / "data" / "results"
 
 
+@functools.cache
+def kept(name):
+    """Committed runs by digest."""
+    return {run.digest: run for run in read_runs(RESULTS / f"{name}.jsonl.gz")}
+
+
 def stored(name, wanted):
     """Committed runs by the parts of a figure."""
-    runs = {run.digest: run for run in read_runs(RESULTS / f"{name}.jsonl.gz")}
+    runs = kept(name)
     return {part: [runs[config.digest()] for config in configs] for part, configs in wanted.items()}
 
 
@@ -149,6 +158,20 @@ def test_script_draws_from_the_store_without_training(tmp_path, monkeypatch, cap
     assert contents[0]["fig1.csv"] == (ROOT / "figures" / "fig1.csv").read_bytes()
 
 
+def test_pickled_cifar10_does_not_stop_a_figure_of_mnist(tmp_path, monkeypatch, capsys):
+    """Nor is it left out in silence: what draws CIFAR-10 is told when it loads."""
+    monkeypatch.setenv("T1T2_DATA", str(tmp_path))
+    (tmp_path / "cifar10").mkdir()
+    for name in ("data_batch_1", "test_batch"):
+        (tmp_path / "cifar10" / name).touch()
+    asked = []
+    monkeypatch.setattr(module.Sweep, "run_parts", lambda self, parts: 1 / 0)
+    declaration = FigureScript("fig1", "", lambda request: asked.append(request) or {}, None)
+    with pytest.raises(ZeroDivisionError):
+        main(declaration, ["--out", str(tmp_path / "out"), "--store", str(tmp_path / "runs.sqlite")])
+    assert set(asked[0].datasets) >= {"mnist", "cifar10", "digits-on-photos"}
+
+
 def test_unknown_data_sets_are_told(capsys):
     assert main(FigureScript("fig4", "", setups.runs, fig4.SCATTER.draw), ["--datasets", "mnist,imagenet"]) == 2
     assert "imagenet" in capsys.readouterr().err
@@ -179,7 +202,7 @@ def test_diverged_cells_are_grey():
 def test_rerun_table():
     wanted = rerun.runs(Request())
     runs = stored("rerun-quick", wanted)
-    runs |= stored("rerun-quick", rerun.reruns(runs))
+    runs |= stored("rerun-quick", setups.reruns(runs))
     table = rerun.tabulate(runs)
     assert len(table) == 60
     written = pd.read_csv(ROOT / "figures" / "rerun.csv")

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from t1t2_pt.datasets import cifar10, mnist, photos, svhn
 from t1t2_pt.datasets.base import Dataset, Source, Split, split_rows
+from t1t2_pt.errors import InputError
 
-__all__ = ["DATASETS", "Dataset", "Source", "Split", "absence", "load_split", "make_split"]
+__all__ = ["DATASETS", "Dataset", "Source", "Split", "absence", "find", "load_split", "make_split"]
 
 DATASETS: dict[str, Source] = {
     "mnist": mnist.SOURCE,
@@ -18,6 +19,23 @@ DATASETS: dict[str, Source] = {
 def absence(name: str) -> str:
     """What is told of a data set that is not on this machine."""
     return f"absent; `t1t2 data fetch {name}` downloads it"
+
+
+def find(name: str, data_dir: Path | None = None) -> str | None:
+    """Where a data set lies on this machine, or what is wrong with what lies there; None where it is absent.
+
+    Raises
+    ------
+    InputError
+        If the folder given is none.
+    """
+    try:
+        place = DATASETS[name].find(data_dir)
+    except InputError as error:
+        if error.field == "data_dir":
+            raise
+        return str(error)
+    return None if place is None else str(place)
 
 
 def load_split(dataset: str, t1_samples: int, t2_samples: int, split_seed: int, data_dir: Path | None = None) -> Split:
