@@ -4,6 +4,7 @@ Input noise and an L2 penalty on each layer, without batch normalisation, on SVH
 (MNIST where neither is at hand), as the paper's.
 """
 
+from t1t2_pt.captions import data_name, split_sizes
 from t1t2_pt.config import RunConfig, run_config
 from t1t2_pt.figures import Request
 from t1t2_pt.runs import untuned
@@ -43,9 +44,8 @@ def caption(trained, preset: str) -> str:
     """What both figures say of their runs."""
     run = trained["tuned"][0]
     config = run.config
-    data = run.provenance["data"].split("; T1")[0]
     text = (
-        f"Preset {preset}: {data}; T1 {config.t1_samples:,}, T2 {config.t2_samples:,} samples; "
+        f"Preset {preset}: {data_name(run)}; {split_sizes(config)} samples; "
         f"{'-'.join(map(str, config.hidden))} ReLU network, {config.epochs} epochs; start: input noise "
         f"{config.input_noise:g}, L2 penalty {config.l2[0]:g} in every layer; one run each."
     )

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from t1t2_pt.captions import mnist_preset
 from t1t2_pt.config import RunConfig, run_config
 from t1t2_pt.figures import FigureScript, Request, Runs, main
 from t1t2_pt.plotting import COLOURS, LABELS, add_caption, draw_grid, draw_trajectory, new_figure
@@ -169,7 +170,7 @@ def _caption(trained: Runs, preset: str, with_reference: bool) -> str:
     text = (
         f"T1-T2 tuning (white paths, square: start, star: end) over the test cost of fixed hyperparameters; "
         f"0 on the left axis: an L2 penalty weaker than 10^{NO_L2}. "
-        f"Preset {preset}: MNIST, T1 {config.t1_samples:,}, T2 {config.t2_samples:,}, test 10,000 samples; "
+        f"{mnist_preset(preset, config)}; "
         f"{widths} ReLU network, {config.epochs} epochs; {len(every) - tuned} fixed and {tuned} tuned runs; "
         f"backend {backends}."
     )

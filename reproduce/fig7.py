@@ -11,6 +11,7 @@ from pathlib import Path
 import fig1
 import pandas as pd
 
+from t1t2_pt.captions import mnist_preset
 from t1t2_pt.config import RunConfig
 from t1t2_pt.figures import FigureScript, Request, Runs, main
 from t1t2_pt.plotting import LABELS, add_caption, draw_grid, new_figure
@@ -53,8 +54,8 @@ def _caption(trained: Runs, preset: str) -> str:
     text = (
         "Grid search without tuning: negative test log-likelihood (left) and test error (right) at the end of training "
         "with fixed hyperparameters; crosses: the lowest cell. Top: input noise and L2 penalty, without batch "
-        f"normalisation; bottom: input and hidden noise, with it. Preset {preset}: MNIST, T1 {config.t1_samples:,}, "
-        f"T2 {config.t2_samples:,}, test 10,000 samples; {config.epochs} epochs; "
+        f"normalisation; bottom: input and hidden noise, with it. {mnist_preset(preset, config)}; "
+        f"{config.epochs} epochs; "
         f"{sum(map(len, trained.values()))} runs, one seed."
     )
     return text if preset == "paper" else text + " Smaller than the paper's network, samples and 250 epochs."

@@ -14,11 +14,13 @@ from pathlib import Path
 import fig1
 import numpy as np
 import pandas as pd
+import setups
 
+from t1t2_pt.captions import mnist_preset
 from t1t2_pt.config import RunConfig
 from t1t2_pt.figures import FigureScript, Request, Runs, main
 from t1t2_pt.plotting import COLOURS, add_caption, new_figure
-from t1t2_pt.runs import rerun_config, untuned
+from t1t2_pt.runs import untuned
 
 SEEDS = 5
 NAMES = {"left": "input noise and L2", "right": "input and hidden noise"}
@@ -35,26 +37,14 @@ def runs(request: Request) -> dict[str, list[RunConfig]]:
     return wanted
 
 
-def reruns(trained: Runs) -> dict[str, list[RunConfig]]:
-    """Every tuned run again, from the start, with what it found."""
-    return {
-        f"{part.removesuffix('tuned')}rerun": [rerun_config(run) for run in tuned]
-        for part, tuned in trained.items()
-        if part.endswith("/tuned")
-    }
-
-
 def tabulate(trained: Runs) -> pd.DataFrame:
     """A row for each start: its errors in percent, and whether it was poor."""
     rows = []
-    for part in trained:
-        if not part.endswith("/tuned"):
-            continue
-        seed, panel, _ = part.split("/")
-        median = np.median([run.final["test_error"] for run in trained[f"{seed}/{panel}/grid"]])
-        stages = {stage: trained[f"{seed}/{panel}/{stage}"] for stage in ("before", "tuned", "rerun")}
-        for start, stage in enumerate(zip(*stages.values(), strict=True)):
-            errors = {f"{name}_error": 100 * run.final["test_error"] for name, run in zip(stages, stage, strict=True)}
+    for prefix, starts in setups.by_start(trained).items():
+        seed, panel = prefix.split("/")
+        median = np.median([run.final["test_error"] for run in trained[f"{prefix}/grid"]])
+        for start, found in enumerate(starts):
+            errors = setups.errors_by_stage(found)
             poor = errors["before_error"] > 100 * median
             rows.append({"panel": panel, "seed": int(seed), "start": start, **errors, "poor": poor})
     return pd.DataFrame(rows)
@@ -69,7 +59,7 @@ def summary(table: pd.DataFrame) -> str:
     for panel, name in NAMES.items():
         for poor, kind in ((True, "poor"), (False, "other")):
             part = table[(table["panel"] == panel) & (table["poor"] == poor)]
-            means = " | ".join(f"{part[f'{stage}_error'].mean():.2f}%" for stage in ("before", "tuned", "rerun"))
+            means = " | ".join(f"{part[f'{stage}_error'].mean():.2f}%" for stage in setups.STAGES)
             lower = int((part["rerun_error"] < part["before_error"]).sum())
             lines.append(f"| {name} | {len(part)} {kind} | {means} | {lower} of {len(part)} |")
     return "\n".join(lines)
@@ -92,7 +82,7 @@ def draw(trained: Runs, preset: str, reference: Path | None):
     config = next(iter(trained.values()))[0].config
     caption = (
         f"Networks retrained with the hyperparameters that T1-T2 found, against those trained with the initial ones. "
-        f"Preset {preset}: MNIST, T1 {config.t1_samples:,}, T2 {config.t2_samples:,}, test 10,000 samples; "
+        f"{mnist_preset(preset, config)}; "
         f"{config.epochs} epochs; {len(table)} starts over {table['seed'].nunique()} seeds."
     )
     add_caption(figure, caption)
@@ -101,4 +91,4 @@ def draw(trained: Runs, preset: str, reference: Path | None):
 
 
 if __name__ == "__main__":
-    sys.exit(main(FigureScript("rerun", __doc__, runs, draw, reruns)))
+    sys.exit(main(FigureScript("rerun", __doc__, runs, draw, setups.reruns)))

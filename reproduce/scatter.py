@@ -10,6 +10,7 @@ import setups
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from t1t2_pt.captions import data_name, split_sizes
 from t1t2_pt.figures import Runs
 from t1t2_pt.plotting import COLOURS, add_caption, new_figure
 
@@ -55,7 +56,7 @@ class Scatter:
                 axes.plot(theirs["x"], theirs["y"], ".", color="0.75", zorder=1, label="the paper's")
                 rows.append(theirs.assign(kind="paper", panel=panel))
             _draw_setups(axes, points)
-            _frame(axes, pd.concat([points[["x", "y"]], theirs]) if theirs is not None else points[["x", "y"]])
+            _frame(axes, pd.concat([points[["x", "y"]], theirs]))  # which leaves out None
             axes.set(xlabel=QUANTITIES[self.x], ylabel=QUANTITIES[self.y])
             axes.set_title(TITLES[points["dataset"].iloc[0]])
             axes.legend(loc="upper left")
@@ -67,15 +68,11 @@ class Scatter:
 def tabulate(trained: Runs, preset: str) -> pd.DataFrame:
     """A row for each start: its errors in percent fixed, tuned and in the rerun, and on T2 when tuned."""
     rows = []
-    for part in trained:
-        if not part.endswith("/tuned"):
-            continue
-        panel, setup, _ = part.split("/")
-        stages = {stage: trained[f"{panel}/{setup}/{stage}"] for stage in setups.STAGES}
-        for start, found in enumerate(zip(*stages.values(), strict=True)):
-            errors = {f"{name}_error": 100 * run.final["test_error"] for name, run in zip(stages, found, strict=True)}
-            errors["validation_error"] = 100 * found[1].final["t2_error"]
-            of = {"panel": panel, "dataset": found[0].config.dataset, "setup": setup}
+    for prefix, starts in setups.by_start(trained).items():
+        panel, setup = prefix.split("/")
+        for start, found in enumerate(starts):
+            errors = setups.errors_by_stage(found) | {"validation_error": 100 * found["tuned"].final["t2_error"]}
+            of = {"panel": panel, "dataset": found["tuned"].config.dataset, "setup": setup}
             rows.append({"kind": "ours", **of, "label": setups.label(preset, panel, setup), "start": start, **errors})
     return pd.DataFrame(rows)
 
@@ -117,9 +114,7 @@ def _caption(text: str, trained: Runs, preset: str, with_reference: bool) -> str
     data = {}
     for part, found in trained.items():
         config = found[0].config
-        name = found[0].provenance["data"].split("; T1")[0]
-        sizes = f"T1 {config.t1_samples:,}, T2 {config.t2_samples:,}, {config.epochs} epochs"
-        data[part.split("/")[0]] = f"{name} ({sizes})"
+        data[part.split("/")[0]] = f"{data_name(found[0])} ({split_sizes(config)}, {config.epochs} epochs)"
     text += (
         f" Equal markers: equal configurations. Preset {preset}: {'; '.join(data.values())}; "
         f"{sum(map(len, trained.values()))} runs."

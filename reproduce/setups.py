@@ -19,6 +19,9 @@ STAGES = ("before", "tuned", "rerun")
 # Panels from left to right: the data sets in the order in which they are wanted.
 PANELS = {"mnist": ("mnist",), "svhn": ("svhn", "digits-on-photos"), "cifar10": ("cifar10",)}
 
+# MNIST's first two setups: the starts of a panel of Figure 1, and what the legend says of them.
+SHARED = {"M0": ("right", "noise"), "M1": ("left", "noise and L2")}
+
 
 @dataclasses.dataclass(frozen=True)
 class Setup:
@@ -149,11 +152,29 @@ def reruns(trained: Mapping[str, Sequence[StoredRun]]) -> dict[str, list[RunConf
     }
 
 
+def by_start(trained: Mapping[str, Sequence[StoredRun]]) -> dict[str, list[dict[str, StoredRun]]]:
+    """The runs of each start by stage, in the order of the starts, by what their parts are named before the stage."""
+    found = {}
+    for part in trained:
+        prefix, _, stage = part.rpartition("/")
+        if stage == "tuned":
+            starts = zip(*(trained[f"{prefix}/{stage}"] for stage in STAGES), strict=True)
+            found[prefix] = [dict(zip(STAGES, runs_of_start, strict=True)) for runs_of_start in starts]
+    return found
+
+
+def errors_by_stage(stages: Mapping[str, StoredRun]) -> dict[str, float]:
+    """Test error in percent of each stage of a start: `before_error`, `tuned_error`, `rerun_error`."""
+    return {f"{stage}_error": 100 * run.final["test_error"] for stage, run in stages.items()}
+
+
 def tuned(request: Request, panel: str, dataset: str) -> dict[str, list[RunConfig]]:
     """The tuned runs of a panel by setup; MNIST's first two setups are those of Figure 1."""
     scale = SCALES[request.preset][panel]
-    shared = fig1.runs(request) if panel == "mnist" else {}
-    wanted = {name: shared[f"{side}/tuned"] for name, side in (("M0", "right"), ("M1", "left")) if shared}
+    wanted = {}
+    if panel == "mnist":
+        shared = fig1.runs(request)
+        wanted = {name: shared[f"{side}/tuned"] for name, (side, _) in SHARED.items()}
     for number, setup in enumerate(scale.setups, start=len(wanted)):
         base = {"dataset": dataset, "evaluate_every": 0, "split_seed": request.seed + number, **scale.base}
         wanted[setup.name] = [
@@ -165,7 +186,7 @@ def tuned(request: Request, panel: str, dataset: str) -> dict[str, list[RunConfi
 
 def label(preset: str, panel: str, setup: str) -> str:
     """What the legend says of a setup."""
-    shared = {"M0": "noise", "M1": "noise and L2"} if panel == "mnist" else {}
+    shared = {name: text for name, (_, text) in SHARED.items()}
     return (shared | {one.name: one.label for one in SCALES[preset][panel].setups})[setup]
 
 

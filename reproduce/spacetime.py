@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.lines import Line2D
 
+from t1t2_pt.captions import mnist_preset
 from t1t2_pt.config import RunConfig, run_config
 from t1t2_pt.figures import FigureScript, Request, Runs, main
 from t1t2_pt.plotting import COLOURS, LABELS, add_caption, draw_grid, new_figure
@@ -69,8 +70,8 @@ def _caption(trained: Runs, preset: str) -> str:
     config = trained["fixed"][0].config
     text = (
         "Input noise during T1-T2 from three starts with three step sizes, over the test error that a network trained "
-        f"with that noise fixed has at that epoch. Preset {preset}: MNIST, T1 {config.t1_samples:,}, "
-        f"T2 {config.t2_samples:,}, test 10,000 samples; {'-'.join(map(str, config.hidden))} ReLU network with batch "
+        f"with that noise fixed has at that epoch. {mnist_preset(preset, config)}; "
+        f"{'-'.join(map(str, config.hidden))} ReLU network with batch "
         f"normalisation, {config.epochs} epochs; {len(trained['fixed'])} fixed and {len(trained['tuned'])} tuned runs."
     )
     return text if preset == "paper" else text + " Smaller than the paper's network, samples and 250 epochs."

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 from matplotlib.collections import QuadMesh
-from test_figures import RESULTS, curves
+from test_figures import curves, kept, stored
 
 from t1t2_pt.exchange import read_runs
 from t1t2_pt.figures import REFERENCE, Request, main_of_all
@@ -21,19 +21,13 @@ SCATTERS = {"fig4": ("before", "rerun"), "fig5": ("tuned", "rerun"), "fig6": ("t
 
 
 @functools.cache
-def kept(preset):
-    return {run.digest: run for run in read_runs(RESULTS / f"{preset}.jsonl.gz")}
-
-
-@functools.cache
 def trained(name, preset="quick"):
     """The committed runs of a figure, by part; at the laptop preset MNIST's only."""
     script = SCRIPTS[name]
     request = Request(preset) if preset == "quick" else Request(preset, datasets=("mnist",))
-    runs = {part: [kept(preset)[c.digest()] for c in configs] for part, configs in script.runs(request).items()}
+    runs = stored(preset, script.runs(request))
     if script.reruns is not None:
-        again = script.reruns(runs)
-        runs |= {part: [kept(preset)[c.digest()] for c in configs] for part, configs in again.items()}
+        runs |= stored(preset, script.reruns(runs))
     return runs
 
 

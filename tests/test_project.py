@@ -89,7 +89,7 @@ class TestEnvironments:
 ROOMS = [
     *("errors", "files", "ops", "layers", "networks", "config", "noise", "rewrites", "hypergradient", "costs"),
     *("optimizers", "schedules", "step", "evaluation", "backends", "datasets", "training", "runs", "exchange", "sweep"),
-    *("plotting", "options", "doctor", "figures", "cli_data", "cli"),
+    *("captions", "plotting", "options", "doctor", "figures", "cli_data", "cli"),
 ]
 
 
