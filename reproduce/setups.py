@@ -111,7 +111,7 @@ def _sizes(t1: int, t2: int, epochs: int) -> dict[str, int]:
 SCALES = {
     "quick": {
         "mnist": mnist("quick", (96, 96), 2e-2, more=False),
-        "svhn": svhn("quick", _sizes(2_000, 1_000, 20), (64, 64, 64), (), 6),
+        "svhn": svhn("quick", _sizes(2_000, 1_000, 20), (64, 64, 64), (), 4),
         "cifar10": cifar10(_sizes(1_000, 500, 4), 0.05, 2),
     },
     "laptop": {

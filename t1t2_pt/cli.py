@@ -11,14 +11,22 @@ from rich.console import Console
 from rich.table import Table
 
 from t1t2_pt import cli_data
-from t1t2_pt.backends import BACKENDS
 from t1t2_pt.config import FIELDS, USUAL, field_info, run_config
 from t1t2_pt.doctor import examine
 from t1t2_pt.errors import InputError
 from t1t2_pt.exchange import check_export, export_runs, read_runs
-from t1t2_pt.options import OneLineParser, add_data_dir, metavar, read_field, show_value
-from t1t2_pt.runs import RunStore, StoredRun, default_store, final_level
-from t1t2_pt.sweep import Sweep
+from t1t2_pt.interrupts import Interrupted
+from t1t2_pt.options import (
+    OneLineParser,
+    add_data_dir,
+    add_store,
+    add_sweep_options,
+    metavar,
+    read_field,
+    show_value,
+    sweep_from,
+)
+from t1t2_pt.runs import RunStore, StoredRun, final_level
 
 GROUPS = {
     "data": "what is trained on",
@@ -32,15 +40,18 @@ GROUPS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code (0, 2 for unusable input, 130 for Ctrl-C)."""
+    """Run the command; returns its exit code (0, 2 for unusable input, 130 for Ctrl-C, 143 for SIGTERM)."""
     try:
         options = parser().parse_args(arguments)
         return options.command(options)
     except InputError as error:
         print(f"t1t2: {error}", file=sys.stderr)
         return 2
+    except Interrupted as stop:
+        print(f"t1t2: {stop}", file=sys.stderr)
+        return stop.code
     except KeyboardInterrupt:
-        print("t1t2: stopped; nothing of the unfinished run was stored", file=sys.stderr)
+        print("t1t2: stopped", file=sys.stderr)
         return 130
     except BrokenPipeError:
         sys.stderr.close()
@@ -73,24 +84,20 @@ def parser() -> argparse.ArgumentParser:
             help=f"{info['description']} (default: {_default(name, field)})".replace("%", "%%"),
         )
     where = train.add_argument_group("where", "backend, data and result")
-    where.add_argument("--backend", default="auto", help=f"auto, {', '.join(BACKENDS)} (default: auto, the fastest)")
-    add_data_dir(where)
-    _add_store(where)
-    where.add_argument("--recompute", action="store_true", help="train again even if the run is stored")
+    add_sweep_options(where)
     where.add_argument("--json", action="store_true", help="print the result as JSON")
-    where.add_argument("--quiet", action="store_true", help="no progress")
 
     runs = commands.add_parser("runs", help="list, show, export and import stored runs").add_subparsers(
         required=True, metavar="COMMAND"
     )
     listing = runs.add_parser("list", help="a line for each stored run")
     listing.set_defaults(command=_list)
-    _add_store(listing)
+    add_store(listing)
     listing.add_argument("--json", action="store_true", help="print JSON lines, without histories")
     show = runs.add_parser("show", help="all that is known of one run")
     show.set_defaults(command=_show_run)
     show.add_argument("digest", help="the run's digest, or enough of its beginning")
-    _add_store(show)
+    add_store(show)
     show.add_argument("--json", action="store_true", help="print JSON, with the history")
     export = runs.add_parser("export", help="write runs to a file")
     export.set_defaults(command=_export)
@@ -98,12 +105,12 @@ def parser() -> argparse.ArgumentParser:
         "file", type=Path, help=".jsonl or .jsonl.gz: whole runs, a line each; .csv: histories, a row per epoch"
     )
     export.add_argument("digests", nargs="*", help="runs to export (default: all)")
-    _add_store(export)
+    add_store(export)
 
     import_ = runs.add_parser("import", help="take runs from a file, such as those in data/results")
     import_.set_defaults(command=_import)
     import_.add_argument("file", type=Path, help="a .jsonl or .jsonl.gz file that `export` wrote")
-    _add_store(import_)
+    add_store(import_)
 
     data = commands.add_parser("data", help="list, fetch and verify data sets")
     cli_data.add_commands(data.add_subparsers(required=True, metavar="COMMAND"))
@@ -133,14 +140,10 @@ def _default(name: str, field) -> str:
     return "; ".join([show_value(default), *(f"{choice}: {show_value(value)}" for choice, value in others.items())])
 
 
-def _add_store(group) -> None:
-    group.add_argument("--store", type=Path, default=default_store(), help="run store (default: %(default)s)")
-
-
 def _train(options: argparse.Namespace) -> int:
     given = {name: read_field(name, text) for name, text in vars(options).items() if name in FIELDS}
     config = run_config(**given)
-    (run,) = Sweep.from_options(options).run([config])
+    (run,) = sweep_from(options).run([config])
     _print_run(run, options.json)
     return 0
 

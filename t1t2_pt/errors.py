@@ -4,6 +4,8 @@ Everything that checks what a user gave (a field, a file, an option) raises `Inp
 print it as a single line and leave with exit code 2, before any training and with nothing written.
 """
 
+CODE_OF_SIGNAL = 128  # a command that a signal stopped leaves with this and the signal's number
+
 
 class InputError(Exception):
     """Something given from outside cannot be used.

@@ -13,15 +13,15 @@ import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
 
-from t1t2_pt.backends import BACKENDS
 from t1t2_pt.config import RunConfig
 from t1t2_pt.datasets import DATASETS, find
 from t1t2_pt.errors import InputError
 from t1t2_pt.exchange import check_export, export_runs
 from t1t2_pt.files import check_can_write
-from t1t2_pt.options import OneLineParser, add_data_dir
+from t1t2_pt.interrupts import Interrupted
+from t1t2_pt.options import OneLineParser, add_sweep_options, sweep_from
 from t1t2_pt.plotting import STYLE, save_figure
-from t1t2_pt.runs import REPOSITORY, StoredRun, default_store
+from t1t2_pt.runs import REPOSITORY, StoredRun
 from t1t2_pt.sweep import Sweep
 
 PRESETS = {
@@ -71,7 +71,7 @@ class FigureScript:
 
 
 def main(script: FigureScript, arguments: Sequence[str] | None = None) -> int:
-    """Run a figure script; returns its exit code (0, 2 for unusable input, 130 for Ctrl-C)."""
+    """Run a figure script; returns its exit code (0, 2 for unusable input, 130 for Ctrl-C, 143 for SIGTERM)."""
     return main_of_all(script.name, script.summary, [script], arguments)
 
 
@@ -84,6 +84,9 @@ def main_of_all(
     except InputError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 2
+    except Interrupted as stop:
+        print(f"{name}: {stop}", file=sys.stderr)
+        return stop.code
     except KeyboardInterrupt:
         print(f"{name}: stopped; finished runs are in the store, run it again to go on", file=sys.stderr)
         return 130
@@ -100,26 +103,17 @@ def parser(name: str, summary: str) -> argparse.ArgumentParser:
     )
     result.add_argument("--preset", choices=PRESETS, default="quick", help="scale of the experiment (default: quick)")
     result.add_argument(
-        "--backend",
-        choices=("auto", *BACKENDS),
-        default="auto",
-        help="what compiles the graphs (default: auto, the fastest installed); stored runs count whatever trained them",
-    )
-    result.add_argument("--store", type=Path, default=default_store(), help="run store (default: %(default)s)")
-    result.add_argument(
         "--out", type=Path, default=REPOSITORY / "figures", help="folder for the files (default: %(default)s)"
     )
-    add_data_dir(result)
     result.add_argument(
         "--datasets",
         metavar="A,B,..",
         help="data sets for the panels, mnist,svhn,cifar10 or digits-on-photos (default: those on this machine)",
     )
     result.add_argument("--seed", type=int, default=0, help="seed of the split, weights and starts (default: 0)")
-    result.add_argument("--recompute", action="store_true", help="train again what the store has")
     result.add_argument("--reference", action="store_true", help="draw the paper's own numbers into the figure too")
     result.add_argument("--export", type=Path, help="also write the runs drawn from, .jsonl or .jsonl.gz")
-    result.add_argument("--quiet", action="store_true", help="no progress")
+    add_sweep_options(result.add_argument_group("where", "backend, data, runs and machines"))
     return result
 
 
@@ -143,8 +137,11 @@ def _run(scripts: Sequence[FigureScript], options: argparse.Namespace) -> int:
     if options.export is not None:
         check_export("--export", options.export)
     request = _request(options)
-    sweep = Sweep.from_options(options)
-    runs = _run_all(sweep, {script.name: script.runs(request) for script in scripts})
+    sweep = sweep_from(options)
+    wanted = {script.name: script.runs(request) for script in scripts}
+    rerun = {c for script in scripts if script.reruns for configs in wanted[script.name].values() for c in configs}
+    later = [config for config in rerun if config.tune]  # how many reruns there will be, and of how many steps
+    runs = _run_all(sweep, wanted, len(later), sum(config.steps for config in later))
     again = {script.name: script.reruns(runs[script.name]) for script in scripts if script.reruns is not None}
     if again:
         for name, parts in _run_all(sweep, again).items():
@@ -161,10 +158,12 @@ def _run(scripts: Sequence[FigureScript], options: argparse.Namespace) -> int:
     return 0
 
 
-def _run_all(sweep: Sweep, wanted: Mapping[str, Mapping[str, Sequence[RunConfig]]]) -> dict[str, dict]:
+def _run_all(
+    sweep: Sweep, wanted: Mapping[str, Mapping[str, Sequence[RunConfig]]], later: int = 0, later_steps: int = 0
+) -> dict[str, dict]:
     """Runs by figure and part, in one sweep over all of them."""
     flat = {(name, part): configs for name, parts in wanted.items() for part, configs in parts.items()}
     found: dict[str, dict] = {name: {} for name in wanted}
-    for (name, part), runs in sweep.run_parts(flat).items():
+    for (name, part), runs in sweep.run_parts(flat, later, later_steps).items():
         found[name][part] = runs
     return found

@@ -1,6 +1,7 @@
 """Writing files whole or not at all."""
 
 import contextlib
+import errno
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -31,18 +32,14 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises
     ------
     InputError
-        If the folder cannot be written.
+        If the file cannot be written, whether for its folder, a full disk or a limit.
     """
     path = Path(path)
+    beside = None
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    except OSError as error:
-        raise InputError(
-            "file", str(path), f"cannot be written ({error.strerror})", "give a folder that you can write to"
-        ) from None
-    os.close(handle)
-    beside = Path(name)
-    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_beside(path), suffix=path.suffix)
+        os.close(handle)
+        beside = Path(name)
         yield beside
         with open(beside, "rb+") as written:
             os.fsync(written.fileno())
@@ -50,8 +47,31 @@ def replacing(path: Path) -> Iterator[Path]:
         os.umask(umask)
         beside.chmod(0o666 & ~umask)
         beside.replace(path)
+    except OSError as error:
+        raise unwritable(path, error) from None
     finally:
-        beside.unlink(missing_ok=True)
+        if beside is not None:
+            beside.unlink(missing_ok=True)
+
+
+def unwritable(path: Path, error: OSError) -> InputError:
+    """What is told when a file cannot be written: no room, no permission, no such folder."""
+    if error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+        remedy = "make room or give another place, then run it again: what was there is as it was"
+    else:
+        remedy = "give a folder that you can write to"
+    return InputError("file", str(path), f"cannot be written ({error.strerror or error})", remedy)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what a killed process left beside `path`, which nobody writes now."""
+    with contextlib.suppress(OSError):
+        for left in path.parent.glob(f"{_beside(path)}*{path.suffix}"):
+            left.unlink(missing_ok=True)
+
+
+def _beside(path: Path) -> str:
+    return f".{path.stem}-"
 
 
 def check_can_write(field: str, path: Path) -> None:

@@ -6,8 +6,12 @@ import types
 import typing
 from pathlib import Path
 
+from t1t2_pt.backends import BACKENDS, get_backend
+from t1t2_pt.checkpoints import Every
 from t1t2_pt.config import FIELDS, field_info
 from t1t2_pt.errors import InputError
+from t1t2_pt.runs import RunStore, default_store
+from t1t2_pt.sweep import Sweep
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -70,6 +74,64 @@ def show_value(value) -> str:
     if value is None or isinstance(value, bool):
         return str(value).lower()
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def add_sweep_options(parser) -> None:
+    """The options that say where and how runs are trained; `sweep_from` reads them."""
+    parser.add_argument(
+        "--backend",
+        choices=("auto", *BACKENDS),
+        default="auto",
+        help="what compiles the graphs (default: auto, the fastest installed); stored runs count whatever trained them",
+    )
+    add_store(parser)
+    add_data_dir(parser)
+    parser.add_argument("--recompute", action="store_true", help="train again what the store has")
+    parser.add_argument(
+        "--checkpoint-every",
+        metavar="N|TIME",
+        default="5m",
+        help="write checkpoints within runs after so many epochs (5) or so much time (30s, 5m, 1h), or none; "
+        "they lie beside the store and go when their runs are stored (default: 5m)",
+    )
+    parser.add_argument("--workers", type=int, metavar="N", help="start N worker processes here, which share the cores")
+    parser.add_argument(
+        "--scheduler", metavar="ADDRESS", help="send the work to this Dask scheduler, as tcp://host:8786"
+    )
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+
+
+def add_store(parser) -> None:
+    """The option that names the run store."""
+    parser.add_argument("--store", type=Path, default=default_store(), help="run store (default: %(default)s)")
+
+
+def sweep_from(options: argparse.Namespace) -> Sweep:
+    """The sweep that the options of `add_sweep_options` ask for.
+
+    Raises
+    ------
+    InputError
+        If the store cannot be used, the backend is not installed, or an option has a bad value.
+    """
+    backend, every = get_backend(options.backend), Every.read(options.checkpoint_every)
+    place = None
+    if options.workers is not None and options.scheduler is not None:
+        raise InputError("--workers", options.workers, "starts workers here, but --scheduler has its own", "give one")
+    if options.workers is not None or options.scheduler is not None:
+        from t1t2_pt.cluster import LocalWorkers, Scheduler  # takes Dask along, which others need not wait for
+
+        asked = options.workers is not None
+        place = LocalWorkers.asked(options.workers) if asked else Scheduler.asked(options.scheduler)
+    return Sweep(
+        store=RunStore(options.store),
+        backend=backend,
+        data_dir=options.data_dir,
+        recompute=options.recompute,
+        quiet=options.quiet,
+        every=every,
+        place=place,
+    )
 
 
 def add_data_dir(parser) -> None:

@@ -9,19 +9,22 @@ import dataclasses
 import datetime
 import functools
 import importlib.metadata
+import itertools
 import json
 import math
+import os
 import platform
 import re
 import sqlite3
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+import urllib.parse
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from t1t2_pt.backends import Backend
 from t1t2_pt.config import RunConfig, replace, run_config
-from t1t2_pt.errors import InputError
+from t1t2_pt.errors import InputError, reason
 from t1t2_pt.files import check_can_write
 from t1t2_pt.training import History, Trained, layer_columns
 
@@ -48,11 +51,11 @@ class StoredRun:
     Parameters
     ----------
     status
-        `finished`, or `diverged` when the training cost stopped being finite.
+        `finished`, or `diverged` when a cost was not finite.
     final
         Last row of the history, every level per map (`map_columns`), and `diverged_at` for a diverged run.
     provenance
-        What produced it: backend, versions, device, commit, data.
+        What produced it: backend, versions, device, commit, data; why it `diverged`; where it was `resumed`.
     """
 
     config: RunConfig
@@ -80,15 +83,25 @@ class StoredRun:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "StoredRun":
-        """The inverse of `as_dict`."""
-        return cls(
-            config=run_config(**values["config"]),
-            status=values["status"],
-            final=_from_json(values["final"]),
-            history=_from_json(values["history"]),
-            provenance=dict(values["provenance"]),
-            finished=values["finished"],
-        )
+        """The inverse of `as_dict`.
+
+        Raises
+        ------
+        ValueError, KeyError, TypeError, AttributeError, InputError
+            If the values are not those of a run.
+        """
+        final, history, provenance = (values[name] for name in ("final", "history", "provenance"))
+        status, finished = values["status"], values["finished"]
+        texts = [status, finished, *provenance, *provenance.values()]
+        if not (all(isinstance(text, str) for text in texts) and all(map(_is_number, final.values()))):
+            raise ValueError("a text or a number is something else")
+        columns = list(history.values())
+        if not all(isinstance(column, list) and len(column) == len(columns[0]) >= 1 for column in columns):
+            raise ValueError("the columns of the history differ in length")
+        if not all(_is_number(value) for column in columns for value in column):
+            raise ValueError("the history has something else than numbers")
+        config = run_config(**values["config"])
+        return cls(config, status, _from_json(final), _from_json(history), dict(provenance), finished)
 
 
 def untuned(config: RunConfig) -> RunConfig:
@@ -142,17 +155,19 @@ def default_store() -> Path:
     return (folder if folder.is_dir() else Path.cwd()) / "runs.sqlite"
 
 
-def finished_run(trained: Trained, backend: Backend, data: str) -> StoredRun:
-    """Wrap a trained run with what produced it."""
+def finished_run(trained: Trained, backend: Backend, data: str, **more: str) -> StoredRun:
+    """Wrap a trained run with what produced it: backend and machine, its data, and what more there is to say."""
     final = dict(trained.final)
+    data_and_more = {"data": data, **more}
     if trained.diverged_at is not None:
         final["diverged_at"] = float(trained.diverged_at)
+        data_and_more["diverged"] = trained.reason
     return StoredRun(
         config=trained.config,
         status="finished" if trained.diverged_at is None else "diverged",
         final=final,
         history=trained.history,
-        provenance={**environment(backend), "data": data},
+        provenance={**environment(backend), **data_and_more},
         finished=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
 
@@ -177,21 +192,29 @@ class RunStore:
     Raises
     ------
     InputError
-        If the file cannot be opened or written, is not a run store, or is from a newer version.
+        If the file cannot be opened or written, is not a run store, is damaged, or is from a newer version.
     """
 
     def __init__(self, path: Path):
         self.path = Path(path)
         if self._exists():
-            with self._connect() as connection:
+            with self._reading() as connection:
                 self._check(connection)
         else:
             check_can_write("store", self.path)
 
     def get(self, config: RunConfig) -> StoredRun | None:
         """The stored run of this config, or None."""
-        found = self._select("WHERE digest = ?", (config.digest(),))
-        return found[0] if found else None
+        return self.get_all([config]).get(config)
+
+    def get_all(self, configs: Iterable[RunConfig]) -> dict[RunConfig, StoredRun]:
+        """Those of these configs that are stored."""
+        found = {}
+        by_digest = {config.digest(): config for config in configs}
+        for some in itertools.batched(by_digest, 500):
+            for run in self._select(f"WHERE digest IN ({','.join('?' * len(some))})", some):
+                found[by_digest[run.digest]] = run
+        return found
 
     def find(self, digest: str) -> list[StoredRun]:
         """Runs whose digest begins so."""
@@ -215,11 +238,27 @@ class RunStore:
             )
             for run in runs
         ]
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self._connect() as connection:
-            self._make(connection)
-            with connection:
-                connection.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+        with self.writing() as connection, connection:
+            connection.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A connection to the store, which is made where there is none.
+
+        Raises
+        ------
+        InputError
+            If it cannot be written.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._error(f"its folder cannot be made ({error.strerror})") from None
+        with self._told():
+            connection = sqlite3.connect(self.path, timeout=60)
+            with contextlib.closing(connection):
+                self._make(connection)
+                yield connection
 
     def _exists(self) -> bool:
         return self.path.is_file() and self.path.stat().st_size > 0
@@ -227,22 +266,53 @@ class RunStore:
     def _select(self, condition: str, parameters: tuple) -> list[StoredRun]:
         if not self._exists():
             return []
-        with self._connect() as connection:
+        with self._reading() as connection:
             rows = connection.execute(f"{_SELECT} {condition}", parameters).fetchall()
-        return [_from_row(row) for row in rows]
+        return [self._run(row) for row in rows]
+
+    def _run(self, row: tuple) -> StoredRun:
+        try:
+            digest, *columns = row
+            run = _from_row(columns)
+            fits = run.digest == digest
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, InputError) as error:
+            raise self._error(f"is damaged: a run in it cannot be read ({reason(error)})") from None
+        if not fits:
+            raise self._error(f"is damaged: run {str(digest)[:10]} does not fit its config")
+        return run
 
     @contextlib.contextmanager
-    def _connect(self) -> Iterator[sqlite3.Connection]:
-        try:
-            connection = sqlite3.connect(self.path, timeout=60)
-        except sqlite3.Error as error:
-            raise self._error(str(error)) from None
-        try:
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._told(), contextlib.closing(self._open()) as connection:
             yield connection
-        except sqlite3.Error as error:
-            raise self._error(str(error)) from None
-        finally:
+
+    def _open(self) -> sqlite3.Connection:
+        """A connection for reading, also where nothing may be written, not even what SQLite keeps beside."""
+        connection = sqlite3.connect(self.path, timeout=60)
+        try:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.OperationalError:
             connection.close()
+            if os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK):
+                raise
+            path = urllib.parse.quote(str(self.path.absolute()))
+            return sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """SQLite's errors as the user's."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            problem = str(error)
+            for sign, (told, remedy) in _TOLD.items():
+                if sign in problem:
+                    raise InputError("store", str(self.path), told, remedy) from None
+            raise self._error(problem) from None
 
     def _check(self, connection: sqlite3.Connection) -> None:
         connection.execute("BEGIN")  # one view of all three, while another process may be making the store
@@ -257,6 +327,8 @@ class RunStore:
 
     def _make(self, connection: sqlite3.Connection) -> None:
         """Make the table in a new file."""
+        if connection.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,):
+            return
         connection.execute("PRAGMA journal_mode = WAL")
         with connection:
             connection.execute("BEGIN IMMEDIATE")  # another process may be making it
@@ -269,10 +341,19 @@ class RunStore:
         return InputError("store", str(self.path), problem, "give another file by --store")
 
 
-_SELECT = "SELECT config, status, final, history, provenance, finished FROM runs"
+_NO_ROOM = "make room or give another file by --store, then run it again: finished runs are kept"
+_TOLD = {
+    "is full": ("cannot be written: the disk is full", _NO_ROOM),
+    "disk I/O error": ("cannot be written or read: the disk is full or failing", _NO_ROOM),
+    "readonly": ("is read-only", "give a file that you can write to by --store"),
+    "locked": ("has been locked by another process for a minute", "wait for it or stop it, then run it again"),
+    "malformed": ("is damaged", "give another file by --store, or put back a copy of it"),
+}
+
+_SELECT = "SELECT digest, config, status, final, history, provenance, finished FROM runs"
 
 
-def _from_row(row: tuple[str, ...]) -> StoredRun:
+def _from_row(row: Sequence[str]) -> StoredRun:
     config, status, final, history, provenance, finished = row
     return StoredRun.from_dict(
         {
@@ -292,6 +373,10 @@ def _to_json(value: Any) -> Any:
     if isinstance(value, list):
         return [_to_json(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _is_number(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 def _from_json(value: Any) -> Any:

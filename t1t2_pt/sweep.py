@@ -1,44 +1,44 @@
 """Many runs: what is stored is taken from the store, the rest is trained in groups and stored.
 
-Runs of one structure and one split of the data share a compiled graph and train together, some at a
-time (convolutional ones, which fill the machine, one at a time); each group is stored when it is
-done, so that Ctrl-C loses the current group only.
+Each group is stored, by this process alone, when it is done. Runs that another process trains are waited
+for. What a signal or a crash stops goes on from its last checkpoint when the same is asked for again.
 """
 
-import argparse
+import concurrent.futures
 import contextlib
 import dataclasses
-import functools
-import math
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-from t1t2_pt.backends import Backend, get_backend
+from t1t2_pt.backends import Backend
 from t1t2_pt.backends.memory import runs_that_fit
+from t1t2_pt.checkpoints import Every
 from t1t2_pt.config import RunConfig
-from t1t2_pt.datasets import DATASETS, Split, make_split
+from t1t2_pt.groups import Group, data_key, make_groups, tuned_programs
+from t1t2_pt.interrupts import Interrupt, Interrupted, StopAskedError, orderly
 from t1t2_pt.networks import CONVOLUTIONAL
-from t1t2_pt.runs import RunStore, StoredRun, finished_run
+from t1t2_pt.places import Here, Place
+from t1t2_pt.progress import Display
+from t1t2_pt.reservations import Reservations
+from t1t2_pt.runs import RunStore, StoredRun
 from t1t2_pt.step import make_network
-from t1t2_pt.training import train
+from t1t2_pt.work import Splits, Work
 
 TOGETHER = 16
-LINE_EVERY = 30  # seconds between lines of progress outside a terminal
+LOOK_AGAIN = 1.0  # seconds between looks at what other processes train
+LISTEN = 0.5  # seconds between looks for a signal
+
+Trained = dict[RunConfig, StoredRun]
 
 
-@dataclasses.dataclass(frozen=True)
 class Sweep:
     """Where and how runs are trained.
 
     Parameters
     ----------
     store
-        Holds the runs.
+        Holds the runs; checkpoints lie in a folder beside it.
     backend
         Trains those that are missing.
     data_dir
@@ -49,147 +49,186 @@ class Sweep:
         The largest number of runs that train at once on a device; fewer where memory is short.
     quiet
         No progress and no messages.
+    every
+        How often checkpoints are written.
+    place
+        Makes the place where work is done, when there is some; None: this process.
     """
 
-    store: RunStore
-    backend: Backend
-    data_dir: Path | None = None
-    recompute: bool = False
-    together: int = TOGETHER
-    quiet: bool = False
+    def __init__(
+        self,
+        store: RunStore,
+        backend: Backend,
+        data_dir: Path | None = None,
+        recompute: bool = False,
+        together: int = TOGETHER,
+        quiet: bool = False,
+        every: Every = Every(seconds=300),  # noqa: B008  (frozen)
+        place: Callable[[Callable[[str], None]], Place] | None = None,
+    ):
+        self.store, self.backend, self.data_dir = store, backend, data_dir
+        self.recompute, self.together, self.every = recompute, together, every
+        self.display = Display(quiet)
+        self._place = place or (lambda say: Here(backend, self._splits, say))
+        self._splits = Splits(data_dir)
+        self._programs: dict[str, RunConfig] = {}
 
-    @classmethod
-    def from_options(cls, options: argparse.Namespace) -> "Sweep":
-        """The sweep that the options `store`, `backend`, `data_dir`, `recompute` and `quiet` ask for.
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of checkpoints."""
+        return self.store.path.with_name(self.store.path.name + ".checkpoints")
 
-        Raises
-        ------
-        InputError
-            If the store cannot be used or the backend is not installed.
-        """
-        return cls(
-            store=RunStore(options.store),
-            backend=get_backend(options.backend),
-            data_dir=options.data_dir,
-            recompute=options.recompute,
-            quiet=options.quiet,
-        )
-
-    def run(self, configs: Sequence[RunConfig]) -> list[StoredRun]:
+    def run(self, configs: Sequence[RunConfig], later: int = 0, later_steps: int = 0) -> list[StoredRun]:
         """The runs of these configs, in order, trained where the store does not have them.
 
+        Parameters
+        ----------
+        later, later_steps
+            Runs and updates that will be asked for next, for the display.
+
         Raises
         ------
         InputError
-            If the data cannot be loaded, before anything is trained.
+            If the data cannot be loaded, before anything is trained; if the store or a checkpoint cannot
+            be written.
+        Interrupted
+            After SIGINT or SIGTERM, when checkpoints are written.
         """
         wanted = list(dict.fromkeys(configs))
-        found = {} if self.recompute else {config: run for config in wanted if (run := self.store.get(config))}
+        self._programs = {**tuned_programs(wanted), **self._programs}
+        found: Trained = {} if self.recompute else self.store.get_all(wanted)
         missing = [config for config in wanted if config not in found]
-        split = self._splits.get
-        groups = []
-        for same in _by_structure(missing):  # bad data are found before training starts
-            groups += _groups(same, self._together(same[0], split(*_data_key(same[0]))))
-        self._say(f"{len(wanted)} runs: {len(found)} in the store, {len(missing)} to train on {self.backend.name}")
-        with self._progress(missing) as (advance, finish):
-            for group in groups:
-                data = split(*_data_key(group[0]))
-                steps = group[0].steps_per_epoch * len(group)
-                trained = train(group, data, self.backend, lambda _, steps=steps: advance(steps))
-                runs = [finished_run(run, self.backend, data.provenance) for run in trained]
-                self.store.put(runs)
-                found |= {run.config: run for run in runs}
-                finish(len(group))
+        self.display.say(
+            f"{len(wanted)} runs: {len(found)} in the store, {len(missing)} to train on {self.backend.name}"
+        )
+        if missing:
+            groups = self._groups(wanted, missing)
+            steps = sum(config.steps for config in missing)
+            with self.display.shown(len(missing) + later, steps + later_steps):
+                found |= self._train(groups)
         return [found[config] for config in configs]
 
-    def run_parts[Part](self, parts: Mapping[Part, Sequence[RunConfig]]) -> dict[Part, list[StoredRun]]:
+    def run_parts[Part](
+        self, parts: Mapping[Part, Sequence[RunConfig]], later: int = 0, later_steps: int = 0
+    ) -> dict[Part, list[StoredRun]]:
         """As `run`, for configs by the name of their part in an experiment."""
-        runs = iter(self.run([config for configs in parts.values() for config in configs]))
+        runs = iter(self.run([config for configs in parts.values() for config in configs], later, later_steps))
         return {part: [next(runs) for _ in configs] for part, configs in parts.items()}
 
-    @functools.cached_property
-    def _splits(self) -> "_Splits":
-        return _Splits(self.data_dir)
+    def _groups(self, wanted: Sequence[RunConfig], missing: Sequence[RunConfig]) -> list[Group]:
+        """What is missing, in the groups of all that is wanted; bad data are found here, before training."""
+        for key in dict.fromkeys(map(data_key, missing)):
+            self._splits.get(*key)
+        groups = []
+        for group in make_groups(wanted, self._programs, self._fitting):
+            configs = tuple(config for config in group.configs if config in set(missing))
+            if configs:
+                groups.append(dataclasses.replace(group, configs=configs))
+            else:
+                self._work(group).checkpoint.discard()  # of runs that were stored just before their process died
+        return groups
 
-    def _together(self, config: RunConfig, split: Split) -> int:
+    def _fitting(self, config: RunConfig) -> int:
         """How many runs like this one train at once: what fits into memory, a share for each device."""
         if config.network in CONVOLUTIONAL:
             return 1
+        split = self._splits.get(*data_key(config))
         network = make_network(config, split.input_shape, split.classes)
-        fitting = runs_that_fit(config, network, self.backend.free_memory())
+        fitting = runs_that_fit(config, network, self.backend.free_memory() // self.backend.lanes)
         return min(self.together, fitting) * self.backend.devices()
 
-    def _say(self, text: str) -> None:
-        if not self.quiet:
-            print(text, file=sys.stderr, flush=True)
+    def _work(self, group: Group) -> Work:
+        return Work(group, self.backend.name, self.data_dir, self.checkpoints, self.every)
 
-    @contextlib.contextmanager
-    def _progress(self, configs: Sequence[RunConfig]) -> Iterator[tuple[Callable[[int], None], Callable[[int], None]]]:
-        """Yield (so many steps are done, so many runs are stored); a bar in a terminal, lines elsewhere."""
-        console = Console(stderr=True)
-        columns = (
-            TextColumn("{task.fields[runs]} of " + f"{len(configs)} runs"),
-            BarColumn(),
-            TextColumn("{task.percentage:>3.0f}%"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-        )
-        shown = not self.quiet and bool(configs)
-        with Progress(*columns, console=console, disable=not (shown and console.is_terminal)) as progress:
-            task = progress.add_task("training", total=sum(config.steps for config in configs), runs=0)
-            start, stored, told = time.monotonic(), 0, 0.0
-
-            def tell() -> None:
-                nonlocal told
-                told, share = time.monotonic() - start, progress.tasks[0].percentage / 100
-                left = told / share - told
-                self._say(f"{stored} of {len(configs)} runs, {told:.0f} s, about {left:.0f} s left")
-
-            def advance(steps: int) -> None:
-                progress.advance(task, steps)
-                if shown and not console.is_terminal and time.monotonic() - start - told > LINE_EVERY:
-                    tell()
-
-            def finish(runs: int) -> None:
-                nonlocal stored
-                stored += runs
-                progress.update(task, runs=stored)
-                if shown and not console.is_terminal:
-                    tell()
-
-            yield advance, finish
+    def _train(self, groups: Sequence[Group]) -> Trained:
+        with (
+            Reservations(self.store) as reservations,
+            orderly(self.display.say) as interrupt,
+            self._place(self.display.say) as place,
+        ):
+            crew = _Crew(self, place, reservations)
+            try:
+                return crew.train(list(groups), interrupt)
+            except StopAskedError:
+                kept = "" if self.every.never else f" and checkpoints in {self.checkpoints}"
+                raise Interrupted(
+                    interrupt.number, f"stopped; finished runs are in {self.store.path}{kept}: run it again to go on"
+                ) from None
 
 
-class _Splits:
-    """Data by the fields that `_data_key` gives; the last data set and its last split are kept."""
+class _Crew:
+    """Hands groups out to a place and stores what comes back."""
 
-    def __init__(self, data_dir: Path | None):
-        self._load = functools.lru_cache(maxsize=1)(lambda name: DATASETS[name].load(data_dir))
-        self.get = functools.lru_cache(maxsize=1)(self._make)
+    def __init__(self, sweep: Sweep, place: Place, reservations: Reservations):
+        self._sweep, self._place, self._reservations = sweep, place, reservations
+        self._found: Trained = {}
+        self._doing: dict[concurrent.futures.Future, Work] = {}
 
-    def _make(self, name: str, *sizes: int) -> Split:
-        return make_split(DATASETS[name], self._load(name), *sizes)
+    def train(self, groups: list[Group], interrupt: Interrupt) -> Trained:
+        """All runs of these groups, some of which other processes may train."""
+        try:
+            return self._train(groups, interrupt)
+        except BaseException:
+            self._end()
+            raise
 
+    def _train(self, groups: list[Group], interrupt: Interrupt) -> Trained:
+        told = False
+        while groups or self._doing:
+            elsewhere = []
+            while groups and len(self._doing) < self._place.lanes and not interrupt():
+                elsewhere += self._begin(groups.pop(0))
+            groups += elsewhere
+            if interrupt():
+                raise StopAskedError
+            if self._doing:
+                self._collect(LISTEN)
+            elif groups:
+                if not told:
+                    runs = sum(len(group.configs) for group in groups)
+                    self._sweep.display.say(f"waiting for {runs} runs that another process trains")
+                    told = True
+                time.sleep(LOOK_AGAIN)
+        return self._found
 
-def _data_key(config: RunConfig) -> tuple:
-    return config.dataset, config.t1_samples, config.t2_samples, config.split_seed
+    def _begin(self, group: Group) -> list[Group]:
+        """Start what is free of a group; returns what is left of it, which others train."""
+        digests = {config.digest(): config for config in group.configs}
+        taken = self._reservations.take(digests)
+        mine = [digests[digest] for digest in digests if digest in taken]
+        if not self._sweep.recompute:
+            stored = self._sweep.store.get_all(group.configs)  # another process may have finished meanwhile
+            self._reservations.release(config.digest() for config in mine if config in stored)
+            self._store_of_others(stored)
+            mine = [config for config in mine if config not in stored]
+            group = dataclasses.replace(group, configs=tuple(c for c in group.configs if c not in stored))
+        left = tuple(config for config in group.configs if config not in mine)
+        if mine:
+            work = self._sweep._work(dataclasses.replace(group, configs=tuple(mine)))
+            self._doing[self._place.submit(work, self._sweep.display.advance)] = work
+        return [dataclasses.replace(group, configs=left)] if left else []
 
+    def _store_of_others(self, stored: Trained) -> None:
+        self._found |= stored
+        if stored:
+            self._sweep.display.advance(sum(config.steps for config in stored))
+            self._sweep.display.finish(len(stored))
 
-def _by_structure(configs: Sequence[RunConfig]) -> list[list[RunConfig]]:
-    """Runs that one compiled graph trains."""
-    found: dict[str, list[RunConfig]] = {}
-    for config in configs:
-        found.setdefault(config.structure(), []).append(config)
-    return list(found.values())
+    def _collect(self, timeout: float | None) -> None:
+        """Store what is done."""
+        done, _ = concurrent.futures.wait(self._doing, timeout, concurrent.futures.FIRST_COMPLETED)
+        for future in done:
+            work = self._doing.pop(future)
+            runs = future.result()
+            self._sweep.store.put(runs)
+            work.checkpoint.discard()
+            self._reservations.release(run.digest for run in runs)
+            self._found |= {run.config: run for run in runs}
+            self._sweep.display.finish(len(runs))
 
-
-def _groups(same: Sequence[RunConfig], together: int) -> Iterator[Sequence[RunConfig]]:
-    """Runs of one structure in groups of nearly equal size, so that few sizes are compiled."""
-    count = math.ceil(len(same) / together)
-    size, larger = divmod(len(same), count)
-    start = 0
-    for number in range(count):
-        end = start + size + (number < larger)
-        yield same[start:end]
-        start = end
+    def _end(self) -> None:
+        """Let all work stop, and keep what was finished all the same."""
+        self._place.stop()
+        while self._doing:
+            with contextlib.suppress(Exception):  # what ended the sweep is what is told
+                self._collect(None)

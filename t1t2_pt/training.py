@@ -5,7 +5,9 @@ run does next depends on nothing but its state and the number of its next epoch.
 """
 
 import dataclasses
+import functools
 import math
+import threading
 import time
 from collections.abc import Callable, Sequence
 
@@ -16,7 +18,7 @@ from t1t2_pt.backends.base import is_hyper_step
 from t1t2_pt.config import RunConfig
 from t1t2_pt.datasets import Split
 from t1t2_pt.networks import Network
-from t1t2_pt.step import hyperparameter_values, initial_state, level_maps, make_network
+from t1t2_pt.step import T1_METRICS, hyperparameter_values, initial_state, level_maps, make_network
 
 History = dict[str, list[float]]
 
@@ -31,10 +33,10 @@ class Trained:
     ----------
     history
         Columns of equal length, one row per epoch from 0 (before training): `epoch`, `seconds`
-        (shared equally among runs trained together), every hyperparameter after the epoch, the
+        (of the clock, shared equally among runs trained together), every hyperparameter after the epoch, the
         epoch's mean metrics and step sizes, and the evaluations; NaN where not measured.
-    diverged_at
-        The first epoch whose training cost was not finite; None for a run that stayed finite.
+    diverged_at, reason
+        The first epoch with a cost that was not finite, and what was seen; None and nothing for a sound run.
     maps
         Where every hyperparameter per map ended, by the names of `map_columns`; the history has the
         mean of each layer.
@@ -43,6 +45,7 @@ class Trained:
     config: RunConfig
     history: History
     diverged_at: int | None
+    reason: str = ""
     maps: dict[str, float] = dataclasses.field(default_factory=dict)
 
     @property
@@ -51,13 +54,46 @@ class Trained:
         return {**{name: column[-1] for name, column in self.history.items()}, **self.maps}
 
 
-Progress = Callable[[int], None]
+Rows = list[dict[str, float]]
 
-_compiled: dict[tuple[str, str], Compiled] = {}
+
+@dataclasses.dataclass(frozen=True)
+class Snapshot:
+    """Runs between two epochs: all that it takes to go on as if nothing had happened.
+
+    Parameters
+    ----------
+    epoch
+        Epochs that are done.
+    state
+        The whole state of each run, every array [runs, ...].
+    histories
+        The rows of each run's history so far, with what was measured.
+    """
+
+    epoch: int
+    state: Arrays
+    histories: list[Rows]
+
+
+AfterEpoch = Callable[[int, Callable[[], Snapshot]], None]
+
+NEVER = 1 << 30  # an interval that no run reaches
+KEPT_PROGRAMS = 8
+
+_programs: dict[tuple[str, str], Compiled] = {}
+_programs_lock = threading.Lock()
 
 
 def train(
-    configs: Sequence[RunConfig], split: Split, backend: Backend, on_epoch: Progress | None = None
+    configs: Sequence[RunConfig],
+    split: Split,
+    backend: Backend,
+    after_epoch: AfterEpoch | None = None,
+    *,
+    like: RunConfig | None = None,
+    size: int = 1,
+    start: Snapshot | None = None,
 ) -> list[Trained]:
     """Train runs of one structure together.
 
@@ -67,8 +103,17 @@ def train(
         Runs that agree in `RunConfig.structure()`.
     split
         Their data.
-    on_epoch
-        Called with the number of each finished epoch.
+    after_epoch
+        Called with the number of each finished epoch and a function that takes a snapshot; what it
+        raises ends the training.
+    like
+        A run whose program trains these too; for runs that tune nothing it may be one that does, whose
+        T1 step is theirs. None: a program of their own.
+    size
+        Train a population of at least so many, filled up with copies of the last run, so that
+        populations of several sizes share what is compiled.
+    start
+        Go on from here.
 
     Raises
     ------
@@ -78,27 +123,53 @@ def train(
     if len({config.structure() for config in configs}) != 1:
         raise ValueError(f"configs: {len(configs)} runs of differing structure; train each structure by itself")
     first = configs[0]
+    like = like or first
     network = make_network(first, split.input_shape, split.classes)
-    arrays = {name: _in_shape(name, array, network.input_shape) for name, array in split.arrays.items()}
-    population = _compile(first, network, split, backend).populate(
-        arrays,
-        [initial_state(config, network) for config in configs],
-        [run_constants(config, "float32") for config in configs],
+    filled = [*configs, *[configs[-1]] * (size - len(configs) if backend.together else 0)]
+    population = _compile(like, network, split, backend).populate(
+        {name: _in_shape(name, array, network.input_shape) for name, array in split.arrays.items()},
+        _states(configs, like, network, start, len(filled)),
+        [run_constants(config, "float32") for config in filled],
     )
     histories = [[_initial_row(config, network)] for config in configs]
-    for epoch in range(1, first.epochs + 1):
-        start = time.perf_counter()
-        rows = _epoch_rows(configs, network, epoch, population)
-        if epoch == first.epochs or (first.evaluate_every and epoch % first.evaluate_every == 0):
-            for row, metrics in zip(rows, _per_run(population.evaluate()), strict=True):
+    epoch = 0
+    if start is not None:
+        histories, epoch = [list(rows) for rows in start.histories], start.epoch
+    while epoch < first.epochs and not _all_diverged(histories):
+        epoch += 1
+        began = time.perf_counter()
+        rows = _epoch_rows(configs, filled, like, network, epoch, population)
+        over = epoch == first.epochs or _all_diverged([[row] for row in rows])
+        if over or (first.evaluate_every and epoch % first.evaluate_every == 0):
+            for row, metrics in zip(rows, _per_run(population.evaluate()), strict=False):
                 row.update(metrics)
-        seconds = (time.perf_counter() - start) / len(configs)
+        seconds = (time.perf_counter() - began) / len(configs)
         for history, row in zip(histories, rows, strict=True):
             history.append({"epoch": epoch, "seconds": seconds, **row})
-        if on_epoch is not None:
-            on_epoch(epoch)
+        if after_epoch is not None:
+            after_epoch(epoch, functools.partial(_snapshot, epoch, population, histories))
     states = _hyper_states(configs, network, population)
     return [_finish(*ended, network) for ended in zip(configs, histories, states, strict=True)]
+
+
+def _states(configs, like: RunConfig, network: Network, start: Snapshot | None, size: int) -> list[Arrays]:
+    """Where each run of the population starts, in the form that the program of `like` has."""
+    if start is None:
+        form = {"tune": like.tune, "hyper_optimizer": like.hyper_optimizer}
+        states = [initial_state(dataclasses.replace(config, **form), network) for config in configs]
+    else:
+        states = [{name: array[run] for name, array in start.state.items()} for run in range(len(configs))]
+    return states + [states[-1]] * (size - len(states))
+
+
+def _snapshot(epoch: int, population: Population, histories: list[Rows]) -> Snapshot:
+    state = {name: array[: len(histories)] for name, array in population.state().items()}
+    return Snapshot(epoch, state, [list(rows) for rows in histories])
+
+
+def _all_diverged(histories: list[Rows]) -> bool:
+    """Whether no run has a finite cost any more, from which none comes back."""
+    return not any(math.isfinite(rows[-1].get("train_cost", 0.0)) for rows in histories)
 
 
 def t1_rows(config: RunConfig, epoch: int) -> np.ndarray:
@@ -124,40 +195,52 @@ def _in_shape(name: str, array: np.ndarray, shape: tuple[int, ...]) -> np.ndarra
     return array.reshape(len(array), *shape) if name.endswith("inputs") else array
 
 
-def _compile(config: RunConfig, network: Network, split: Split, backend: Backend) -> Compiled:
-    program = Program(config, network, split.samples)
+def _compile(like: RunConfig, network: Network, split: Split, backend: Backend) -> Compiled:
+    """The program of this run, compiled; those used last are kept."""
+    program = Program(like, network, split.samples)
     key = (backend.name, program.identity)
-    if key not in _compiled:
-        _compiled[key] = backend.compile(program)
-    return _compiled[key]
+    with _programs_lock:
+        compiled = _programs.pop(key, None) or backend.compile(program)
+        _programs[key] = compiled
+        if len(_programs) > KEPT_PROGRAMS:
+            del _programs[next(iter(_programs))]
+            backend.forget()
+    return compiled
 
 
 def _epoch_rows(
-    configs: Sequence[RunConfig], network: Network, epoch: int, population: Population
-) -> list[dict[str, float]]:
+    configs: Sequence[RunConfig],
+    filled: Sequence[RunConfig],
+    like: RunConfig,
+    network: Network,
+    epoch: int,
+    population: Population,
+) -> Rows:
     """Train an epoch; means of the metrics and the hyperparameters after it, for each run."""
     first = configs[0]
     length = first.steps_per_epoch
     begin = (epoch - 1) * length
-    hyper_steps = range(0)
-    if first.tune:
-        numbers = [n for n in range(begin, begin + length) if is_hyper_step(n, first.interval)]
-        before = begin // first.interval
-        hyper_steps = range(before, before + len(numbers))
+    interval = first.interval if first.tune else NEVER
+    numbers = [n for n in range(begin, begin + length) if is_hyper_step(n, interval)]
+    before = begin // interval
+    hyper_steps = range(before, before + len(numbers))
     # A place for every hyper step that an epoch can have keeps the shape, and what is compiled for it.
-    places = math.ceil(length / first.interval) if first.tune else 0
-    second = np.zeros((len(configs), places, first.batch_size), np.int32)
-    for run, config in enumerate(configs):
+    places = math.ceil(length / like.interval) if like.tune else 0
+    second = np.zeros((len(filled), places, first.batch_size), np.int32)
+    for run, config in enumerate(filled):
         for place, number in enumerate(hyper_steps):
             second[run, place] = t2_rows(config, number)
-    sums = population.epoch(
-        begin, first.steps, first.interval, np.stack([t1_rows(config, epoch) for config in configs]), second
-    )
+    order = np.stack([t1_rows(config, epoch) for config in filled])
+    sums = population.epoch(begin, first.steps, interval, order, second)
     rows = []
-    for config, totals, state in zip(configs, _per_run(sums), _hyper_states(configs, network, population), strict=True):
+    states = _hyper_states(configs, network, population)
+    for config, totals, state in zip(configs, _per_run(sums), states, strict=False):
         row = _hyper_columns(config, network, state)
         for name, total in totals.items():
-            row[name] = total if name.startswith("repaired") else total / _steps_with(name, length, len(hyper_steps))
+            if config.tune or name in T1_METRICS:
+                row[name] = (
+                    total if name.startswith("repaired") else total / _steps_with(name, length, len(hyper_steps))
+                )
         rows.append(row)
     return rows
 
@@ -208,13 +291,20 @@ def _hyper_columns(config: RunConfig, network: Network, values: Arrays) -> dict[
     return columns
 
 
-def _finish(config: RunConfig, rows: list[dict[str, float]], state: Arrays, network: Network) -> Trained:
+def _finish(config: RunConfig, rows: Rows, state: Arrays, network: Network) -> Trained:
     names = dict.fromkeys(name for row in rows for name in row)
     history = {name: [row.get(name, math.nan) for row in rows] for name in names}
-    costs = history["train_cost"][1:]
-    diverged = next((epoch for epoch, cost in enumerate(costs, start=1) if not math.isfinite(cost)), None)
     maps = {}
     for name in config.per_map:
         columns = map_columns(name, level_maps(network)[name])
         maps |= dict(zip(columns, np.asarray(state[name]).tolist(), strict=True))
-    return Trained(config, history, diverged, maps)
+    return Trained(config, history, *_divergence(rows), maps)
+
+
+def _divergence(rows: Rows) -> tuple[int | None, str]:
+    """The first epoch with a cost that is not finite, and which cost that was; None for a sound run."""
+    for row in rows[1:]:
+        for name in ("train_cost", "t1_cost", "t2_cost", "test_cost"):
+            if not math.isfinite(row.get(name, 0.0)):
+                return int(row["epoch"]), f"{name} was {row[name]:g} in epoch {row['epoch']:g}"
+    return None, ""

@@ -88,7 +88,8 @@ class TestEnvironments:
 # Lowest first: a room imports only from rooms before it.
 ROOMS = [
     *("errors", "files", "ops", "layers", "networks", "config", "noise", "rewrites", "hypergradient", "costs"),
-    *("optimizers", "schedules", "step", "evaluation", "backends", "datasets", "training", "runs", "exchange", "sweep"),
+    *("optimizers", "schedules", "step", "evaluation", "backends", "datasets", "training", "runs", "exchange"),
+    *("groups", "interrupts", "checkpoints", "reservations", "progress", "work", "places", "sweep", "cluster"),
     *("captions", "plotting", "options", "doctor", "figures", "cli_data", "cli"),
 ]
 

@@ -53,6 +53,8 @@ class Backend(Protocol):
     """A way to compile programs."""
 
     name: str
+    together: bool  # whether the runs of a population train at once; else one after another
+    lanes: int  # populations that may train side by side
 
     def missing(self) -> str | None:
         """What must be installed before this backend works; None when it does."""
@@ -68,6 +70,9 @@ class Backend(Protocol):
 
     def compile(self, program: Program) -> Compiled:
         """Compile a program (lazily, or at once)."""
+
+    def forget(self) -> None:
+        """Give memory back, after a compiled program was dropped."""
 
     def function(self, inputs: Tensors, outputs: Tensors) -> Callable[[Arrays], Arrays]:
         """The outputs of any graph, by name, as a function of its inputs by name."""

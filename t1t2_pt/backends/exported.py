@@ -11,12 +11,15 @@ import functools
 import hashlib
 import importlib.metadata
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytensor
 
 from t1t2_pt.files import keep, user_cache
+
+_making = threading.Lock()  # PyTensor's rewriting is not made for several threads
 
 LARGEST_CACHE = 1 << 31  # bytes of compiled programs, of which the longest unused go first
 
@@ -38,15 +41,22 @@ class Exported:
         self._identity, self._donated = identity, donated
         self._make = functools.cache(make)
         self._compiled: dict[str, Callable] = {}
+        self._lock = threading.Lock()
 
     def __call__(self, *arguments):
         import jax
 
         shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), arguments)
         signature = repr(jax.tree.flatten(shapes))
-        if signature not in self._compiled:
-            use_compilation_cache()
-            self._compiled[signature] = jax.jit(self._load(signature, shapes), donate_argnums=self._donated)
+        with self._lock:  # of several threads one compiles; the first call does that
+            if signature not in self._compiled:
+                use_compilation_cache()
+                with _making:
+                    function = self._load(signature, shapes)
+                compiled = jax.jit(function, donate_argnums=self._donated)
+                if jax.local_device_count() == 1:  # several devices: compiled for the places of the arguments
+                    compiled = compiled.lower(*shapes).compile()
+                self._compiled[signature] = compiled
         return self._compiled[signature](*arguments)
 
     def _load(self, signature: str, shapes) -> Callable:

@@ -4,6 +4,7 @@ Runs are trained one after another; a step is one call that updates the state in
 """
 
 import functools
+import gc
 import importlib.metadata
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +24,9 @@ from t1t2_pt.step import Tensors
 class HostBackend:
     """PyTensor's Numba or C linker on the CPU."""
 
+    together = False
+    lanes = 1  # shared variables hold the state of one run at a time
+
     def __init__(self, name: str):
         self.name = name
 
@@ -41,6 +45,9 @@ class HostBackend:
 
     def devices(self) -> int:
         return 1
+
+    def forget(self) -> None:
+        gc.collect()
 
     def compile(self, program: Program) -> "HostProgram":
         return HostProgram(program, self._mode())

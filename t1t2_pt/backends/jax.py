@@ -9,21 +9,31 @@ import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+import pytensor
 from pytensor.graph.fg import FunctionGraph
 
 from t1t2_pt.backends.base import Arrays
 from t1t2_pt.backends.exported import Exported
-from t1t2_pt.backends.memory import free_host_memory
+from t1t2_pt.backends.memory import free_host_memory, give_memory_back, usable_cores
 from t1t2_pt.backends.program import Program
 from t1t2_pt.evaluation import Stage, evaluate
 from t1t2_pt.rewrites import accumulate_in_output_dtype
 from t1t2_pt.step import Tensors
+
+# Rewrites that look for diagonal, symmetric and selection matrices, in vain here: a third of the rewriting time.
+LINEAR_ALGEBRA = ("dot_diag_to_elemwise", "selection_dot_to_indexing", "useless_symmetric_transpose")
 
 
 class JaxBackend:
     """PyTensor graphs as JAX functions."""
 
     name = "jax"
+    together = True
+
+    @property
+    def lanes(self) -> int:
+        """One program is made, in Python, while another runs; the loops of a small network leave a core free."""
+        return 1 if self.devices() > 1 else min(2, usable_cores())
 
     def missing(self) -> str | None:
         if importlib.util.find_spec("jax") is None:
@@ -47,6 +57,13 @@ class JaxBackend:
         import jax
 
         return jax.local_device_count()
+
+    def forget(self) -> None:
+        # JAX keeps what it compiled for functions that are gone.
+        import jax
+
+        jax.clear_caches()
+        give_memory_back()
 
     def compile(self, program: Program) -> "JaxProgram":
         return JaxProgram(program)
@@ -236,7 +253,8 @@ def _jax_functions(inputs: Tensors, graphs: Sequence[tuple[Tensors, ...]]) -> li
     outputs = [variable for parts in graphs for part in parts for variable in part.values()]
     places = {variable: place for place, variable in enumerate(dict.fromkeys(outputs))}
     fgraph = FunctionGraph(list(inputs.values()), list(places), clone=True)
-    JAX.optimizer.rewrite(fgraph)
+    with pytensor.config.change_flags(traceback__limit=0):  # nobody looks at where a node was made
+        JAX.excluding(*LINEAR_ALGEBRA).optimizer.rewrite(fgraph)
     accumulate_in_output_dtype.rewrite(fgraph)
     with jax.enable_x64(True):  # constants become JAX arrays here
         function = funcify(fgraph)
@@ -261,6 +279,7 @@ def _stage(stage: Stage) -> Callable:
     return call
 
 
+@functools.cache
 def _dispatch() -> Callable:
     """PyTensor's `jax_funcify`, imported without letting it switch JAX's float64 for everybody."""
     import jax

@@ -1,5 +1,8 @@
 """How many runs fit: an estimate of a run's memory, and what a machine has to give."""
 
+import contextlib
+import ctypes
+import gc
 import math
 import os
 
@@ -35,3 +38,18 @@ def free_host_memory() -> int:
 def runs_that_fit(config: RunConfig, network: Network, free: int) -> int:
     """How many runs may train at once in so many free bytes; at least one."""
     return max(1, int(SHARE * free) // run_bytes(config, network))
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        return os.cpu_count() or 1
+
+
+def give_memory_back() -> None:
+    """Return freed memory to the system, which glibc would keep."""
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)

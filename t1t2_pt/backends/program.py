@@ -97,7 +97,7 @@ class Program:
     @functools.cached_property
     def graphs(self) -> Graphs:
         """The graphs."""
-        with pytensor.config.change_flags(floatX=self.dtype):
+        with pytensor.config.change_flags(floatX=self.dtype, traceback__limit=0):
             return _build(self.config, self.network, self.samples, self.dtype)
 
 

@@ -1,0 +1,156 @@
+"""One group of runs, trained from data to stored runs, on this machine or on any other.
+
+A `Work` says all that is needed and travels to wherever it is done; the data are loaded there.
+"""
+
+import dataclasses
+import functools
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from t1t2_pt.backends import get_backend
+from t1t2_pt.checkpoints import Checkpoint, Every, UnusableCheckpointError
+from t1t2_pt.datasets import DATASETS, Split, make_split
+from t1t2_pt.groups import Group, data_key
+from t1t2_pt.interrupts import StopAskedError
+from t1t2_pt.runs import StoredRun, environment, finished_run
+from t1t2_pt.training import Snapshot, train
+
+KEPT_SPLITS = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """A group of runs, and how and where it is trained.
+
+    Parameters
+    ----------
+    backend
+        Name of the backend.
+    data_dir
+        Folder of the data sets; None looks in the usual places.
+    checkpoints
+        Folder of checkpoints.
+    every
+        How often they are written.
+    """
+
+    group: Group
+    backend: str
+    data_dir: Path | None
+    checkpoints: Path
+    every: Every = Every(seconds=300)  # noqa: RUF009  (frozen)
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """Where this group's checkpoint lies."""
+        like = self.group.like
+        form = f"{','.join(like.tune)} {like.hyper_optimizer if like.tune else ''}".strip()
+        return Checkpoint(self.checkpoints, self.group.configs, self.backend, form)
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """How work and whoever ordered it speak with each other.
+
+    Parameters
+    ----------
+    stop
+        Whether the work is to stop; asked after every epoch.
+    advance
+        Told how many updates were done.
+    say
+        Told a line for the user.
+    """
+
+    stop: Callable[[], bool]
+    advance: Callable[[int], None]
+    say: Callable[[str], None]
+
+
+class Splits:
+    """Data sets, read, split and preprocessed; the last few are kept.
+
+    Parameters
+    ----------
+    data_dir
+        Folder of the data sets; None looks in the usual places.
+    """
+
+    def __init__(self, data_dir: Path | None):
+        self._load = functools.lru_cache(maxsize=1)(lambda name: DATASETS[name].load(data_dir))
+        self._split = functools.lru_cache(maxsize=KEPT_SPLITS)(self._make)
+        self._lock = threading.Lock()
+
+    def get(self, name: str, *sizes: int) -> Split:
+        """The split of these sizes and this seed (`data_key`).
+
+        Raises
+        ------
+        InputError
+            If the data cannot be loaded or split so.
+        """
+        with self._lock:
+            return self._split(name, *sizes)
+
+    def _make(self, name: str, *sizes: int) -> Split:
+        return make_split(DATASETS[name], self._load(name), *sizes)
+
+
+def do(work: Work, line: Line, splits: Splits) -> list[StoredRun]:
+    """Train the group, from its checkpoint if there is one.
+
+    Raises
+    ------
+    StopAskedError
+        When it was to stop; a checkpoint holds what was done.
+    InputError
+        If the data cannot be loaded or a checkpoint not be written.
+    """
+    configs, backend = work.group.configs, get_backend(work.backend)
+    split = splits.get(*data_key(configs[0]))
+    start, more = _start(work, line)
+    here, written = environment(backend), time.monotonic()
+    if start is not None:
+        line.advance(start.epoch * configs[0].steps_per_epoch * len(configs))
+
+    def after_epoch(epoch: int, snapshot: Callable[[], Snapshot]) -> None:
+        nonlocal written
+        line.advance(configs[0].steps_per_epoch * len(configs))
+        if epoch == configs[0].epochs:
+            return
+        stop = line.stop()
+        if not work.every.never and (stop or _due(work.every, epoch, written)):
+            work.checkpoint.write(snapshot(), here)
+            written = time.monotonic()
+        if stop:
+            raise StopAskedError
+
+    trained = train(configs, split, backend, after_epoch, like=work.group.like, size=work.group.size, start=start)
+    return [finished_run(run, backend, split.provenance, **more) for run in trained]
+
+
+def _due(every: Every, epoch: int, written: float) -> bool:
+    if every.epochs is not None:
+        return epoch % every.epochs == 0
+    return every.seconds is not None and time.monotonic() - written >= every.seconds
+
+
+def _start(work: Work, line: Line) -> tuple[Snapshot | None, dict[str, str]]:
+    """The checkpoint to go on from, if there is a usable one, and what the provenance says of it."""
+    try:
+        found = work.checkpoint.read()
+    except UnusableCheckpointError as error:
+        line.say(f"checkpoint {work.checkpoint.path}: {error}; its runs start again")
+        return None, {}
+    if found is None:
+        return None, {}
+    snapshot, wrote = found
+    here = environment(get_backend(work.backend))
+    differing = [f"{name} {value}" for name, value in wrote.items() if here.get(name) != value]
+    if not differing:
+        return snapshot, {}
+    line.say(f"going on at epoch {snapshot.epoch} from a checkpoint that another environment wrote: {differing}")
+    return snapshot, {"resumed": f"after epoch {snapshot.epoch}, which came from {', '.join(differing)}"}
