@@ -3,10 +3,10 @@ SHELL := /bin/bash
 PRESET ?= quick
 BACKEND ?= auto
 PYTHON := .venv/bin/python
-FIGURES := fig1 fig2 fig3 fig4 fig5 fig6 fig7 spacetime
-OPTIONS := --preset $(PRESET) --backend $(BACKEND)
+FIGURES := fig1 fig2 fig3 fig4 fig5 fig6 fig7 cost spacetime claims rerun
+OPTIONS := --preset $(PRESET) --backend $(BACKEND) $(if $(OUT),--out $(OUT))
 
-.PHONY: help environment $(FIGURES) figures test test-all bench baselines lint lock clean
+.PHONY: help environment $(FIGURES) figures report test test-all bench baselines lint lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,10 +22,13 @@ environment: .venv/.ready ## set up .venv with the locked packages
 
 $(FIGURES): environment
 	@$(PYTHON) reproduce/$@.py $(OPTIONS)
-fig1: ## draw Figure 1 into figures/, likewise fig2 to fig7 and spacetime (PRESET=quick|laptop|paper, BACKEND=auto|jax|numba|c)
+fig1: ## draw Figure 1 into figures/, likewise fig2 to fig7, cost, spacetime, claims, rerun (PRESET=, BACKEND=, OUT=)
 
 figures: environment ## draw every figure, training what they share once
 	@$(PYTHON) reproduce/everything.py $(OPTIONS)
+
+report: environment ## write figures/index.html, a page of every figure that was drawn
+	@$(PYTHON) reproduce/report.py
 
 test: environment ## run the tests (under 10 minutes)
 	@$(PYTHON) -m pytest

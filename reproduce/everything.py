@@ -4,6 +4,8 @@ import require_environment  # noqa: F401, I001  (must come first)
 
 import sys
 
+import claims
+import cost
 import fig1
 import fig2
 import fig3
@@ -15,7 +17,7 @@ import spacetime
 
 from t1t2_pt.figures import main_of_all
 
-SCRIPTS = [figure.SCRIPT for figure in (fig1, fig2, fig3, fig4, fig5, fig6, fig7, spacetime)]
+SCRIPTS = [figure.SCRIPT for figure in (fig1, fig2, fig3, fig4, fig5, fig6, fig7, spacetime, cost, claims)]
 
 if __name__ == "__main__":
     sys.exit(main_of_all("everything", __doc__, SCRIPTS))

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from t1t2_pt.captions import mnist_preset
+from t1t2_pt.captions import diverged, mnist_preset
 from t1t2_pt.config import RunConfig, run_config
 from t1t2_pt.figures import FigureScript, Request, Runs, main
 from t1t2_pt.plotting import COLOURS, LABELS, add_caption, draw_grid, draw_trajectory, new_figure
@@ -130,7 +130,8 @@ def grid_rows(panel: str, vertical: str, grid) -> list[dict]:
     for run in grid:
         y = np.log10(run.config.l2) if vertical == "log10_l2" else run.config.hidden_noise
         row = {"panel": panel, "kind": "grid", "run": 0, "epoch": run.config.epochs, "n0": run.config.input_noise}
-        costs = {name: run.final[name] for name in ("test_cost", "test_error")}
+        sound = run.status == "finished"
+        costs = {name: run.final[name] if sound else np.nan for name in ("test_cost", "test_error")}
         rows.append({**row, "y_axis": vertical, "y": round(float(y), 6), **costs})
     return rows
 
@@ -174,6 +175,7 @@ def _caption(trained: Runs, preset: str, with_reference: bool) -> str:
         f"{widths} ReLU network, {config.epochs} epochs; {len(every) - tuned} fixed and {tuned} tuned runs; "
         f"backend {backends}."
     )
+    text += diverged(every, "grey cells; paths end where they did")
     if preset != "paper":
         text += " Smaller than the paper's 55,000 samples, 1000×1000×1000 units and 250 epochs."
     if with_reference:

@@ -11,7 +11,7 @@ from pathlib import Path
 import fig1
 import pandas as pd
 
-from t1t2_pt.captions import mnist_preset
+from t1t2_pt.captions import diverged, mnist_preset
 from t1t2_pt.config import RunConfig
 from t1t2_pt.figures import FigureScript, Request, Runs, main
 from t1t2_pt.plotting import LABELS, add_caption, draw_grid, new_figure
@@ -30,23 +30,32 @@ def runs(request: Request) -> dict[str, list[RunConfig]]:
 def draw(trained: Runs, preset: str, reference: Path | None):
     """A row of panels for each pair, the table of their cells, and the caption."""
     figure, panels = new_figure(9.6, 7.6, 2, rows=2)
-    tables = []
+    whole = tabulate(trained)
     for row, (pair, vertical) in zip(panels, fig1.PANELS.items(), strict=True):
-        table = pd.DataFrame(fig1.grid_rows(pair, vertical, trained[f"{pair}/grid"]))
-        table["test_error"] *= 100
+        table = whole[whole["panel"] == pair]
         for axes, (quantity, (title, label)) in zip(row, VALUES.items(), strict=True):
             cells = table.pivot(index="y", columns="n0", values=quantity)
             draw_grid(axes, cells.columns.to_numpy(), cells.index.to_numpy(), cells.to_numpy(), label)
             best = table.loc[table[quantity].idxmin()]
             axes.plot(best["n0"], best["y"], "X", markersize=11, color="white", markeredgecolor="black", clip_on=False)
             axes.set(xlabel=LABELS["input_noise"], ylabel=LABELS[vertical], title=title)
-            table[f"lowest_{quantity}"] = table.index == table[quantity].idxmin()
-        tables.append(table)
     caption = _caption(trained, preset)
     if reference is not None:
         caption += " The paper's own numbers of this figure are not published."
     add_caption(figure, caption)
-    return figure, pd.concat(tables, ignore_index=True), caption
+    return figure, whole, caption
+
+
+def tabulate(trained: Runs) -> pd.DataFrame:
+    """A row for each cell of both grids, its test error in percent, and whether it is the lowest."""
+    tables = []
+    for pair, vertical in fig1.PANELS.items():
+        table = pd.DataFrame(fig1.grid_rows(pair, vertical, trained[f"{pair}/grid"]))
+        table["test_error"] *= 100
+        for quantity in VALUES:
+            table[f"lowest_{quantity}"] = table.index == table[quantity].idxmin()
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
 
 
 def _caption(trained: Runs, preset: str) -> str:
@@ -58,6 +67,7 @@ def _caption(trained: Runs, preset: str) -> str:
         f"{config.epochs} epochs; "
         f"{sum(map(len, trained.values()))} runs, one seed."
     )
+    text += diverged([run for part in trained.values() for run in part], "grey")
     return text if preset == "paper" else text + " Smaller than the paper's network, samples and 250 epochs."
 
 

@@ -10,7 +10,7 @@ import setups
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from t1t2_pt.captions import data_name, split_sizes
+from t1t2_pt.captions import data_name, diverged, split_sizes
 from t1t2_pt.figures import Runs
 from t1t2_pt.plotting import COLOURS, add_caption, new_figure
 
@@ -57,6 +57,7 @@ class Scatter:
                 rows.append(theirs.assign(kind="paper", panel=panel))
             _draw_setups(axes, points)
             _frame(axes, pd.concat([points[["x", "y"]], theirs]))  # which leaves out None
+            _mark_diverged(axes, points)
             axes.set(xlabel=QUANTITIES[self.x], ylabel=QUANTITIES[self.y])
             axes.set_title(TITLES[points["dataset"].iloc[0]])
             axes.legend(loc="upper left")
@@ -90,6 +91,14 @@ def _draw_setups(axes: Axes, points: pd.DataFrame) -> None:
         axes.plot(part["x"], part["y"], label=part["label"].iloc[0], zorder=2, **style)
 
 
+def _mark_diverged(axes: Axes, points: pd.DataFrame) -> None:
+    """A cross at the end of the axes for each start with a run that diverged, at the other quantity if it has one."""
+    top = axes.get_xlim()[1]
+    lost = points[points[["x", "y"]].isna().any(axis=1)][["x", "y"]].fillna(top)
+    if len(lost):
+        axes.plot(lost["x"], lost["y"], "x", color="black", clip_on=False, zorder=3, label="diverged")
+
+
 def _frame(axes: Axes, points: pd.DataFrame) -> None:
     """Equal logarithmic axes around all points, and the diagonal."""
     bounds = (0.9 * float(np.nanmin(points)), 1.1 * float(np.nanmax(points)))
@@ -119,6 +128,7 @@ def _caption(text: str, trained: Runs, preset: str, with_reference: bool) -> str
         f" Equal markers: equal configurations. Preset {preset}: {'; '.join(data.values())}; "
         f"{sum(map(len, trained.values()))} runs."
     )
+    text += diverged([run for found in trained.values() for run in found], "crosses at the ends of the axes")
     if preset != "paper":
         text += " Smaller than the paper's networks and samples, and fewer epochs than its 200 to 300."
     return text + (" Grey: the paper's own points." if with_reference else "")

@@ -111,7 +111,7 @@ def _sizes(t1: int, t2: int, epochs: int) -> dict[str, int]:
 SCALES = {
     "quick": {
         "mnist": mnist("quick", (96, 96), 2e-2, more=False),
-        "svhn": svhn("quick", _sizes(2_000, 1_000, 20), (64, 64, 64), (), 4),
+        "svhn": svhn("quick", _sizes(2_000, 1_000, 20), (64, 64, 64), (), 6),
         "cifar10": cifar10(_sizes(1_000, 500, 4), 0.05, 2),
     },
     "laptop": {
@@ -164,8 +164,11 @@ def by_start(trained: Mapping[str, Sequence[StoredRun]]) -> dict[str, list[dict[
 
 
 def errors_by_stage(stages: Mapping[str, StoredRun]) -> dict[str, float]:
-    """Test error in percent of each stage of a start: `before_error`, `tuned_error`, `rerun_error`."""
-    return {f"{stage}_error": 100 * run.final["test_error"] for stage, run in stages.items()}
+    """Test error in percent of each stage of a start: `before_error`, `tuned_error`, `rerun_error`; NaN: diverged."""
+    return {
+        f"{stage}_error": 100 * run.final["test_error"] if run.status == "finished" else np.nan
+        for stage, run in stages.items()
+    }
 
 
 def tuned(request: Request, panel: str, dataset: str) -> dict[str, list[RunConfig]]:

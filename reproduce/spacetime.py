@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.lines import Line2D
 
-from t1t2_pt.captions import mnist_preset
+from t1t2_pt.captions import diverged, mnist_preset
 from t1t2_pt.config import RunConfig, run_config
 from t1t2_pt.figures import FigureScript, Request, Runs, main
 from t1t2_pt.plotting import COLOURS, LABELS, add_caption, draw_grid, new_figure
@@ -74,6 +74,7 @@ def _caption(trained: Runs, preset: str) -> str:
         f"{'-'.join(map(str, config.hidden))} ReLU network with batch "
         f"normalisation, {config.epochs} epochs; {len(trained['fixed'])} fixed and {len(trained['tuned'])} tuned runs."
     )
+    text += diverged([run for part in trained.values() for run in part], "grey; paths end where they did")
     return text if preset == "paper" else text + " Smaller than the paper's network, samples and 250 epochs."
 
 

@@ -1,5 +1,7 @@
 """Phrases that captions of different figures share."""
 
+from collections.abc import Sequence
+
 from t1t2_pt.config import RunConfig
 from t1t2_pt.runs import StoredRun
 
@@ -17,3 +19,9 @@ def split_sizes(config: RunConfig) -> str:
 def mnist_preset(preset: str, config: RunConfig) -> str:
     """Preset and data of a figure on MNIST."""
     return f"Preset {preset}: MNIST, {split_sizes(config)}, test 10,000 samples"
+
+
+def diverged(runs: Sequence[StoredRun], how: str) -> str:
+    """A sentence on the runs that diverged and how they are drawn; nothing where none did."""
+    count = sum(run.status == "diverged" for run in runs)
+    return f" {count} of {len(runs)} runs diverged ({how})." if count else ""

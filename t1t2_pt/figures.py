@@ -6,7 +6,7 @@ A script says which runs it wants at each preset and how to draw them; `main` do
 import argparse
 import dataclasses
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import matplotlib
@@ -21,8 +21,9 @@ from t1t2_pt.files import check_can_write
 from t1t2_pt.interrupts import Interrupted
 from t1t2_pt.options import OneLineParser, add_sweep_options, sweep_from
 from t1t2_pt.plotting import STYLE, save_figure
-from t1t2_pt.runs import REPOSITORY, StoredRun
+from t1t2_pt.runs import REPOSITORY, RunStore, StoredRun
 from t1t2_pt.sweep import Sweep
+from t1t2_pt.timing import timed
 
 PRESETS = {
     "quick": "a small network on real data, at most 2 minutes on 2 cores",
@@ -59,15 +60,22 @@ class FigureScript:
     reruns
         `reruns(runs)` gives more configs, which depend on how the first runs ended; None: no more.
     draw
-        `draw(runs, preset, reference)` gives figure, table of the plotted numbers, and caption;
-        `reference` is the folder of the paper's own numbers, or None to leave them out.
+        `draw(runs, preset, reference)` gives figure (None: a table alone), table of the plotted numbers,
+        and caption; `reference` is the folder of the paper's own numbers, or None to leave them out.
+    timed
+        `timed(request)` gives a run whose steps are timed; `draw` gets the `Timing` as a fourth argument.
+    other_presets
+        Whether the runs of other presets are wanted too where the store has them all; their parts are
+        named after their preset, as `laptop:left/grid`.
     """
 
     name: str
     summary: str
     runs: Callable[[Request], dict[str, list[RunConfig]]]
-    draw: Callable[[Runs, str, Path | None], tuple[Figure, pd.DataFrame, str]]
+    draw: Callable[..., tuple[Figure | None, pd.DataFrame, str]]
     reruns: Callable[[Runs], dict[str, list[RunConfig]]] | None = None
+    timed: Callable[[Request], RunConfig] | None = None
+    other_presets: bool = False
 
 
 def main(script: FigureScript, arguments: Sequence[str] | None = None) -> int:
@@ -139,31 +147,66 @@ def _run(scripts: Sequence[FigureScript], options: argparse.Namespace) -> int:
     request = _request(options)
     sweep = sweep_from(options)
     wanted = {script.name: script.runs(request) for script in scripts}
-    rerun = {c for script in scripts if script.reruns for configs in wanted[script.name].values() for c in configs}
-    later = [config for config in rerun if config.tune]  # how many reruns there will be, and of how many steps
-    runs = _run_all(sweep, wanted, len(later), sum(config.steps for config in later))
+    later = {config for script in scripts for config in _to_rerun(script, wanted[script.name])}
+    runs = _run_all(sweep, wanted, later)
     again = {script.name: script.reruns(runs[script.name]) for script in scripts if script.reruns is not None}
     if again:
         for name, parts in _run_all(sweep, again).items():
             runs[name] |= parts
     reference = REFERENCE if options.reference else None
+    timings = {}
     for script in scripts:
+        found, more = runs[script.name], []
+        if script.other_presets:
+            found |= _of_other_presets(script, request, sweep.store)
+        if script.timed is not None:
+            config = script.timed(request)
+            if config not in timings:
+                timings[config] = timed(config, sweep.backend, sweep.store, sweep.display.say, options.recompute)
+            more = [timings[config]]
         with matplotlib.rc_context(STYLE):
-            figure, table, caption = script.draw(runs[script.name], options.preset, reference)
-        print("\n".join(map(str, save_figure(figure, table, options.out, script.name, caption))))
+            figure, table, caption = script.draw(found, options.preset, reference, *more)
+        drawn = [run for part in found.values() for run in part]
+        print("\n".join(map(str, save_figure(figure, table, options.out, script.name, caption, drawn))))
     if options.export is not None:
-        drawn = (run for parts in runs.values() for part in parts.values() for run in part)
-        export_runs(list({run.digest: run for run in drawn}.values()), options.export)
+        every = (run for parts in runs.values() for part in parts.values() for run in part)
+        export_runs(list({run.digest: run for run in every}.values()), options.export)
         print(options.export)
     return 0
 
 
+def _to_rerun(script: FigureScript, parts: Mapping[str, Sequence[RunConfig]]) -> Iterator[RunConfig]:
+    """The tuned runs that a script trains anew, with what they found, once they have ended."""
+    if script.reruns is not None:
+        for part in script.reruns(dict.fromkeys(parts, ())):
+            yield from parts[f"{part.removesuffix('rerun')}tuned"]
+
+
+def _of_other_presets(script: FigureScript, request: Request, store: RunStore) -> dict[str, list[StoredRun]]:
+    """The parts of other presets whose runs the store has, without training any."""
+    found = {}
+    for preset in PRESETS:
+        if preset == request.preset:
+            continue
+        here = _stored(store, script.runs(dataclasses.replace(request, preset=preset)))
+        if script.reruns is not None:
+            here |= _stored(store, script.reruns(here))
+        found |= {f"{preset}:{part}": runs for part, runs in here.items()}
+    return found
+
+
+def _stored(store: RunStore, parts: Mapping[str, Sequence[RunConfig]]) -> dict[str, list[StoredRun]]:
+    """The parts of which the store has every run."""
+    known = store.get_all(config for configs in parts.values() for config in configs)
+    return {part: [known[c] for c in configs] for part, configs in parts.items() if all(c in known for c in configs)}
+
+
 def _run_all(
-    sweep: Sweep, wanted: Mapping[str, Mapping[str, Sequence[RunConfig]]], later: int = 0, later_steps: int = 0
+    sweep: Sweep, wanted: Mapping[str, Mapping[str, Sequence[RunConfig]]], later: Collection[RunConfig] = ()
 ) -> dict[str, dict]:
     """Runs by figure and part, in one sweep over all of them."""
     flat = {(name, part): configs for name, parts in wanted.items() for part, configs in parts.items()}
     found: dict[str, dict] = {name: {} for name in wanted}
-    for (name, part), runs in sweep.run_parts(flat, later, later_steps).items():
+    for (name, part), runs in sweep.run_parts(flat, later).items():
         found[name][part] = runs
     return found

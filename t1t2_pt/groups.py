@@ -42,46 +42,55 @@ def data_key(config: RunConfig) -> tuple:
     return config.dataset, config.t1_samples, config.t2_samples, config.split_seed
 
 
-def tuned_programs(configs: Iterable[RunConfig]) -> dict[str, RunConfig]:
-    """The first tuned run of each kind, by what its run without tuning is compiled as."""
-    programs: dict[str, RunConfig] = {}
+def programs_of(configs: Iterable[RunConfig]) -> dict[str, RunConfig]:
+    """The run whose program each kind of run takes, by `RunConfig.graph`.
+
+    Of tuned runs of one kind it is the one with the smallest interval, whose program has place for the
+    batches of all. Fixed runs take the program of the first tuned ones that are like them.
+    """
+    tuned: dict[str, RunConfig] = {}
     for config in configs:
         if config.tune:
-            programs.setdefault(untuned(config).graph(), config)
-    return programs
+            kind = config.graph()
+            tuned[kind] = min(tuned.get(kind, config), config, key=lambda one: one.interval)
+    fixed: dict[str, RunConfig] = {}
+    for config in tuned.values():
+        fixed.setdefault(untuned(config).graph(), config)
+    return fixed | tuned
 
 
 def make_groups(
     configs: Sequence[RunConfig], programs: dict[str, RunConfig], together: Callable[[RunConfig], int]
 ) -> list[Group]:
-    """All runs in groups, in the order in which the first of each structure is wanted.
+    """All runs in groups, the first of each program one step before the second of the program before it.
+
+    So one program is made while another is used, and few are in use at a time.
 
     Parameters
     ----------
     configs
         Runs, each once.
     programs
-        `tuned_programs`, which may know more runs than these.
+        `programs_of` these runs and perhaps more.
     together
         How many runs like this one may train at once.
     """
     by_structure: dict[str, list[RunConfig]] = {}
     for config in configs:
         by_structure.setdefault(config.structure(), []).append(config)
-    by_program: dict[tuple, list[tuple[RunConfig, ...]]] = {}
-    program_of: dict[tuple, RunConfig] = {}
+    by_program: dict[str, list[tuple[RunConfig, ...]]] = {}
+    program_of: dict[str, RunConfig] = {}
     for same in by_structure.values():
-        like = same[0] if same[0].tune else programs.get(same[0].graph(), same[0])
-        key = (like.graph(), like.interval if like.tune else 0)
-        program_of.setdefault(key, like)
-        by_program.setdefault(key, []).append(tuple(same))
-    groups = []
-    for key, structures in by_program.items():
+        like = programs.get(same[0].graph(), same[0])
+        by_program.setdefault(like.graph(), []).append(tuple(same))
+        program_of.setdefault(like.graph(), like)
+    placed = []
+    for number, (key, structures) in enumerate(by_program.items()):
         like = program_of[key]
         size = population_size([len(same) for same in structures], together(like))
-        for same in structures:
-            groups += [Group(same[start : start + size], like, size) for start in range(0, len(same), size)]
-    return groups
+        parts = (same[start : start + size] for same in structures for start in range(0, len(same), size))
+        placed += [((number + turn, -number), Group(part, like, size)) for turn, part in enumerate(parts)]
+    return [group for _, group in sorted(placed, key=lambda item: item[0])]
 
 
 def population_size(counts: Sequence[int], most: int) -> int:
@@ -91,5 +100,5 @@ def population_size(counts: Sequence[int], most: int) -> int:
     sizes that need as many copies the largest is taken.
     """
     largest = min(most, max(counts))
-    sizes = range(math.ceil(largest / 3), largest + 1)
+    sizes = range(max(math.ceil(largest / 3), min(2, largest)), largest + 1)
     return min(sizes, key=lambda size: (sum(math.ceil(count / size) * size for count in counts), -size))

@@ -13,11 +13,15 @@ from t1t2_pt.errors import InputError
 from t1t2_pt.runs import RunStore, default_store
 from t1t2_pt.sweep import Sweep
 
+LONGEST = 500  # characters of a message
+
 
 class OneLineParser(argparse.ArgumentParser):
     """Tells a wrong option in one line, as other wrong input is told."""
 
     def error(self, message: str):
+        message = " ".join(message.split())
+        message = message if len(message) <= LONGEST else message[: LONGEST - 3] + "..."
         print(f"{self.prog}: {message}; try {self.prog} --help", file=sys.stderr)
         raise SystemExit(2)
 
@@ -80,9 +84,9 @@ def add_sweep_options(parser) -> None:
     """The options that say where and how runs are trained; `sweep_from` reads them."""
     parser.add_argument(
         "--backend",
-        choices=("auto", *BACKENDS),
         default="auto",
-        help="what compiles the graphs (default: auto, the fastest installed); stored runs count whatever trained them",
+        help=f"what compiles the graphs: auto, {', '.join(BACKENDS)} (default: auto, the fastest installed); stored runs "
+        "count whatever trained them",
     )
     add_store(parser)
     add_data_dir(parser)

@@ -1,5 +1,6 @@
 """The look of the figures, and how one is saved: PNG, PDF and the plotted numbers as CSV."""
 
+import json
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,8 +10,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from PIL import Image
 
-from t1t2_pt.files import replacing
+from t1t2_pt.captions import data_name
+from t1t2_pt.files import replacing, unwritable
+from t1t2_pt.runs import StoredRun
+
+PROVENANCE = "Runs"  # key of the PNG's metadata
 
 STYLE = {
     "font.size": 9,
@@ -81,22 +87,58 @@ def add_caption(figure: Figure, text: str) -> None:
     figure.supxlabel("\n".join(textwrap.wrap(text, characters)), x=0.01, ha="left", fontsize=8, color="0.25")
 
 
-def save_figure(figure: Figure, table: pd.DataFrame, folder: Path, name: str, caption: str) -> list[Path]:
-    """Write NAME.png, NAME.pdf and NAME.csv into a folder, each whole or not at all.
+def save_figure(
+    figure: Figure | None, table: pd.DataFrame, folder: Path, name: str, caption: str, runs: Sequence[StoredRun] = ()
+) -> list[Path]:
+    """Write NAME.png, NAME.pdf and NAME.csv into a folder, each whole or not at all; without a figure the last alone.
 
-    The caption goes into the PNG and PDF as metadata; the same runs give the same bytes.
+    The caption goes into the PNG and PDF as metadata, and into the PNG what produced each of the runs
+    drawn (`read_metadata`); the same runs give the same bytes.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(folder, error) from None
     metadata: dict[str, Mapping] = {
-        "png": {"Title": name, "Description": caption, "Software": None},
+        "png": {"Title": name, "Description": caption, PROVENANCE: json.dumps(_provenance(runs)), "Software": None},
         "pdf": {"Title": name, "Subject": caption, "CreationDate": None},
     }
     paths = []
     with matplotlib.rc_context(STYLE):
-        for kind, values in metadata.items():
+        for kind, values in metadata.items() if figure is not None else ():
             with replacing(folder / f"{name}.{kind}") as beside:
                 figure.savefig(beside, metadata=values)
             paths.append(folder / f"{name}.{kind}")
     with replacing(folder / f"{name}.csv") as beside:
         table.to_csv(beside, index=False, float_format="%.6g")
     return [*paths, folder / f"{name}.csv"]
+
+
+def read_metadata(path: Path) -> tuple[str, list[dict]]:
+    """Caption and runs of a PNG that `save_figure` wrote: a row for each run, of texts."""
+    with Image.open(path) as image:
+        text = image.text
+    return text.get("Description", ""), json.loads(text.get(PROVENANCE, "[]"))
+
+
+def _provenance(runs: Sequence[StoredRun]) -> list[dict]:
+    """What a reader needs to know of each run, once."""
+    rows = {
+        run.digest: {
+            "run": run.digest[:12],
+            "data": data_name(run),
+            "network": run.config.network if not run.config.hidden else "-".join(map(str, run.config.hidden)),
+            "tuned": ", ".join(run.config.tune) or "nothing",
+            "seed": str(run.config.seed),
+            "status": run.status,
+            **{name: run.provenance.get(name, "") for name in ("backend", "device", "jax", "pytensor", "commit")},
+            "finished": run.finished[:10],
+        }
+        for run in runs
+    }
+    return list(rows.values())

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+FORETOLD = 0.05  # share of the updates before which nobody can say how long the rest takes
 LINE_EVERY = 30  # seconds between lines of progress outside a terminal
 
 
@@ -87,6 +88,7 @@ class Display:
         elif line and not self._console.is_terminal and self._start is not None:
             self._told = time.monotonic()
             taken = self._told - self._start
-            left = taken * (self._all_steps / max(1, self._steps) - 1)
-            text = f"{self._count()} runs, {taken:.0f} s, about {max(0.0, left):.0f} s left"
+            text = f"{self._count()} runs, {taken:.0f} s"
+            if self._steps > FORETOLD * self._all_steps:
+                text += f", about {max(0.0, taken * (self._all_steps / self._steps - 1)):.0f} s left"
             print(text, file=sys.stderr, flush=True)

@@ -12,7 +12,6 @@ import importlib.metadata
 import itertools
 import json
 import math
-import os
 import platform
 import re
 import sqlite3
@@ -224,6 +223,15 @@ class RunStore:
         """Every run, the oldest first."""
         return self._select("ORDER BY finished, digest", ())
 
+    def timings(self, digest: str) -> list[str]:
+        """The text of the stored timing of this digest, if there is one; see `timing.py`."""
+        if not self._exists():
+            return []
+        with self._reading() as connection:
+            if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'timings'").fetchall():
+                return []
+            return [text for (text,) in connection.execute("SELECT timing FROM timings WHERE digest = ?", (digest,))]
+
     def put(self, runs: Iterable[StoredRun]) -> None:
         """Write runs, all or none, replacing those with the same digest."""
         rows = [
@@ -291,9 +299,11 @@ class RunStore:
         connection = sqlite3.connect(self.path, timeout=60)
         try:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        except sqlite3.OperationalError:
+        except sqlite3.OperationalError as error:
             connection.close()
-            if os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK):
+            log = self.path.with_name(self.path.name + "-wal")
+            signs = ("readonly", "unable to open", "disk I/O error", "is full")
+            if not any(sign in str(error) for sign in signs) or (log.is_file() and log.stat().st_size):
                 raise
             path = urllib.parse.quote(str(self.path.absolute()))
             return sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)
@@ -307,6 +317,8 @@ class RunStore:
         """SQLite's errors as the user's."""
         try:
             yield
+        except UnicodeDecodeError:
+            raise self._error("is damaged") from None
         except sqlite3.Error as error:
             problem = str(error)
             for sign, (told, remedy) in _TOLD.items():

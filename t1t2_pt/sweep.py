@@ -8,14 +8,14 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from t1t2_pt.backends import Backend
 from t1t2_pt.backends.memory import runs_that_fit
 from t1t2_pt.checkpoints import Every
 from t1t2_pt.config import RunConfig
-from t1t2_pt.groups import Group, data_key, make_groups, tuned_programs
+from t1t2_pt.groups import Group, data_key, make_groups, programs_of
 from t1t2_pt.interrupts import Interrupt, Interrupted, StopAskedError, orderly
 from t1t2_pt.networks import CONVOLUTIONAL
 from t1t2_pt.places import Here, Place
@@ -72,19 +72,20 @@ class Sweep:
         self._place = place or (lambda say: Here(backend, self._splits, say))
         self._splits = Splits(data_dir)
         self._programs: dict[str, RunConfig] = {}
+        self._seen: set[tuple] = set()  # data that can be loaded
 
     @property
     def checkpoints(self) -> Path:
         """Folder of checkpoints."""
         return self.store.path.with_name(self.store.path.name + ".checkpoints")
 
-    def run(self, configs: Sequence[RunConfig], later: int = 0, later_steps: int = 0) -> list[StoredRun]:
+    def run(self, configs: Sequence[RunConfig], later: Collection[RunConfig] = ()) -> list[StoredRun]:
         """The runs of these configs, in order, trained where the store does not have them.
 
         Parameters
         ----------
-        later, later_steps
-            Runs and updates that will be asked for next, for the display.
+        later
+            Those of them after which others as long will be asked for, which the display counts in.
 
         Raises
         ------
@@ -95,30 +96,32 @@ class Sweep:
             After SIGINT or SIGTERM, when checkpoints are written.
         """
         wanted = list(dict.fromkeys(configs))
-        self._programs = {**tuned_programs(wanted), **self._programs}
+        self._programs = {**programs_of(wanted), **self._programs}
         found: Trained = {} if self.recompute else self.store.get_all(wanted)
         missing = [config for config in wanted if config not in found]
+        groups = self._groups(wanted, missing) if missing else []
         self.display.say(
             f"{len(wanted)} runs: {len(found)} in the store, {len(missing)} to train on {self.backend.name}"
         )
-        if missing:
-            groups = self._groups(wanted, missing)
-            steps = sum(config.steps for config in missing)
-            with self.display.shown(len(missing) + later, steps + later_steps):
+        if groups:
+            shown = [*missing, *(config for config in later if config not in found)]
+            with self.display.shown(len(shown), sum(config.steps for config in shown)):
                 found |= self._train(groups)
         return [found[config] for config in configs]
 
     def run_parts[Part](
-        self, parts: Mapping[Part, Sequence[RunConfig]], later: int = 0, later_steps: int = 0
+        self, parts: Mapping[Part, Sequence[RunConfig]], later: Collection[RunConfig] = ()
     ) -> dict[Part, list[StoredRun]]:
         """As `run`, for configs by the name of their part in an experiment."""
-        runs = iter(self.run([config for configs in parts.values() for config in configs], later, later_steps))
+        runs = iter(self.run([config for configs in parts.values() for config in configs], later))
         return {part: [next(runs) for _ in configs] for part, configs in parts.items()}
 
     def _groups(self, wanted: Sequence[RunConfig], missing: Sequence[RunConfig]) -> list[Group]:
         """What is missing, in the groups of all that is wanted; bad data are found here, before training."""
         for key in dict.fromkeys(map(data_key, missing)):
-            self._splits.get(*key)
+            if key not in self._seen:
+                self._splits.get(*key)
+                self._seen.add(key)
         groups = []
         for group in make_groups(wanted, self._programs, self._fitting):
             configs = tuple(config for config in group.configs if config in set(missing))

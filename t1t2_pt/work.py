@@ -18,7 +18,7 @@ from t1t2_pt.interrupts import StopAskedError
 from t1t2_pt.runs import StoredRun, environment, finished_run
 from t1t2_pt.training import Snapshot, train
 
-KEPT_SPLITS = 2
+KEPT_BYTES = 1 << 30  # of splits that are kept
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,11 +81,11 @@ class Splits:
 
     def __init__(self, data_dir: Path | None):
         self._load = functools.lru_cache(maxsize=1)(lambda name: DATASETS[name].load(data_dir))
-        self._split = functools.lru_cache(maxsize=KEPT_SPLITS)(self._make)
+        self._kept: dict[tuple, Split] = {}
         self._lock = threading.Lock()
 
-    def get(self, name: str, *sizes: int) -> Split:
-        """The split of these sizes and this seed (`data_key`).
+    def get(self, *key) -> Split:
+        """The split of this `data_key`.
 
         Raises
         ------
@@ -93,10 +93,16 @@ class Splits:
             If the data cannot be loaded or split so.
         """
         with self._lock:
-            return self._split(name, *sizes)
+            name, *sizes = key
+            split = self._kept.pop(key, None) or make_split(DATASETS[name], self._load(name), *sizes)
+            self._kept[key] = split
+            while len(self._kept) > 1 and sum(map(_bytes, self._kept.values())) > KEPT_BYTES:
+                del self._kept[next(iter(self._kept))]
+            return split
 
-    def _make(self, name: str, *sizes: int) -> Split:
-        return make_split(DATASETS[name], self._load(name), *sizes)
+
+def _bytes(split: Split) -> int:
+    return sum(array.nbytes for array in split.arrays.values())
 
 
 def do(work: Work, line: Line, splits: Splits) -> list[StoredRun]:

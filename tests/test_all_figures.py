@@ -152,7 +152,7 @@ def test_all_at_once_share_runs(tmp_path, monkeypatch, capsys):
     """The whole command on committed runs: nothing is trained, every file is written, runs are exported once."""
     store = RunStore(tmp_path / "runs.sqlite")
     store.put(kept("quick").values())
-    monkeypatch.setattr("t1t2_pt.sweep.train", None)  # would fail if called
+    monkeypatch.setattr("t1t2_pt.work.train", None)  # would fail if called
     options = ["--store", str(store.path), "--out", str(tmp_path / "out"), "--datasets", "mnist,digits-on-photos"]
     assert main_of_all("everything", "", everything.SCRIPTS, [*options, "--export", str(tmp_path / "all.jsonl")]) == 0
     written = {path.name for path in (tmp_path / "out").iterdir()}

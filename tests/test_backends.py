@@ -191,4 +191,4 @@ def test_jax_compiles_an_epoch_once():
     rows = np.zeros((1, 2, 10), np.int32)
     for first in (0, 2, 4):
         population.epoch(first, STEPS, NEVER, rows, rows)
-    assert {function._cache_size() for function in program.epoch._compiled.values()} == {1}
+    assert len(program.epoch._compiled) == 1

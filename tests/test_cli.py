@@ -246,7 +246,7 @@ def test_unknown_digest(t1t2):
         (["--out", "/dev/null/out"], "fig1: --out = '/dev/null/out/fig1.png': lies below /dev/null"),
         (["--seed", "-1"], "fig1: --seed = -1: "),
         (["--seed", "one"], "argument --seed: invalid int value: 'one'"),
-        (["--backend", "tpu"], "argument --backend: invalid choice: 'tpu'"),
+        (["--backend", "tpu"], "fig1: backend = 'tpu': is unknown; give auto, jax, numba, c"),
     ],
 )
 def test_bad_script_input(script, tmp_path, arguments, message):

@@ -132,7 +132,7 @@ def test_evaluation_in_chunks_is_the_same(small, monkeypatch):
     results = []
     for chunk in (evaluation.CHUNK, 7 * 6 * 3 * 16):
         monkeypatch.setattr(evaluation, "CHUNK", chunk)
-        monkeypatch.setattr(training, "_compiled", {})
+        monkeypatch.setattr(training, "_programs", {})
         (run,) = train([make_config(**TUNED)], split, BACKENDS["jax"])
         results.append(run.final)
     for name in results[0]:

@@ -142,7 +142,7 @@ def test_script_draws_from_the_store_without_training(tmp_path, monkeypatch, cap
     """The whole script on committed runs: three files and the exported runs, twice the same bytes."""
     store = RunStore(tmp_path / "runs.sqlite")
     store.put(read_runs(RESULTS / "quick.jsonl.gz"))
-    monkeypatch.setattr("t1t2_pt.sweep.train", None)  # would fail if called
+    monkeypatch.setattr("t1t2_pt.work.train", None)  # would fail if called
     declaration = FigureScript("fig1", "Figure 1", fig1.runs, fig1.draw)
     contents = []
     for out in (tmp_path / "one", tmp_path / "two"):
@@ -165,7 +165,7 @@ def test_pickled_cifar10_does_not_stop_a_figure_of_mnist(tmp_path, monkeypatch, 
     for name in ("data_batch_1", "test_batch"):
         (tmp_path / "cifar10" / name).touch()
     asked = []
-    monkeypatch.setattr(module.Sweep, "run_parts", lambda self, parts: 1 / 0)
+    monkeypatch.setattr(module.Sweep, "run_parts", lambda self, parts, later: 1 / 0)
     declaration = FigureScript("fig1", "", lambda request: asked.append(request) or {}, None)
     with pytest.raises(ZeroDivisionError):
         main(declaration, ["--out", str(tmp_path / "out"), "--store", str(tmp_path / "runs.sqlite")])

@@ -90,7 +90,8 @@ ROOMS = [
     *("errors", "files", "ops", "layers", "networks", "config", "noise", "rewrites", "hypergradient", "costs"),
     *("optimizers", "schedules", "step", "evaluation", "backends", "datasets", "training", "runs", "exchange"),
     *("groups", "interrupts", "checkpoints", "reservations", "progress", "work", "places", "sweep", "cluster"),
-    *("captions", "plotting", "options", "doctor", "figures", "cli_data", "cli"),
+    *("timing", "statistics", "claims", "captions", "plotting", "options", "doctor", "figures", "report"),
+    *("cli_data", "cli"),
 ]
 
 

@@ -5,11 +5,12 @@ import dataclasses
 import pytest
 from conftest import TINY, make_tiny_split
 
-from t1t2_pt import sweep as module
+from t1t2_pt import work as module
 from t1t2_pt.backends import get_backend
 from t1t2_pt.config import replace, run_config
 from t1t2_pt.errors import InputError
-from t1t2_pt.sweep import Sweep, _by_structure, _groups
+from t1t2_pt.groups import make_groups, population_size, programs_of
+from t1t2_pt.sweep import Sweep
 
 pytestmark = pytest.mark.xdist_group("sweep")
 CONFIGS = [run_config(**TINY, input_noise=level, seed=3) for level in (0.0, 0.2, 0.4, 0.6, 0.8)]
@@ -26,9 +27,9 @@ def trained(monkeypatch):
     """How many runs each call of the training loop was given."""
     calls, train = [], module.train
 
-    def counting(configs, *arguments):
+    def counting(configs, *arguments, **options):
         calls.append(len(configs))
-        return train(configs, *arguments)
+        return train(configs, *arguments, **options)
 
     monkeypatch.setattr(module, "train", counting)
     return calls
@@ -66,11 +67,11 @@ def test_recompute(store, trained):
 def test_interrupted_sweep_keeps_what_is_finished(store, monkeypatch):
     calls, train = [], module.train
 
-    def interrupted(configs, *arguments):
+    def interrupted(configs, *arguments, **options):
         calls.append(configs)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return train(configs, *arguments)
+        return train(configs, *arguments, **options)
 
     monkeypatch.setattr(module, "train", interrupted)
     with pytest.raises(KeyboardInterrupt):
@@ -114,10 +115,62 @@ def test_parts(store):
     }
 
 
-def test_groups_are_of_one_structure_and_nearly_equal():
-    many = [run_config(input_noise=level / 100) for level in range(34)]
-    other = [replace(config, tune=("input_noise",)) for config in many[:3]]
-    groups = [group for same in _by_structure([*many, *other]) for group in _groups(same, 16)]
-    assert [len(group) for group in groups] == [12, 11, 11, 3]
-    assert all(len({config.structure() for config in group}) == 1 for group in groups)
-    assert [config for group in groups for config in group] == [*many, *other]
+class TestGroups:
+    many = tuple(run_config(input_noise=level / 100) for level in range(34))
+    tuned = tuple(replace(config, tune=("input_noise",)) for config in many[:3])
+
+    def groups(self, configs, together=16):
+        return make_groups(configs, programs_of(configs), lambda config: together)
+
+    def test_every_run_is_in_one_group_of_its_structure(self):
+        groups = self.groups([*self.many, *self.tuned])
+        assert all(len({config.structure() for config in group.configs}) == 1 for group in groups)
+        assert sorted(c.digest() for group in groups for c in group.configs) == sorted(
+            c.digest() for c in [*self.many, *self.tuned]
+        )
+        assert all(len(group.configs) <= group.size <= 16 for group in groups)
+
+    def test_fixed_runs_share_the_program_and_the_size_of_tuned_ones(self):
+        groups = self.groups([*self.many, *self.tuned])
+        assert {group.like for group in groups} == {self.tuned[0]}
+        assert len({group.size for group in groups}) == 1
+        assert {group.like for group in self.groups(self.many)} == {self.many[0]}
+
+    def test_other_networks_have_another_program_other_intervals_not(self):
+        other = replace(self.tuned[0], hidden=(5,))
+        often = replace(self.tuned[0], interval=3)
+        groups = self.groups([*self.tuned, other, often])
+        assert {group.like for group in groups} == {often, other}
+        assert len(groups) == 3
+
+    def test_programs_take_turns(self):
+        """The next program is made while the last one is used."""
+        configs = [replace(c, hidden=(width,)) for width in (4, 5, 6) for c in self.many[:6]]
+        order = [group.like.hidden[0] for group in self.groups(configs, 3)]
+        assert order == [4, 5, 4, 6, 5, 6]
+
+    @pytest.mark.parametrize(
+        ("counts", "most", "size"),
+        [([36, 6], 16, 6), ([121], 16, 11), ([6], 16, 6), ([1], 16, 1), ([10, 10, 88], 16, 11), ([7], 1, 1)],
+    )
+    def test_sizes_need_few_copies(self, counts, most, size):
+        assert population_size(counts, most) == size
+
+
+def test_fixed_runs_of_a_tuned_program_are_the_same(store, tmp_path):
+    """As the T1 step of a T1+T2 step, padded with copies, with a history of their own kind."""
+    shared = make(store).run([*CONFIGS[:3], *TUNED])[:3]
+    alone = Sweep(store=type(store)(tmp_path / "b"), backend=get_backend("auto"), quiet=True).run(CONFIGS[:3])
+    for a, b in zip(shared, alone, strict=True):
+        assert set(a.history) == set(b.history)
+        for name in a.history:
+            if name != "seconds":
+                assert a.history[name] == pytest.approx(b.history[name], rel=1e-4, abs=1e-6, nan_ok=True)
+
+
+def test_fixed_runs_of_a_tuned_program_with_adam(store):
+    """Whose state has memory that a fixed run does not need."""
+    tuned = [replace(config, hyper_optimizer="adam") for config in TUNED]
+    runs = make(store).run([*CONFIGS[:2], *tuned])
+    assert runs[0].final["input_noise"] == 0.0
+    assert runs[2].final["input_noise"] != pytest.approx(0.2)

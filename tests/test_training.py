@@ -79,7 +79,7 @@ def test_differing_structures_are_refused(tiny_split, backend):
 
 def test_on_epoch_is_called(tiny_split, backend):
     seen = []
-    train([tiny()], tiny_split, backend, seen.append)
+    train([tiny()], tiny_split, backend, lambda epoch, snapshot: seen.append(epoch))
     assert seen == [1, 2]
 
 

@@ -1,0 +1,150 @@
+"""Section 2.2: what the hypergradient costs, and what becomes of the result when it is taken less often.
+
+Left: parts of a T1+T2 step in multiples of a backpropagation. Middle: how much slower training gets when
+every 1st, 2nd, ..., 100th step tunes. Right: the test error of T1-T2 runs with those intervals.
+"""
+
+import require_environment  # noqa: F401, I001  (must come first)
+
+import sys
+from pathlib import Path
+
+import fig1
+import pandas as pd
+
+from t1t2_pt.captions import diverged, mnist_preset
+from t1t2_pt.config import RunConfig, run_config
+from t1t2_pt.figures import FigureScript, Request, Runs, main
+from t1t2_pt.plotting import COLOURS, add_caption, new_figure
+from t1t2_pt.runs import StoredRun
+from t1t2_pt.timing import Timing
+
+INTERVALS = (1, 2, 5, 10, 20, 50, 100)
+SEEDS = {"quick": 5, "laptop": 5, "paper": 3}
+START = {"input_noise": 0.8, "hidden_noise": 0.8}  # far above what serves best
+PAPER = {"added": 3.0, "overhead": 0.30, "interval": 10}
+
+
+def runs(request: Request) -> dict[str, list[RunConfig]]:
+    """T1-T2 from one strong start with each interval, over several seeds."""
+    scale = fig1.PRESETS[request.preset]
+    return {
+        f"interval/{interval}": [
+            run_config(
+                **scale.base,
+                **scale.right,
+                **START,
+                tune=tuple(START),
+                interval=interval,
+                evaluate_every=0,
+                seed=request.seed + number,
+                split_seed=request.seed,
+            )
+            for number in range(SEEDS[request.preset])
+        ]
+        for interval in INTERVALS
+    }
+
+
+def timed_run(request: Request) -> RunConfig:
+    """The run whose steps are timed: the paper's network at every preset."""
+    return run_config(hidden=(1000, 1000, 1000), **START, tune=tuple(START))
+
+
+def draw(trained: Runs, preset: str, reference: Path | None, timing: Timing):
+    """The three panels, their table, and the caption."""
+    figure, (parts, overhead, result) = new_figure(11.4, 4.4, 3)
+    rows = [
+        *_draw_parts(parts, timing),
+        *_draw_overhead(overhead, timing),
+        *_draw_result(result, trained),
+    ]
+    caption = _caption(trained, preset, timing)
+    add_caption(figure, caption)
+    return figure, pd.DataFrame(rows), caption
+
+
+def _draw_parts(axes, timing: Timing) -> list[dict]:
+    unit = timing.backpropagation
+    values = {
+        "T1 step": timing.t1 / unit,
+        "gradient of $C_2$": timing.c2_pass / unit,
+        "L-op": (timing.t1t2 - timing.t1 - timing.c2_pass) / unit,
+        "both: the hypergradient": timing.added,
+    }
+    colours = (COLOURS[0], COLOURS[5], COLOURS[5], COLOURS[1])
+    axes.barh(list(values), list(values.values()), color=colours, height=0.6)
+    for place, value in enumerate(values.values()):
+        axes.text(value + 0.05, place, f"{value:.2f}", va="center", fontsize=8)
+    axes.axvline(PAPER["added"], color="black", linestyle="--", linewidth=1)
+    axes.text(PAPER["added"] - 0.05, 1.5, "the paper's\nhypergradient", ha="right", va="center", fontsize=8)
+    axes.invert_yaxis()
+    axes.set(xlabel="time in backpropagations", xlim=(0, 3.3), title="parts of a T1+T2 step")
+    return [{"panel": "parts", "name": name.replace("$", ""), "value": value} for name, value in values.items()]
+
+
+def _draw_overhead(axes, timing: Timing) -> list[dict]:
+    ours = [100 * timing.overhead(interval) for interval in INTERVALS]
+    axes.plot(INTERVALS, ours, "o-", color=COLOURS[1], label="this program")
+    theirs = [100 * PAPER["overhead"] * PAPER["interval"] / interval for interval in INTERVALS]
+    axes.plot(INTERVALS, theirs, "--", color="0.4", label="the paper's 3 times")
+    axes.plot(PAPER["interval"], 100 * PAPER["overhead"], "s", color="black", label="the paper's 30%")
+    axes.set(xscale="log", yscale="log", xlabel="steps per hyperparameter step", ylabel="additional time (%)")
+    axes.set(title="overhead of tuning")
+    ticks = [1, 3, 10, 30, 100, 300]
+    axes.set_yticks(ticks, [f"{tick}" for tick in ticks])
+    _label_intervals(axes)
+    axes.legend(loc="lower left")
+    return [
+        {"panel": "overhead", "name": name, "interval": interval, "value": value}
+        for name, values in (("ours", ours), ("paper", theirs))
+        for interval, value in zip(INTERVALS, values, strict=True)
+    ]
+
+
+def _draw_result(axes, trained: Runs) -> list[dict]:
+    rows = [
+        {"panel": "result", "name": "run", "interval": interval, "seed": run.config.seed, "value": error(run)}
+        for interval in INTERVALS
+        for run in trained[f"interval/{interval}"]
+    ]
+    table = pd.DataFrame(rows)
+    medians = table.groupby("interval")["value"].median()
+    axes.plot(table["interval"], table["value"], "o", color=COLOURS[0], alpha=0.6, label="a run")
+    axes.plot(medians.index, medians, "-", color=COLOURS[0], label="median")
+    axes.set(xscale="log", xlabel="steps per hyperparameter step", ylabel="test error after the T1-T2 run (%)")
+    axes.set(title="result", ylim=(0, None))
+    _label_intervals(axes)
+    axes.legend(loc="upper left")
+    return rows
+
+
+def error(run: StoredRun) -> float:
+    """Test error in percent; NaN for a run that diverged."""
+    return 100 * run.final["test_error"] if run.status == "finished" else float("nan")
+
+
+def _label_intervals(axes) -> None:
+    axes.minorticks_off()
+    axes.set_xticks(INTERVALS, [str(interval) for interval in INTERVALS])
+
+
+def _caption(trained: Runs, preset: str, timing: Timing) -> str:
+    every = [run for part in trained.values() for run in part]
+    config, where = every[0].config, timing.environment
+    text = (
+        "Left, middle: medians on this machine of steps of a "
+        f"{'-'.join(map(str, timing.network))} network with batch normalisation and noise in every layer, batch 100, "
+        f"on {where['backend']} ({where['device']}); a backpropagation: the gradient of the noisy T1 cost and the "
+        f"plainest update, {timing.backpropagation:.1f} ms. Right: T1-T2 from n0 = n1 = {START['input_noise']:g}, the "
+        f"step size the same for all intervals. {mnist_preset(preset, config)}; "
+        f"{'-'.join(map(str, config.hidden))} ReLU network, {config.epochs} epochs; {len(every)} tuned runs."
+    )
+    text += diverged(every, "left out")
+    return text if preset == "paper" else text + " Smaller than the paper's network, samples and 250 epochs."
+
+
+SCRIPT = FigureScript("cost", __doc__.split("\n\n")[0], runs, draw, timed=timed_run)
+
+if __name__ == "__main__":
+    sys.exit(main(SCRIPT))

@@ -1,0 +1,130 @@
+"""One static page of all figures: captions, the paper's numbers beside ours, claims, and what produced each run.
+
+It is made from what the figure scripts wrote and nothing else, holds its pictures within itself, and
+asks no server for anything.
+"""
+
+import base64
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import jinja2
+import pandas as pd
+
+from t1t2_pt.errors import InputError
+from t1t2_pt.files import replacing
+from t1t2_pt.plotting import read_metadata
+
+LARGEST = 10_000_000  # bytes
+TEMPLATE = Path(__file__).resolve().parent / "templates" / "report.html.jinja"
+
+Compare = Callable[[pd.DataFrame], pd.DataFrame]
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """A figure's place on the page.
+
+    Parameters
+    ----------
+    name
+        Stem of its files.
+    title, paper
+        What it shows, and what the paper says of its own.
+    compare
+        From the figure's table to one of the paper's numbers beside ours; None: nothing to compare with.
+    """
+
+    name: str
+    title: str
+    paper: str
+    compare: Compare | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """A drawn figure at one preset, ready for the page."""
+
+    preset: str
+    source: str
+    caption: str
+    csv: str
+    command: str
+    table: pd.DataFrame | None
+    runs: list[dict[str, str]]
+    summary: str
+
+
+def write_report(folder: Path, presets: Sequence[str], sections: Sequence[Section], lead: str) -> Path:
+    """Write `index.html` into the folder of the figures.
+
+    Parameters
+    ----------
+    folder
+        Where the scripts drew: the first preset's files, and the others' in folders of their names.
+    lead
+        A first paragraph.
+
+    Raises
+    ------
+    InputError
+        If no figure is there, or the page cannot be written or would be too large.
+    """
+    pictures = {
+        section.name: [
+            picture
+            for preset in presets
+            if (picture := _picture(folder, preset, "" if preset == presets[0] else preset, section)) is not None
+        ]
+        for section in sections
+    }
+    if not any(pictures.values()):
+        raise InputError("--out", str(folder), "has no figures", "draw them first: `make figures`")
+    path = folder / "claims.csv"
+    claims = pd.read_csv(path, keep_default_na=False).to_dict("records") if path.is_file() else []
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    page = environment.from_string(TEMPLATE.read_text()).render(
+        sections=sections, pictures=pictures, claims=claims, lead=lead
+    )
+    content = page.encode()
+    if len(content) > LARGEST:
+        raise InputError(
+            "--out", str(folder), f"makes a page of {len(content):,} bytes", "draw fewer or lighter figures"
+        )
+    with replacing(folder / "index.html") as beside:
+        beside.write_bytes(content)
+    return folder / "index.html"
+
+
+def _picture(folder: Path, preset: str, below: str, section: Section) -> Picture | None:
+    image, table = (folder / below / f"{section.name}.{kind}" for kind in ("png", "csv"))
+    if not image.is_file() or not table.is_file():
+        return None
+    try:
+        caption, runs = read_metadata(image)
+        numbers = section.compare(pd.read_csv(table)) if section.compare is not None else None
+        content = base64.b64encode(image.read_bytes()).decode()
+    except (OSError, ValueError, KeyError) as error:
+        remedy = f"draw it again: `make {section.name}`"
+        raise InputError("--out", str(image), f"is not a figure of ours ({error})", remedy) from None
+    return Picture(
+        preset=preset,
+        source=f"data:image/png;base64,{content}",
+        caption=caption,
+        csv=str(Path(below) / table.name),
+        command=f"make {section.name}" + (f" PRESET={preset}" if below else ""),
+        table=numbers,
+        runs=runs,
+        summary=_summary(runs),
+    )
+
+
+def _summary(runs: Sequence[dict[str, str]]) -> str:
+    """What produced the runs, in a line."""
+    parts = [f"{len(runs)} runs"]
+    for name in ("backend", "device", "jax", "pytensor", "commit"):
+        values = sorted({run[name] for run in runs if run[name]})
+        if values:
+            parts.append(f"{name} {', '.join(values)}")
+    return "; ".join(parts)

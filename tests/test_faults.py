@@ -1,0 +1,302 @@
+"""Sweeps that are stopped, killed, starved of disk or given bad files lose nothing and say what is wrong."""
+
+import contextlib
+import os
+import random
+import resource
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import faults
+import numpy as np
+import pytest
+from conftest import ROOT
+
+from t1t2_pt.runs import RunStore
+
+pytestmark = pytest.mark.xdist_group("sweep")
+SCRIPT = [sys.executable, str(ROOT / "tests" / "faults.py")]
+
+
+def command(store: Path, runs=6, epochs=8, pause=0.0, *options) -> list[str]:
+    return [*SCRIPT, str(runs), str(epochs), str(pause), "--store", str(store), *options]
+
+
+def run(store: Path, *arguments, **options) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        command(store, *arguments), capture_output=True, text=True, timeout=300, check=False, **options
+    )
+
+
+def start(store: Path, *arguments) -> subprocess.Popen:
+    process = subprocess.Popen(command(store, *arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.stdout.readline()  # imports are done
+    return process
+
+
+def content(path: Path) -> dict[str, list]:
+    """All that the store holds, to the last bit, but times."""
+    found = {}
+    for one in RunStore(path).all():
+        history = {k: np.float64(v).tobytes() for k, v in one.history.items() if k != "seconds"}
+        final = {k: np.float64(v).tobytes() for k, v in one.final.items() if k != "seconds"}
+        found[one.digest] = [one.status, history, final, one.provenance]
+    return found
+
+
+def checkpoints(store: Path) -> list[Path]:
+    folder = store.with_name(store.name + ".checkpoints")
+    return sorted(folder.glob("*.npz")) if folder.is_dir() else []
+
+
+def wait_for(condition, process, seconds=120) -> None:
+    """Until the condition holds, or the process ends."""
+    end = time.monotonic() + seconds
+    while not condition() and process.poll() is None:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The store of a sweep that nothing disturbed."""
+    store = tmp_path_factory.mktemp("whole") / "runs.sqlite"
+    answer = run(store)
+    assert answer.returncode == 0, answer.stderr
+    assert checkpoints(store) == []
+    return content(store)
+
+
+class TestSignals:
+    @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+    def test_first_stops_with_checkpoints(self, tmp_path, undisturbed, number, code):
+        store = tmp_path / "runs.sqlite"
+        process = start(store, 6, 8, 0.3, "--checkpoint-every", "1")
+        wait_for(lambda: checkpoints(store), process)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == code
+        assert "stopping after the current epoch, with a checkpoint" in errors
+        assert "run it again to go on" in errors.splitlines()[-1]
+        assert str(store) in errors.splitlines()[-1]
+        assert "Traceback" not in errors
+        assert checkpoints(store)
+        answer = run(store)
+        assert answer.returncode == 0, answer.stderr
+        assert content(store) == undisturbed
+        assert checkpoints(store) == []
+
+    def test_stopping_writes_a_checkpoint_though_none_was_due(self, tmp_path):
+        store = tmp_path / "runs.sqlite"
+        process = start(store, 6, 50, 0.3)
+        assert process.stdout.readline() == "epoch\n"
+        assert checkpoints(store) == []
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        assert process.returncode == 130
+        assert checkpoints(store)
+
+    def test_second_stops_at_once(self, tmp_path, undisturbed):
+        store = tmp_path / "runs.sqlite"
+        process = start(store, 6, 8, 20.0)
+        assert process.stdout.readline() == "epoch\n"
+        process.send_signal(signal.SIGTERM)
+        time.sleep(1)
+        assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=10)
+        assert process.returncode == 143
+        assert "stopped at once" in errors
+        assert run(store).returncode == 0
+        assert content(store) == undisturbed
+
+
+def kill_until_done(store: Path, kills: int, epochs: int, runs: int, pause: float, seed=0) -> int:
+    """Kill the sweep so many times at random moments while it trains, then let it end; kills that left a checkpoint."""
+    moments, left, done = random.Random(seed), 0, 0
+    while done < kills:
+        process = start(store, runs, epochs, pause, "--checkpoint-every", "1", "--quiet")
+        before = written(store)
+        wait_for(lambda before=before: written(store) != before, process)
+        time.sleep(moments.uniform(0, 1.5 * pause))
+        process.kill()
+        process.communicate()
+        if process.returncode == 0:
+            break  # it had ended
+        done += 1
+        left += bool(checkpoints(store))
+    answer = run(store, runs, epochs, 0.0, "--checkpoint-every", "1")
+    assert answer.returncode == 0, answer.stderr
+    assert done == kills, f"the sweep ended after {done} kills"
+    return left
+
+
+def written(store: Path) -> list[tuple[Path, int]]:
+    """Which checkpoints there are, and when each was written."""
+    found = []
+    for path in checkpoints(store):
+        with contextlib.suppress(FileNotFoundError):  # discarded while we look
+            found.append((path, path.stat().st_mtime_ns))
+    return found
+
+
+def test_killed_sweeps_end_with_the_same_store(tmp_path, undisturbed):
+    store = tmp_path / "runs.sqlite"
+    kill_until_done(store, 3, 8, 6, 0.2)
+    assert content(store) == undisturbed
+    assert [path.name for path in tmp_path.glob("runs.sqlite.checkpoints/*")] == []
+
+
+@pytest.mark.slow
+def test_fifty_kills(tmp_path):
+    whole, store = tmp_path / "whole.sqlite", tmp_path / "runs.sqlite"
+    assert run(whole, 24, 60).returncode == 0
+    left = kill_until_done(store, 50, 60, 24, 0.1)
+    print(f"50 kills, {left} of which left a checkpoint")
+    assert content(store) == content(whole)
+    assert list(tmp_path.glob("runs.sqlite.checkpoints/*")) == []
+
+
+class TestDiskFull:
+    """A limit on the size of files stands for a full disk; `test_small_disk` fills a real one."""
+
+    def limited(self, bytes_):
+        def limit():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_, bytes_))
+
+        return limit
+
+    def told_in_one_line(self, answer):
+        assert answer.returncode == 2, answer.stderr
+        lines = [line for line in answer.stderr.splitlines() if line.startswith("faults: ")]
+        assert len(lines) == 1
+        assert "Traceback" not in answer.stderr
+        return lines[0]
+
+    def test_store(self, tmp_path, undisturbed):
+        store = tmp_path / "runs.sqlite"
+        assert run(store, 2).returncode == 0
+        before = content(store)
+        answer = run(store, 6, 8, 0.0, preexec_fn=self.limited(store.stat().st_size - 100))
+        assert "cannot be written" in self.told_in_one_line(answer)
+        assert content(store) == before
+        assert run(store).returncode == 0
+        assert set(content(store)) >= set(undisturbed)
+
+    def test_checkpoint(self, tmp_path, undisturbed):
+        store = tmp_path / "runs.sqlite"
+        process = start(store, 6, 8, 0.3, "--checkpoint-every", "1")
+        wait_for(lambda: checkpoints(store), process)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        kept = {path: path.read_bytes() for path in checkpoints(store)}
+        assert kept
+        # SQLite's log beside the store is smaller than a checkpoint only for a while: enough for this.
+        answer = run(store, 6, 8, 0.0, "--checkpoint-every", "1", preexec_fn=self.limited(2000))
+        assert "cannot be written" in self.told_in_one_line(answer)
+        assert {path: path.read_bytes() for path in checkpoints(store)} == kept
+        assert not list(store.with_name(store.name + ".checkpoints").glob(".*"))
+        assert run(store).returncode == 0
+        assert content(store) == undisturbed
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+    def test_small_disk(self, tmp_path, undisturbed):
+        disk = tmp_path / "disk"
+        disk.mkdir()
+        mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "small", str(disk)], check=False)
+        if mount.returncode:
+            pytest.skip("mount is not allowed here")
+        try:
+            store = disk / "runs.sqlite"
+            ballast = disk / "ballast"
+            assert run(store, 2).returncode == 0
+            before = content(store)
+            with contextlib.suppress(OSError), open(ballast, "wb", buffering=0) as file:
+                while file.write(b"\0" * 1024):
+                    pass
+            answer = run(store)
+            assert "full" in self.told_in_one_line(answer)
+            assert content(store) == before
+            ballast.unlink()
+            assert run(store).returncode == 0
+            assert set(content(store)) >= set(undisturbed)
+        finally:
+            subprocess.run(["umount", str(disk)], check=False)
+
+
+class TestReadOnly:
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else for a moment")
+    def test_full_store_is_read_and_an_unfinished_one_is_told(self, undisturbed):
+        """As a user who may write neither the store nor its folder."""
+        import tempfile
+
+        with tempfile.TemporaryDirectory(dir="/tmp") as name:
+            folder = Path(name)
+            store = folder / "runs.sqlite"
+            assert run(store, 2).returncode == 0
+            store.chmod(0o444)
+            folder.chmod(0o555)
+            os.seteuid(65534)
+            try:
+                found = RunStore(store).get_all(faults.configs(6, 8))
+                assert len(found) == 2
+                with pytest.raises(Exception, match="is read-only; give a file that you can write to"):
+                    RunStore(store).put(found.values())
+            finally:
+                os.seteuid(0)
+                folder.chmod(0o755)
+
+
+class TestBrokenStores:
+    def told(self, store, problem):
+        before = store.read_bytes()
+        answer = run(store)
+        assert answer.returncode == 2
+        assert problem in answer.stderr.splitlines()[-1]
+        assert "give another file by --store" in answer.stderr.splitlines()[-1]
+        assert store.read_bytes() == before
+
+    @pytest.fixture
+    def store(self, tmp_path):
+        path = tmp_path / "runs.sqlite"
+        assert run(path, 4).returncode == 0
+        connection = sqlite3.connect(path)
+        connection.execute("PRAGMA journal_mode = DELETE")  # all in one file
+        connection.close()
+        return path
+
+    def test_pages_overwritten(self, store):
+        content = bytearray(store.read_bytes())
+        for page in range(1, len(content) // 4096):
+            content[4096 * page : 4096 * page + 200] = b"\xff" * 200
+        store.write_bytes(content)
+        self.told(store, "is damaged")
+
+    def test_a_run_altered(self, store):
+        connection = sqlite3.connect(store)
+        connection.execute("UPDATE runs SET config = replace(config, '\"seed\": 1', '\"seed\": 7')")
+        connection.commit()
+        connection.close()
+        self.told(store, "is damaged: run")
+
+    def test_a_history_of_something_else(self, store):
+        connection = sqlite3.connect(store)
+        connection.execute("UPDATE runs SET history = '[1, 2]'")
+        connection.commit()
+        connection.close()
+        self.told(store, "is damaged: a run in it cannot be read")
+
+
+def test_two_processes_share_a_store(tmp_path, undisturbed):
+    """Each run is trained by one of them; both end well."""
+    store = tmp_path / "runs.sqlite"
+    processes = [start(store, 6, 8, 0.1) for _ in range(2)]
+    for process in processes:
+        _, errors = process.communicate(timeout=200)
+        assert process.returncode == 0, errors
+    assert content(store) == undisturbed

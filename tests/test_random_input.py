@@ -1,0 +1,315 @@
+"""Whatever is given, a command answers with a run or one line, and a loader with data or one line.
+
+A few hundred random configs, command lines and damaged files of each kind here; ten thousand of each in
+the slow test.
+"""
+
+import contextlib
+import gzip
+import io
+import random
+import tarfile
+
+import numpy as np
+import pandas as pd
+import pytest
+import report
+import scipy.io
+from conftest import TINY
+
+from t1t2_pt import cli
+from t1t2_pt.checkpoints import Checkpoint, UnusableCheckpointError
+from t1t2_pt.config import FIELDS, run_config
+from t1t2_pt.datasets import archives, cifar10, svhn
+from t1t2_pt.datasets.idx import read_idx
+from t1t2_pt.errors import InputError
+from t1t2_pt.exchange import export_runs, read_runs
+from t1t2_pt.plotting import new_figure, read_metadata, save_figure
+from t1t2_pt.runs import RunStore, finished_run
+from t1t2_pt.step import hyperparameter_values, make_network
+from t1t2_pt.timing import _stored
+from t1t2_pt.training import Snapshot, Trained
+
+FEW, MANY = 300, 10_000
+pytestmark = pytest.mark.xdist_group("random input")
+counts = pytest.mark.parametrize("count", [FEW, pytest.param(MANY, marks=pytest.mark.slow)])
+
+NUMBERS = (0, 1, 2, 10, 100, -1, 0.0, 0.5, 1e-4, -0.5, 1e300, 1e40, float("nan"), float("inf"), 2**40, 10**30)
+TEXTS = (
+    "mnist",
+    "svhn",
+    "adam",
+    "sgd",
+    "relu",
+    "linear",
+    "tuned",
+    "fixed",
+    "none",
+    "current",
+    "all-cnn-c",
+    "",
+    "x" * 500,
+    "é\n",
+)
+NAMES = ("input_noise", "hidden_noise", "l2")
+VALID = {
+    "hidden": lambda rng: tuple(rng.choices((1, 5, 30), k=rng.randint(1, 4))),
+    "input_noise": lambda rng: rng.random(),
+    "hidden_noise": lambda rng: rng.random(),
+    "l2": lambda rng: 10 ** rng.uniform(-6, -1),
+    "tune": lambda rng: tuple(rng.sample(NAMES, rng.randint(0, 3))),
+    "per_map": lambda rng: tuple(rng.sample(NAMES, rng.randint(0, 1))),
+    "optimizer": lambda rng: rng.choice(("sgd", "momentum", "adam")),
+    "batch_norm": lambda rng: rng.random() < 0.5,
+    "epochs": lambda rng: rng.randint(1, 300),
+    "batch_size": lambda rng: rng.randint(1, 200),
+    "seed": lambda rng: rng.randint(0, 2**32 - 1),
+    "noise_before_softmax": lambda rng: rng.choice(("tuned", "fixed", "none")),
+    "activation": lambda rng: rng.choice(("relu", "leaky-relu")),
+}
+
+
+def anything(rng: random.Random):
+    """A value of some kind, seldom a fitting one."""
+    kind = rng.randrange(6)
+    if kind == 0:
+        return rng.choice(NUMBERS)
+    if kind == 1:
+        return rng.choice(TEXTS)
+    if kind == 2:
+        return tuple(rng.choices((*NUMBERS, *TEXTS, *NAMES), k=rng.randint(0, 5)))
+    if kind == 3:
+        return rng.choice((None, True, False, {}, [], [1, 2], object()))
+    if kind == 4:
+        return tuple(rng.choices(NUMBERS, k=rng.randint(0, 5)))
+    return rng.choice(NAMES)
+
+
+def random_fields(rng: random.Random) -> dict:
+    fields = {name: make(rng) for name, make in VALID.items() if rng.random() < 0.5}
+    for _ in range(rng.choice((0, 0, 1, 2))):
+        fields[rng.choice([*FIELDS, "hiden", "lr"])] = anything(rng)
+    return fields
+
+
+def build(fields: dict) -> None:
+    """Make a config, come back to it from JSON, and build its network and levels unless they are huge."""
+    config = run_config(**fields)
+    assert run_config(**config.as_dict()).digest() == config.digest()
+    if max(config.hidden, default=0) <= 1000 and config.width <= 1:
+        network = make_network(config, (784,) if config.hidden else (32, 32, 3), 10)
+        values = hyperparameter_values(config, network)
+        assert all(np.isfinite(value).all() for value in values.values())
+
+
+def line_of(function, *arguments) -> str:
+    """The line in which bad input is told; nothing where the function ends well."""
+    try:
+        function(*arguments)
+    except InputError as error:
+        return str(error)
+    return ""
+
+
+@counts
+def test_random_configs_build_or_are_told(count):
+    rng, built = random.Random(1), 0
+    for _ in range(count):
+        fields = random_fields(rng)
+        line = line_of(build, fields)
+        assert "\n" not in line
+        assert len(line) < 1000
+        assert not line or ";" in line  # there is a remedy
+        built += not line
+    assert count / 5 < built < count
+
+
+def random_arguments(rng: random.Random) -> list[str]:
+    commands = (["train"], ["runs", "list"], ["runs", "show"], ["runs", "export"], ["data", "verify"], ["data"], [])
+    arguments = list(rng.choice(commands[:1] * 6 + commands))
+    words = [str(x) for x in (*NUMBERS, *TEXTS, *NAMES, "1,2", ",", "--", "-1", "1e-4,1e-3", "5m", "true")]
+    options = [f"--{name.replace('_', '-')}" for name in FIELDS]
+    options += [
+        "--json",
+        "--quiet",
+        "--checkpoint-every",
+        "--workers",
+        "--scheduler",
+        "--backend",
+        "--help",
+        "--no",
+        "-x",
+    ]
+    for _ in range(rng.randint(0, 6)):
+        arguments.append(rng.choice(options))
+        if rng.random() < 0.8:
+            name = arguments[-1].removeprefix("--").replace("-", "_")
+            make = VALID.get(name)
+            value = make(rng) if make and rng.random() < 0.7 else rng.choice(words)
+            arguments.append(",".join(map(str, value)) if isinstance(value, tuple) else str(value))
+    return arguments
+
+
+@counts
+def test_random_command_lines_end_in_one_line(count, tmp_path, monkeypatch, capsys):
+    """What would train is not trained; what is wrong is told in one line with exit code 2."""
+    started = []
+
+    class NoSweep:
+        def run(self, configs):
+            started.extend(configs)
+            raise InputError("sweep", "none", "is not wanted here", "go on")
+
+    monkeypatch.setattr(cli, "sweep_from", lambda options, real=cli.sweep_from: real(options) and NoSweep())
+    monkeypatch.setattr("t1t2_pt.cli_data.DATASETS", {})
+    monkeypatch.chdir(tmp_path)
+    rng, store = random.Random(2), tmp_path / "runs.sqlite"
+    for _ in range(count):
+        arguments = random_arguments(rng)
+        if arguments[:1] in (["train"], ["runs"]) and len(arguments) > 1:
+            arguments += ["--store", str(store)]
+        try:
+            code = cli.main(arguments)
+        except SystemExit as stop:
+            code = stop.code
+        out, err = capsys.readouterr()
+        if code:
+            assert code in (1, 2), arguments
+            assert len(err.splitlines()) == 1, (arguments, err)
+            assert len(err) < 1500, arguments
+        else:
+            assert out or err == "", arguments
+    assert len(started) > count / 50
+    assert [path for path in tmp_path.iterdir() if path != store] == []
+    assert not store.exists()
+
+
+# A writer of a valid file, and its reader.
+def _idx(path):
+    path.write_bytes(gzip.compress(bytes((0, 0, 8, 2, 0, 0, 0, 3, 0, 0, 0, 4)) + bytes(range(12)), mtime=0))
+
+
+def _mat(path):
+    x = np.zeros((32, 32, 3, 4), np.uint8)
+    scipy.io.savemat(path, {"X": x, "y": np.uint8([[1], [10], [3], [4]])}, do_compression=True)
+
+
+def _tar(path):
+    with tarfile.open(path, "w:gz") as archive:
+        for name in ("a.bin", "b.bin"):
+            info = tarfile.TarInfo(f"folder/{name}")
+            info.size = 40
+            archive.addfile(info, io.BytesIO(bytes(40)))
+
+
+def _a_run():
+    config = run_config(**TINY, input_noise=0.5, tune=("input_noise",))
+    history = {"epoch": [0, 1, 2], "seconds": [0.0, 0.1, 0.1], "input_noise": [0.5, 0.4, float("nan")]}
+
+    class Backend:
+        name = "made"
+
+        def versions(self):
+            return {"device": "none"}
+
+    return finished_run(Trained(config, history, None), Backend(), "made by the tests")
+
+
+def _store(path):
+    RunStore(path).put([_a_run()])
+    store = RunStore(path)
+    with store.writing() as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+
+
+def _read_store(path):
+    store = RunStore(path)
+    store.all(), store.find("a"), store.get(_a_run().config), _stored(store, "a")
+
+
+def _checkpoint(path):
+    return Checkpoint(path.parent, (run_config(**TINY),), "jax")
+
+
+def _write_checkpoint(path):
+    checkpoint = _checkpoint(path)
+    checkpoint.write(Snapshot(1, {"l2": np.float32([0.5])}, [[{"epoch": 0.0}, {"epoch": 1.0}]]), {})
+    checkpoint.path.rename(path)
+
+
+def _read_checkpoint(path):
+    checkpoint = _checkpoint(path)
+    checkpoint.path.write_bytes(path.read_bytes())
+    with contextlib.suppress(UnusableCheckpointError):
+        checkpoint.read()
+    checkpoint.discard()
+
+
+def _batch(path):
+    records = np.zeros((5, cifar10.RECORD), np.uint8)
+    path.write_bytes(records.tobytes())
+
+
+def _picture(path):
+    figure, _ = new_figure(1, 1, 1)
+    save_figure(figure, pd.DataFrame({"a": [1]}), path.parent / "drawn", "fig2", "a caption")
+    path.write_bytes((path.parent / "drawn" / "fig2.png").read_bytes())
+
+
+def _read_picture(path):
+    folder = path.parent / "drawn"
+    (folder / "fig2.png").write_bytes(path.read_bytes())
+    report.write_report(folder, ["quick"], [report.Section("fig2", "a", "b")], "lead")
+    read_metadata(folder / "fig2.png")
+
+
+KINDS = {
+    "idx": (_idx, lambda path: read_idx(path, (3, 4))),
+    "mat": (_mat, lambda path: svhn.read_mat(path, 4)),
+    "archive": (_tar, lambda path: archives.read_members(path, {"a.bin": 40, "b.bin": 40})),
+    "batch": (_batch, lambda path: cifar10.read_batch(path.parent, path.name, path.read_bytes(), 5)),
+    "runs.jsonl": (lambda path: export_runs([_a_run()] * 2, path), read_runs),
+    "runs.jsonl.gz": (lambda path: export_runs([_a_run()] * 2, path), read_runs),
+    "store": (_store, _read_store),
+    "checkpoint": (_write_checkpoint, _read_checkpoint),
+    "picture": (_picture, _read_picture),
+}
+
+
+def damaged(content: bytes, rng: random.Random) -> bytes:
+    """A valid file after a few changes, or only bytes."""
+    if rng.random() < 0.05:
+        return rng.randbytes(rng.randint(0, 3000))
+    data = bytearray(content)
+    for _ in range(rng.choice((1, 1, 2, 5, 50))):
+        place = rng.randrange(len(data) + 1)
+        kind = rng.randrange(5)
+        if kind == 0 and place < len(data):
+            data[place] = rng.randrange(256)
+        elif kind == 1 and place < len(data):
+            data[place] ^= 1 << rng.randrange(8)
+        elif kind == 2:
+            data[place:place] = rng.randbytes(rng.randint(1, 20))
+        elif kind == 3:
+            del data[place : place + rng.randint(1, 50)]
+        elif rng.random() < 0.3:
+            del data[place:]
+    return bytes(data)
+
+
+@counts
+@pytest.mark.filterwarnings("ignore")  # of readers that find a file odd
+@pytest.mark.parametrize("kind", KINDS)
+def test_damaged_files_are_read_or_told(kind, count, tmp_path):
+    write, read = KINDS[kind]
+    path = tmp_path / f"file.{kind}"
+    write(path)
+    read(path)
+    content, rng, told = path.read_bytes(), random.Random(3), 0
+    for number in range(count if kind != "picture" else count // 10):
+        path.write_bytes(damaged(content, rng))
+        line = line_of(read, path)
+        assert "\n" not in line
+        assert len(line) < 1000, number
+        told += bool(line)
+    assert told or kind in ("checkpoint", "batch")

@@ -1,0 +1,179 @@
+"""The report page: what is on it, and how it behaves in a real browser (Debian's Chromium)."""
+
+import json
+import os
+import shutil
+
+import claims
+import pandas as pd
+import pytest
+import report
+from conftest import ROOT
+
+from t1t2_pt.plotting import new_figure, read_metadata, save_figure
+from t1t2_pt.report import LARGEST
+
+FIGURES = ROOT / "figures"
+PAGE = FIGURES / "index.html"
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """The page of the committed figures, made anew."""
+    folder = tmp_path_factory.mktemp("page")
+    for path in FIGURES.rglob("*"):
+        if path.suffix in (".png", ".csv"):
+            (folder / path.relative_to(FIGURES)).parent.mkdir(exist_ok=True)
+            shutil.copy(path, folder / path.relative_to(FIGURES))
+    assert report.main(["--out", str(folder)]) == 0
+    return folder / "index.html"
+
+
+def test_committed_page_is_made_of_committed_figures(page):
+    assert page.read_bytes() == PAGE.read_bytes()
+
+
+def test_page_says_what_it_must(page):
+    text = page.read_text()
+    assert len(text) < LARGEST
+    for section in report.SECTIONS:
+        assert f'id="{section.name}"' in text
+        caption, runs = read_metadata(FIGURES / f"{section.name}.png")
+        assert caption.split(";")[0][:60] in text.replace("&#39;", "'")
+        assert runs
+        assert all(run["run"] in text for run in runs)
+        assert all(run["commit"] and run["backend"] and run["data"] for run in runs)
+    assert text.count("<img ") == len(list(FIGURES.glob("*.png"))) - 1 + len(list((FIGURES / "laptop").glob("*.png")))
+    table = pd.read_csv(FIGURES / "claims.csv")
+    assert set(table["verdict"]) <= {
+        *("holds", "does not hold", "undecided", "not at this scale", "cheaper here", "dearer here")
+    }
+
+
+def test_reference_numbers_are_beside_ours():
+    table = pd.read_csv(FIGURES / "fig4.csv")
+    compared = report.points("fig4")(table)
+    assert compared["points"].tolist()[:2] == ["ours, mnist", "the paper's, mnist"]
+    paper = pd.read_csv(ROOT / "data" / "reference" / "mnist_before_vs_rerun.csv")
+    assert compared["highest y"][1] == f"{paper['rerun_error_percent'].max():.2f}%"
+    starts = report.paths(pd.read_csv(FIGURES / "fig1.csv"))
+    assert len(starts) == 4
+    assert len(report.curves(pd.read_csv(FIGURES / "fig3.csv"))) == 5
+
+
+def test_folder_without_figures_is_told(tmp_path, capsys):
+    assert report.main(["--out", str(tmp_path)]) == 2
+    assert "has no figures; draw them first: `make figures`" in capsys.readouterr().err
+
+
+def test_picture_of_something_else_is_told(tmp_path, capsys):
+    (tmp_path / "fig2.csv").write_text("a\n1\n")
+    (tmp_path / "fig2.png").write_bytes(b"not a picture")
+    assert report.main(["--out", str(tmp_path)]) == 2
+    assert "is not a figure of ours" in capsys.readouterr().err
+
+
+def test_metadata_round_trip(tmp_path):
+    figure, _ = new_figure(2, 2, 1)
+    save_figure(figure, pd.DataFrame({"a": [1]}), tmp_path, "x", "a caption with – signs")
+    assert read_metadata(tmp_path / "x.png") == ("a caption with – signs", [])
+
+
+def test_what_is_missing_is_said(tmp_path):
+    for kind in ("png", "csv"):
+        shutil.copy(FIGURES / f"fig2.{kind}", tmp_path)
+    assert report.main(["--out", str(tmp_path)]) == 0
+    text = (tmp_path / "index.html").read_text()
+    assert text.count("Not drawn yet") == len(report.SECTIONS) - 1
+    assert "Not made yet" in text
+    assert claims.SCRIPT.name == "claims"
+
+
+@pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs Debian's chromium and chromium-driver")
+class TestBrowser:
+    @pytest.fixture(scope="class")
+    def browser(self, page, tmp_path_factory):
+        from selenium import webdriver
+
+        options = webdriver.ChromeOptions()
+        options.binary_location = CHROMIUM
+        flags = ["headless=new", "disable-gpu", "no-first-run", "disable-background-networking", "disable-sync"]
+        flags += ["disable-component-update", "disable-quic", "window-size=375,800"]
+        flags += [f"user-data-dir={tmp_path_factory.mktemp('profile')}"]
+        for flag in flags + (["no-sandbox"] if os.geteuid() == 0 else []):
+            options.add_argument(f"--{flag}")
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+        driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
+        driver.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": 375, "height": 800, "deviceScaleFactor": 1, "mobile": True},
+        )
+        driver.get(page.as_uri())
+        yield driver
+        driver.quit()
+
+    def test_loads_without_errors_or_requests(self, browser, page):
+        assert [entry for entry in browser.get_log("browser") if entry["level"] != "INFO"] == []
+        messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+        asked = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+        assert [url for url in asked if not url.startswith("data:")] == [page.as_uri()]
+
+    def test_every_image_decodes(self, browser):
+        widths = browser.execute_script("return [...document.images].map(i => i.complete ? i.naturalWidth : 0)")
+        assert len(widths) > len(report.SECTIONS)
+        assert min(widths) > 500
+        assert all(browser.execute_script("return [...document.images].map(i => i.alt)"))
+
+    def test_every_anchor_leads_somewhere(self, browser):
+        anchors = browser.execute_script("return [...document.querySelectorAll('a')].map(a => a.getAttribute('href'))")
+        assert len(anchors) > len(report.SECTIONS)
+        for anchor in anchors:
+            assert anchor.startswith("#")
+            assert browser.execute_script("return document.getElementById(arguments[0]) !== null", anchor[1:]), anchor
+
+    def test_table_sorts_both_ways(self, browser):
+        rows = "return [...document.querySelectorAll('#claims-table tbody tr')].map(r => r.cells[6].textContent)"
+        button = "document.querySelectorAll('#claims-table th button')[6].click()"
+        before = browser.execute_script(rows)
+        browser.execute_script(button)
+        up = browser.execute_script(rows)
+        browser.execute_script(button)
+        down = browser.execute_script(rows)
+        assert up == sorted(before)
+        assert down == sorted(before, reverse=True)
+        assert len(set(up)) > 1
+        sort = "return document.querySelectorAll('#claims-table th')[6].getAttribute('aria-sort')"
+        assert browser.execute_script(sort) == "descending"
+
+    @pytest.mark.parametrize("width", [375, 1200])
+    def test_no_horizontal_scrolling(self, browser, width):
+        browser.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600},
+        )
+        browser.execute_script("for (const d of document.querySelectorAll('details')) d.open = true")
+        assert browser.execute_script("return window.innerWidth") == width
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    def test_text_is_legible_in_both_schemes(self, browser, scheme):
+        """Contrast of text and background by WCAG 2: at least 4.5."""
+        browser.execute_cdp_cmd(
+            "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+        )
+        colours = browser.execute_script(
+            "const b = getComputedStyle(document.body).backgroundColor;"
+            "return ['body', 'figcaption', 'a', 'td', 'code'].map("
+            "s => [getComputedStyle(document.querySelector(s)).color, b])"
+        )
+        for text, back in colours:
+            light, dark = sorted((_luminance(text), _luminance(back)), reverse=True)
+            assert (light + 0.05) / (dark + 0.05) >= 4.5
+        assert (_luminance(colours[0][1]) > 0.5) == (scheme == "light")
+
+
+def _luminance(colour: str) -> float:
+    channels = [int(part) / 255 for part in colour.removeprefix("rgb(").removesuffix(")").split(",")]
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
