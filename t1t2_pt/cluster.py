@@ -10,6 +10,7 @@ import concurrent.futures
 import functools
 import os
 import signal
+import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -80,6 +81,10 @@ class Scheduler:
         """Ask all work to stop after its epoch."""
         self._event.set()
 
+    def alive(self) -> bool:
+        """Whether there are workers."""
+        return bool(self._threads())
+
     def _connect(self) -> None:
         dask.config.set({"distributed.scheduler.allowed-failures": RETRIES})
         try:
@@ -91,7 +96,7 @@ class Scheduler:
                 f"does not answer ({reason(error)})",
                 "start one with `dask scheduler`, or give the address that it printed",
             ) from None
-        threads = sum(worker["nthreads"] for worker in self._client.scheduler_info(n_workers=-1)["workers"].values())
+        threads = self._threads()
         if not threads:
             self._say(
                 f"{self._address} has no workers yet; the work starts when some join: `dask worker {self._address}`"
@@ -100,6 +105,10 @@ class Scheduler:
         self._executor = self._client.get_executor(pure=False, retries=0)
         self._event = distributed.Event(self._name, client=self._client)
         self._client.subscribe_topic(self._name, self._hear)
+
+    def _threads(self) -> int:
+        workers = self._client.scheduler_info(n_workers=-1)["workers"]
+        return sum(worker["nthreads"] for worker in workers.values())
 
     def _hear(self, event: tuple) -> None:
         """A message from a worker."""
@@ -131,22 +140,18 @@ class LocalWorkers(Scheduler):
         return functools.partial(cls, workers)
 
     def __enter__(self) -> "LocalWorkers":
-        # Workers ignore the Ctrl-C that a terminal sends to all: this process asks them for checkpoints.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-        try:
-            self._cluster = distributed.LocalCluster(
-                n_workers=self._workers,
-                threads_per_worker=1,
-                host=LOOPBACK,
-                dashboard_address=None,
-                memory_limit=0,
-                silence_logs="ERROR",
-            )
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        self._cluster = distributed.LocalCluster(
+            n_workers=self._workers,
+            threads_per_worker=1,
+            host=LOOPBACK,
+            dashboard_address=f"{LOOPBACK}:0",
+            worker_dashboard_address=f"{LOOPBACK}:0",
+            memory_limit=0,
+            silence_logs="ERROR",
+        )
         self._address = self._cluster.scheduler_address
         self._connect()
-        self._client.register_plugin(_OwnCores(self._workers))
+        self._client.register_plugin(_Worker(self._workers))
         return self
 
     def __exit__(self, *arguments) -> None:
@@ -154,13 +159,19 @@ class LocalWorkers(Scheduler):
         self._cluster.close()
 
 
-class _OwnCores(WorkerPlugin):
-    """Gives each worker a share of the cores, before anything there counts them."""
+class _Worker(WorkerPlugin):
+    """Makes a process a worker of ours: with a share of the cores, and deaf to Ctrl-C.
+
+    The cores are shared out before anything there counts them. A terminal sends Ctrl-C to all processes;
+    the one that started the workers asks them for checkpoints.
+    """
 
     def __init__(self, workers: int):
         self._workers = workers
 
     def setup(self, worker) -> None:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         if not hasattr(os, "sched_setaffinity"):
             return
         cores = sorted(os.sched_getaffinity(os.getppid()))

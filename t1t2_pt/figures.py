@@ -23,7 +23,7 @@ from t1t2_pt.options import OneLineParser, add_sweep_options, sweep_from
 from t1t2_pt.plotting import STYLE, save_figure
 from t1t2_pt.runs import REPOSITORY, RunStore, StoredRun
 from t1t2_pt.sweep import Sweep
-from t1t2_pt.timing import timed
+from t1t2_pt.timing import export_timing, timed
 
 PRESETS = {
     "quick": "a small network on real data, at most 2 minutes on 2 cores",
@@ -120,7 +120,11 @@ def parser(name: str, summary: str) -> argparse.ArgumentParser:
     )
     result.add_argument("--seed", type=int, default=0, help="seed of the split, weights and starts (default: 0)")
     result.add_argument("--reference", action="store_true", help="draw the paper's own numbers into the figure too")
-    result.add_argument("--export", type=Path, help="also write the runs drawn from, .jsonl or .jsonl.gz")
+    result.add_argument(
+        "--export",
+        type=Path,
+        help="also write the runs drawn from, .jsonl or .jsonl.gz; what was timed goes beside, as timing.json",
+    )
     add_sweep_options(result.add_argument_group("where", "backend, data, runs and machines"))
     return result
 
@@ -172,6 +176,8 @@ def _run(scripts: Sequence[FigureScript], options: argparse.Namespace) -> int:
         every = (run for parts in runs.values() for part in parts.values() for run in part)
         export_runs(list({run.digest: run for run in every}.values()), options.export)
         print(options.export)
+        for timing in timings.values():
+            print(export_timing(timing, options.export.parent))
     return 0
 
 

@@ -85,8 +85,8 @@ def add_sweep_options(parser) -> None:
     parser.add_argument(
         "--backend",
         default="auto",
-        help=f"what compiles the graphs: auto, {', '.join(BACKENDS)} (default: auto, the fastest installed); stored runs "
-        "count whatever trained them",
+        help=f"what compiles the graphs: auto, {', '.join(BACKENDS)} (default: auto, the fastest installed); "
+        "stored runs count whatever trained them",
     )
     add_store(parser)
     add_data_dir(parser)

@@ -31,6 +31,9 @@ class Place(Protocol):
     def stop(self) -> None:
         """Ask all work to stop after its epoch, with a checkpoint."""
 
+    def alive(self) -> bool:
+        """Whether work is being done at all."""
+
 
 class Here:
     """This process."""
@@ -54,3 +57,6 @@ class Here:
 
     def stop(self) -> None:
         self._stop.set()
+
+    def alive(self) -> bool:
+        return True

@@ -217,7 +217,7 @@ class _Crew:
             self._sweep.display.advance(sum(config.steps for config in stored))
             self._sweep.display.finish(len(stored))
 
-    def _collect(self, timeout: float | None) -> None:
+    def _collect(self, timeout: float) -> None:
         """Store what is done."""
         done, _ = concurrent.futures.wait(self._doing, timeout, concurrent.futures.FIRST_COMPLETED)
         for future in done:
@@ -232,6 +232,6 @@ class _Crew:
     def _end(self) -> None:
         """Let all work stop, and keep what was finished all the same."""
         self._place.stop()
-        while self._doing:
+        while self._doing and self._place.alive():
             with contextlib.suppress(Exception):  # what ended the sweep is what is told
-                self._collect(None)
+                self._collect(LISTEN)

@@ -11,6 +11,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytensor
@@ -21,11 +22,13 @@ from t1t2_pt.backends import Backend, Program, run_constants
 from t1t2_pt.backends.program import Graph, Graphs
 from t1t2_pt.config import RunConfig
 from t1t2_pt.errors import InputError, reason
+from t1t2_pt.files import replacing
 from t1t2_pt.runs import RunStore, environment
 from t1t2_pt.training import NEVER
 
 SAMPLES = 1000  # of random data: a step takes the same time whatever the numbers are
 FEATURES, CLASSES = 784, 10
+FILE = "timing.json"
 ROUNDS = 9
 TURN = 0.25  # seconds that each program has in a round
 _TABLE = "CREATE TABLE IF NOT EXISTS timings (digest TEXT PRIMARY KEY, timing TEXT NOT NULL)"
@@ -87,30 +90,43 @@ def timed(config: RunConfig, backend: Backend, store: RunStore, say: Callable[[s
     again
         Measure even if it is stored.
     """
-    here = environment(backend)
-    digest = hashlib.sha256(json.dumps([config.digest(), backend.name, here["machine"]]).encode()).hexdigest()
-    if not again and (found := _stored(store, digest)) is not None:
+    if not again and (found := stored_timing(config, backend, store)) is not None:
         return found
     say(f"timing the steps of {'-'.join(map(str, config.hidden))} on {backend.name}, for Section 2.2")
     timing = measure(config, backend)
-    with store.writing() as connection, connection:
-        connection.execute(_TABLE)
-        connection.execute("INSERT OR REPLACE INTO timings VALUES (?, ?)", (digest, json.dumps(timing.as_dict())))
+    store_timing(timing, config, backend, store)
     return timing
 
 
-def _stored(store: RunStore, digest: str) -> Timing | None:
-    for text in store.timings(digest):
+def store_timing(timing: Timing, config: RunConfig, backend: Backend, store: RunStore) -> None:
+    """Keep the times of a run's steps on a backend and a machine like this."""
+    with store.writing() as connection, connection:
+        connection.execute(_TABLE)
+        row = _digest(config, backend), json.dumps(timing.as_dict())
+        connection.execute("INSERT OR REPLACE INTO timings VALUES (?, ?)", row)
+
+
+def stored_timing(config: RunConfig, backend: Backend, store: RunStore) -> Timing | None:
+    """What `store_timing` kept, if it did."""
+    for text in store.timings(_digest(config, backend)):
         try:
             return Timing.from_dict(json.loads(text))
-        except (ValueError, TypeError, KeyError) as error:
-            raise InputError(
-                "store",
-                str(store.path),
-                f"is damaged: a timing in it cannot be read ({reason(error)})",
-                "add --recompute",
-            ) from None
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            problem = f"is damaged: a timing in it cannot be read ({reason(error)})"
+            raise InputError("store", str(store.path), problem, "add --recompute") from None
     return None
+
+
+def export_timing(timing: Timing, folder: Path) -> Path:
+    """Write a timing as `timing.json` into a folder."""
+    with replacing(folder / FILE) as beside:
+        beside.write_text(json.dumps(timing.as_dict(), indent=2) + "\n")
+    return folder / FILE
+
+
+def _digest(config: RunConfig, backend: Backend) -> str:
+    identity = [config.digest(), backend.name, environment(backend)["machine"]]
+    return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
 
 
 def measure(config: RunConfig, backend: Backend, rounds: int = ROUNDS, turn: float = TURN) -> Timing:

@@ -1,7 +1,9 @@
 """Every figure from the stored quick runs: image, table, caption, and what was committed."""
 
 import functools
+import json
 
+import cost
 import everything
 import matplotlib
 import numpy as np
@@ -9,13 +11,17 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 from matplotlib.collections import QuadMesh
+from scipy.stats import spearmanr
 from test_figures import curves, kept, stored
 
+from t1t2_pt.backends import get_backend
 from t1t2_pt.exchange import read_runs
 from t1t2_pt.figures import REFERENCE, Request, main_of_all
 from t1t2_pt.plotting import STYLE
 from t1t2_pt.runs import RunStore
+from t1t2_pt.timing import Timing, store_timing
 
+TIMING = Timing.from_dict(json.loads((ROOT / "data" / "results" / "timing.json").read_text()))
 SCRIPTS = {script.name: script for script in everything.SCRIPTS}
 SCATTERS = {"fig4": ("before", "rerun"), "fig5": ("tuned", "rerun"), "fig6": ("tuned", "tuned")}
 
@@ -28,15 +34,30 @@ def trained(name, preset="quick"):
     runs = stored(preset, script.runs(request))
     if script.reruns is not None:
         runs |= stored(preset, script.reruns(runs))
+    if script.other_presets:
+        runs |= {f"laptop:{part}": found for part, found in trained_elsewhere(script).items()}
     return runs
+
+
+def trained_elsewhere(script):
+    """The parts of the laptop preset that are committed."""
+    known = kept("laptop")
+
+    def there(parts):
+        whole = {part: configs for part, configs in parts.items() if all(c.digest() in known for c in configs)}
+        return stored("laptop", whole)
+
+    found = there(script.runs(Request("laptop")))
+    return found | there(script.reruns(found))
 
 
 def drawn(name, preset="quick", reference=None):
     with matplotlib.rc_context(STYLE):
-        return SCRIPTS[name].draw(trained(name, preset), preset, reference)
+        timing = [TIMING] if SCRIPTS[name].timed is not None else []
+        return SCRIPTS[name].draw(trained(name, preset), preset, reference, *timing)
 
 
-@pytest.mark.parametrize("name", [name for name in SCRIPTS if name != "fig1"])
+@pytest.mark.parametrize("name", [name for name in SCRIPTS if name not in ("fig1", "claims")])
 @pytest.mark.mpl_image_compare(savefig_kwargs={"dpi": 60}, style="default", tolerance=2)
 def test_image(name):
     return drawn(name)[0]
@@ -54,7 +75,7 @@ def test_committed_laptop_table_is_drawn_from_committed_runs(name):
     pd.testing.assert_frame_equal(written, drawn(name, "laptop")[1], check_dtype=False, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
+@pytest.mark.parametrize("name", [name for name in SCRIPTS if name != "claims"])
 def test_caption_says_preset_data_and_runs(name):
     caption = drawn(name)[2]
     assert "Preset quick: " in caption
@@ -152,12 +173,57 @@ def test_all_at_once_share_runs(tmp_path, monkeypatch, capsys):
     """The whole command on committed runs: nothing is trained, every file is written, runs are exported once."""
     store = RunStore(tmp_path / "runs.sqlite")
     store.put(kept("quick").values())
+    store_timing(TIMING, cost.timed_run(Request()), get_backend("auto"), store)
     monkeypatch.setattr("t1t2_pt.work.train", None)  # would fail if called
     options = ["--store", str(store.path), "--out", str(tmp_path / "out"), "--datasets", "mnist,digits-on-photos"]
     assert main_of_all("everything", "", everything.SCRIPTS, [*options, "--export", str(tmp_path / "all.jsonl")]) == 0
     written = {path.name for path in (tmp_path / "out").iterdir()}
-    assert written == {f"{name}.{kind}" for name in SCRIPTS for kind in ("png", "pdf", "csv")}
+    drawn_too = {name for name in SCRIPTS if name != "claims"}
+    assert written == {f"{name}.{kind}" for name in drawn_too for kind in ("png", "pdf", "csv")} | {"claims.csv"}
     exported = read_runs(tmp_path / "all.jsonl")
     assert {run.digest for run in exported} == set(kept("quick"))
     assert len(exported) == len(kept("quick"))
     assert " 0 to train" in capsys.readouterr().err
+
+
+def test_cost_draws_its_table():
+    figure, table, _ = drawn("cost")
+    parts, overhead, result = figure.axes
+    values = table[table["panel"] == "parts"]["value"]
+    np.testing.assert_allclose([bar.get_width() for bar in parts.patches], values)
+    assert values.iloc[1] + values.iloc[2] == pytest.approx(values.iloc[3])
+    for name in ("ours", "paper"):
+        part = table[(table["panel"] == "overhead") & (table["name"] == name)]
+        assert has_line(overhead, part["interval"], part["value"])
+    assert has_line(overhead, [10], [30])
+    ours = table[table["name"] == "ours"].set_index("interval")["value"]
+    assert ours[10] == pytest.approx(100 * (TIMING.t1t2 - TIMING.t1) / TIMING.t1 / 10)
+    part = table[table["panel"] == "result"]
+    assert has_line(result, part["interval"], part["value"])
+    assert len(part) == sum(map(len, trained("cost").values()))
+
+
+def test_claims_are_drawn_from_runs():
+    """Some rows computed again from the runs themselves."""
+    table = drawn("claims")[1]
+    runs = trained("fig4")
+    quick = table[(table["preset"] == "quick") & (table["data"] == "MNIST")].set_index("claim")
+    tuned, rerun = (
+        [100 * run.final["test_error"] for part, found in runs.items() if _is(part, stage) for run in found]
+        for stage in ("tuned", "rerun")
+    )
+    row = quick.loc["the T1-T2 run and its rerun correlate strongly (weak hysteresis)"]
+    assert row["value"] == pytest.approx(spearmanr(tuned, rerun).statistic)
+    assert row["low"] < row["value"] < row["high"]
+    assert row["runs"] == len(tuned) == 30
+    row = quick.loc["in most cases the rerun is somewhat better than the T1-T2 run"]
+    assert row["value"] == pytest.approx(np.mean(np.less(rerun, tuned)))
+    assert {"quick", "laptop", "any"} <= set(table["preset"])
+    assert table.groupby("preset")["claim"].nunique()["quick"] >= 10
+    assert set(table["verdict"]) <= {
+        *("holds", "does not hold", "undecided", "not at this scale", "cheaper here", "dearer here")
+    }
+
+
+def _is(part, stage):
+    return part.startswith("mnist/") and part.endswith(f"/{stage}")

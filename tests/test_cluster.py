@@ -15,6 +15,7 @@ from t1t2_pt.cluster import LocalWorkers, Scheduler
 from t1t2_pt.errors import InputError
 
 pytestmark = pytest.mark.xdist_group("cluster")
+LOOPBACK = ["--dashboard-address", "127.0.0.1:0"]
 PRELOAD = str(ROOT / "tests" / "faults.py")
 
 
@@ -32,8 +33,8 @@ class Cluster:
     def __init__(self, folder, workers: int):
         self._folder, self._processes = folder, []
         self.file = folder / "scheduler.json"
-        log = ["--host", "127.0.0.1", "--no-dashboard"]
-        self._start("dask_scheduler", *log, "--port", "0", "--scheduler-file", str(self.file))
+        own = ["--host", "127.0.0.1", "--port", "0", *LOOPBACK]
+        self._start("dask_scheduler", *own, "--scheduler-file", str(self.file))
         wait_for(self.file.is_file, self._processes[0])
         self.workers = [self.join() for _ in range(workers)]
 
@@ -45,7 +46,7 @@ class Cluster:
 
     def join(self) -> subprocess.Popen:
         """One more worker."""
-        fixed = ["--no-nanny", "--no-dashboard", "--nthreads", "1", "--host", "127.0.0.1", "--preload", PRELOAD]
+        fixed = ["--no-nanny", *LOOPBACK, "--nthreads", "1", "--host", "127.0.0.1", "--preload", PRELOAD]
         return self._start("dask_worker", "--scheduler-file", str(self.file), *fixed)
 
     def _start(self, module: str, *arguments: str) -> subprocess.Popen:

@@ -27,7 +27,7 @@ from t1t2_pt.exchange import export_runs, read_runs
 from t1t2_pt.plotting import new_figure, read_metadata, save_figure
 from t1t2_pt.runs import RunStore, finished_run
 from t1t2_pt.step import hyperparameter_values, make_network
-from t1t2_pt.timing import _stored
+from t1t2_pt.timing import stored_timing
 from t1t2_pt.training import Snapshot, Trained
 
 FEW, MANY = 300, 10_000
@@ -206,13 +206,14 @@ def _a_run():
     config = run_config(**TINY, input_noise=0.5, tune=("input_noise",))
     history = {"epoch": [0, 1, 2], "seconds": [0.0, 0.1, 0.1], "input_noise": [0.5, 0.4, float("nan")]}
 
-    class Backend:
-        name = "made"
+    return finished_run(Trained(config, history, None), _Backend(), "made by the tests")
 
-        def versions(self):
-            return {"device": "none"}
 
-    return finished_run(Trained(config, history, None), Backend(), "made by the tests")
+class _Backend:
+    name = "made"
+
+    def versions(self):
+        return {"device": "none"}
 
 
 def _store(path):
@@ -224,7 +225,7 @@ def _store(path):
 
 def _read_store(path):
     store = RunStore(path)
-    store.all(), store.find("a"), store.get(_a_run().config), _stored(store, "a")
+    store.all(), store.find("a"), store.get(_a_run().config), stored_timing(_a_run().config, _Backend(), store)
 
 
 def _checkpoint(path):

@@ -1,6 +1,7 @@
 """Sweeps: what is stored is not trained again, and nothing finished is lost."""
 
 import dataclasses
+import time
 
 import pytest
 from conftest import TINY, make_tiny_split
@@ -64,19 +65,22 @@ def test_recompute(store, trained):
     assert trained == [1, 1]
 
 
-def test_interrupted_sweep_keeps_what_is_finished(store, monkeypatch):
-    calls, train = [], module.train
+def test_failed_sweep_keeps_what_is_finished(store, monkeypatch):
+    """One group ends in an error after another was stored; the error is told, and the rest is trained the next time."""
+    first, train = [], module.train
 
-    def interrupted(configs, *arguments, **options):
-        calls.append(configs)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return train(configs, *arguments, **options)
+    def failing(configs, *arguments, **options):
+        if not first:
+            first.extend(config.digest() for config in configs)
+            return train(configs, *arguments, **options)
+        while len(store.all()) < len(first):
+            time.sleep(0.01)
+        raise InputError("disk", "none", "is full", "make room")
 
-    monkeypatch.setattr(module, "train", interrupted)
-    with pytest.raises(KeyboardInterrupt):
+    monkeypatch.setattr(module, "train", failing)
+    with pytest.raises(InputError, match="is full"):
         make(store).run(CONFIGS)
-    assert {run.digest for run in store.all()} == {config.digest() for config in calls[0]}
+    assert {run.digest for run in store.all()} == set(first)
     monkeypatch.setattr(module, "train", train)
     assert len(make(store).run(CONFIGS)) == 5
     assert len(store.all()) == 5
