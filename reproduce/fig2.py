@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import evolution
+import numpy as np
 import pandas as pd
 
 from t1t2_pt.figures import FigureScript, Runs, main
@@ -27,7 +28,7 @@ def draw(trained: Runs, preset: str, reference: Path | None):
         for axes, quantity in zip(axes_row, ("error", "cost"), strict=True):
             for colour, (which, (label, style)) in zip(COLOURS, SETS.items(), strict=False):
                 axes.plot(part["epoch"], part[f"{which}_{quantity}"], style, color=colour, label=label, linewidth=1.8)
-            top = 1.2 * table[[f"{which}_{quantity}" for which in SETS]].to_numpy().max()
+            top = 1.2 * np.nanmax(table[[f"{which}_{quantity}" for which in SETS]])
             label = "classification error (%)" if quantity == "error" else "cross-entropy (nats)"
             axes.set(xlabel="epoch", ylabel=label, ylim=(0, top), title=title)
             axes.legend(loc="upper right", ncols=3)
@@ -46,6 +47,7 @@ def _rows(run: str, history) -> pd.DataFrame:
         f"{which}_{quantity}": history[f"{which}_{quantity}"] for which in SETS for quantity in ("error", "cost")
     }
     table = pd.DataFrame({"run": run, "epoch": history["epoch"], **columns}).dropna()
+    table = table.replace(np.inf, np.nan)  # where a run diverged
     table[[f"{which}_error" for which in SETS]] *= 100
     return table
 

@@ -27,6 +27,7 @@ from t1t2_pt.work import Line, Splits, Work, do
 
 ASK_EVERY = 0.5  # seconds between a worker's messages to and from the scheduler
 CONNECT = 15  # seconds until a scheduler must have answered
+CERTIFICATES = ("ca-file", "client.cert", "client.key")
 LOOPBACK = "127.0.0.1"
 RETRIES = 10  # lost workers that one piece of work may survive
 
@@ -86,6 +87,14 @@ class Scheduler:
         return bool(self._threads())
 
     def _connect(self) -> None:
+        missing = [name for name in CERTIFICATES if dask.config.get(f"distributed.comm.tls.{name}", None) is None]
+        if self._address.startswith("tls://") and missing:
+            raise InputError(
+                "--scheduler",
+                self._address,
+                f"needs certificates, and Dask's configuration lacks distributed.comm.tls.{missing[0]}",
+                "set DASK_DISTRIBUTED__COMM__TLS__CA_FILE, ..__CLIENT__CERT and ..__CLIENT__KEY",
+            )
         dask.config.set({"distributed.scheduler.allowed-failures": RETRIES})
         try:
             self._client = distributed.Client(self._address, timeout=CONNECT, set_as_default=False)

@@ -25,9 +25,10 @@ Hyperparameter = Literal["input_noise", "hidden_noise", "l2"]
 OptimizerName = Literal["sgd", "momentum", "adam"]
 ScheduleName = Literal["constant", "linear", "hold_then_linear"]
 
-_Level = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-_Rate = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-_Limit = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+LARGEST = 3e38  # what float32 holds
+_Level = Annotated[float, Field(ge=0, le=LARGEST, allow_inf_nan=False)]
+_Rate = Annotated[float, Field(ge=0, le=LARGEST, allow_inf_nan=False)]
+_Limit = Annotated[float, Field(gt=0, le=LARGEST, allow_inf_nan=False)]
 _Count = Annotated[int, Field(ge=1)]
 _Width = Annotated[int, Field(ge=1, le=1_000_000)]
 _Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]

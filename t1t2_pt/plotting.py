@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from t1t2_pt.captions import data_name
+from t1t2_pt.errors import reason
 from t1t2_pt.files import replacing, unwritable
 from t1t2_pt.runs import StoredRun
 
@@ -120,10 +121,22 @@ def save_figure(
 
 
 def read_metadata(path: Path) -> tuple[str, list[dict]]:
-    """Caption and runs of a PNG that `save_figure` wrote: a row for each run, of texts."""
-    with Image.open(path) as image:
-        text = image.text
-    return text.get("Description", ""), json.loads(text.get(PROVENANCE, "[]"))
+    """Caption and runs of a PNG that `save_figure` wrote: a row for each run, of texts.
+
+    Raises
+    ------
+    ValueError
+        If the file is something else.
+    """
+    try:
+        with Image.open(path) as image:
+            text = image.text
+        caption, runs = text["Description"], json.loads(text[PROVENANCE])
+    except Exception as error:  # a damaged picture makes Pillow raise nearly anything
+        raise ValueError(reason(error)) from None
+    if not all(isinstance(run, dict) and all(isinstance(text, str) for text in run.values()) for run in runs):
+        raise ValueError("what it says of its runs is something else")
+    return caption, runs
 
 
 def _provenance(runs: Sequence[StoredRun]) -> list[dict]:

@@ -124,7 +124,7 @@ def _summary(runs: Sequence[dict[str, str]]) -> str:
     """What produced the runs, in a line."""
     parts = [f"{len(runs)} runs"]
     for name in ("backend", "device", "jax", "pytensor", "commit"):
-        values = sorted({run[name] for run in runs if run[name]})
+        values = sorted({run[name] for run in runs if run.get(name)})
         if values:
             parts.append(f"{name} {', '.join(values)}")
     return "; ".join(parts)

@@ -162,6 +162,11 @@ def test_scheduler_that_does_not_answer_is_told(monkeypatch):
         Scheduler.asked("tcp://127.0.0.1:9")(print).__enter__()
 
 
+def test_certificates_are_asked_for():
+    with pytest.raises(InputError, match=r"lacks distributed.comm.tls.ca-file; set DASK_DISTRIBUTED__COMM__TLS"):
+        Scheduler.asked("tls://127.0.0.1:9")(print).__enter__()
+
+
 @pytest.mark.parametrize("workers", [0, -1, 1000])
 def test_wrong_numbers_of_workers_are_told(workers):
     with pytest.raises(InputError, match=r"--workers = .* is out of range; give 1 to \d+, the cores here"):

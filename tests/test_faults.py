@@ -3,7 +3,6 @@
 import contextlib
 import os
 import random
-import resource
 import signal
 import sqlite3
 import subprocess
@@ -16,6 +15,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
+from t1t2_pt.exchange import read_runs
 from t1t2_pt.runs import RunStore
 
 pytestmark = pytest.mark.xdist_group("sweep")
@@ -27,9 +27,11 @@ def command(store: Path, runs=6, epochs=8, pause=0.0, *options) -> list[str]:
 
 
 def run(store: Path, *arguments, **options) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        command(store, *arguments), capture_output=True, text=True, timeout=300, check=False, **options
-    )
+    return ask(command(store, *arguments), **options)
+
+
+def ask(arguments: list[str], **options) -> subprocess.CompletedProcess:
+    return subprocess.run(arguments, capture_output=True, text=True, timeout=300, check=False, **options)
 
 
 def start(store: Path, *arguments) -> subprocess.Popen:
@@ -164,12 +166,10 @@ def test_fifty_kills(tmp_path):
 class TestDiskFull:
     """A limit on the size of files stands for a full disk; `test_small_disk` fills a real one."""
 
-    def limited(self, bytes_):
-        def limit():
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_, bytes_))
-
-        return limit
+    @staticmethod
+    def limited(arguments, kibibytes):
+        """The same command, none of whose files may become larger."""
+        return ["bash", "-c", f'ulimit -f {kibibytes}; exec "$@"', "limited", *arguments]
 
     def told_in_one_line(self, answer):
         assert answer.returncode == 2, answer.stderr
@@ -182,7 +182,7 @@ class TestDiskFull:
         store = tmp_path / "runs.sqlite"
         assert run(store, 2).returncode == 0
         before = content(store)
-        answer = run(store, 6, 8, 0.0, preexec_fn=self.limited(store.stat().st_size - 100))
+        answer = ask(self.limited(command(store), store.stat().st_size // 1024 - 1))
         assert "cannot be written" in self.told_in_one_line(answer)
         assert content(store) == before
         assert run(store).returncode == 0
@@ -197,12 +197,28 @@ class TestDiskFull:
         kept = {path: path.read_bytes() for path in checkpoints(store)}
         assert kept
         # SQLite's log beside the store is smaller than a checkpoint only for a while: enough for this.
-        answer = run(store, 6, 8, 0.0, "--checkpoint-every", "1", preexec_fn=self.limited(2000))
+        answer = ask(self.limited(command(store, 6, 8, 0.0, "--checkpoint-every", "1"), 2))
         assert "cannot be written" in self.told_in_one_line(answer)
         assert {path: path.read_bytes() for path in checkpoints(store)} == kept
         assert not list(store.with_name(store.name + ".checkpoints").glob(".*"))
         assert run(store).returncode == 0
         assert content(store) == undisturbed
+
+    def test_figure(self, tmp_path):
+        """Drawn from a full store onto a disk that has no room for the picture."""
+        store, out = tmp_path / "runs.sqlite", tmp_path / "out"
+        RunStore(store).put(read_runs(ROOT / "data" / "results" / "quick.jsonl.gz"))
+        script = [sys.executable, str(ROOT / "reproduce" / "fig7.py"), "--store", str(store), "--out", str(out)]
+        assert ask(script).returncode == 0
+        before = {path.name: path.read_bytes() for path in out.iterdir()}
+        answer = ask(self.limited(script, 100))
+        assert answer.returncode == 2
+        lines = [line for line in answer.stderr.splitlines() if not line.endswith("to train on jax")]
+        assert len(lines) == 1, answer.stderr
+        assert lines[0].startswith(f"fig7: file = '{out}/fig7.p")
+        assert "cannot be written (File too large); make room" in lines[0]
+        assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+        assert ask(script).returncode == 0
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
     def test_small_disk(self, tmp_path, undisturbed):

@@ -24,7 +24,7 @@ from t1t2_pt.datasets import archives, cifar10, svhn
 from t1t2_pt.datasets.idx import read_idx
 from t1t2_pt.errors import InputError
 from t1t2_pt.exchange import export_runs, read_runs
-from t1t2_pt.plotting import new_figure, read_metadata, save_figure
+from t1t2_pt.plotting import new_figure, save_figure
 from t1t2_pt.runs import RunStore, finished_run
 from t1t2_pt.step import hyperparameter_values, make_network
 from t1t2_pt.timing import stored_timing
@@ -261,7 +261,6 @@ def _read_picture(path):
     folder = path.parent / "drawn"
     (folder / "fig2.png").write_bytes(path.read_bytes())
     report.write_report(folder, ["quick"], [report.Section("fig2", "a", "b")], "lead")
-    read_metadata(folder / "fig2.png")
 
 
 KINDS = {

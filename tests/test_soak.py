@@ -8,7 +8,6 @@ import os
 import statistics
 import subprocess
 import sys
-import time
 
 import psutil
 import pytest
@@ -34,8 +33,7 @@ while time.monotonic() < end:
     base = run_config(**{**TINY, "hidden": (number,), "epochs": 5}, input_noise=0.3)
     configs = [replace(base, seed=seed, tune=tune) for seed in range(4) for tune in ((), ("input_noise",))]
     Sweep(store, get_backend(), quiet=True, every=Every(epochs=2)).run(configs)
-    sys.__stdout__.write("sweep\\n")
-    sys.__stdout__.flush()
+    print("sweep", file=sys.__stdout__, flush=True)
 """
 
 
@@ -45,16 +43,15 @@ def test_an_hour_of_sweeps(tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-c", SWEEPS, *arguments],
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=open(tmp_path / "log", "w"),  # noqa: SIM115  (closed with the test)
         text=True,
         env={**os.environ, "T1T2_NO_CACHE": "1"},
     )
     watched, rows = psutil.Process(process.pid), []
     for _ in process.stdout:
-        time.sleep(0)
         if process.poll() is None:
             rows.append((watched.memory_info().rss / 2**20, watched.num_fds(), watched.num_threads()))
-    assert process.wait() == 0
+    assert process.wait() == 0, (tmp_path / "log").read_text()[-2000:]
     assert len(rows) >= 40, "too short: nothing would show"
     quarters = [rows[place * len(rows) // 4 : (place + 1) * len(rows) // 4] for place in range(4)]
     medians = [[statistics.median(column) for column in zip(*quarter, strict=True)] for quarter in quarters]

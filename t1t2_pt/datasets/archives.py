@@ -1,12 +1,11 @@
 """Reading members of a downloaded archive, without unpacking anything onto the disk."""
 
 import tarfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from t1t2_pt.datasets.sources import bad_file
-from t1t2_pt.errors import reason
+from t1t2_pt.errors import InputError, reason
 
 
 def read_members(path: Path, sizes: Mapping[str, int]) -> dict[str, bytes]:
@@ -43,7 +42,9 @@ def read_members(path: Path, sizes: Mapping[str, int]) -> dict[str, bytes]:
                         path, f"has {name.name} of {member.size} bytes, where {sizes[name.name]} are expected"
                     )
                 found[name.name] = archive.extractfile(member).read()
-    except (OSError, EOFError, tarfile.TarError, zlib.error, ValueError, OverflowError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # a damaged archive makes tarfile raise nearly anything
         raise bad_file(path, f"cannot be read ({reason(error)})") from None
     missing = [name for name in sizes if name not in found]
     if missing:
