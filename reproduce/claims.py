@@ -1,7 +1,7 @@
 """Every quantitative claim of the paper as a row: its number, ours with an interval, and whether it holds.
 
-Rows are made for the preset asked for, and for the others whose runs are in the store. The table goes
-to claims.csv; the report shows it.
+Nothing is trained: rows are made for every preset whose runs are in the store, which `make figures` puts
+there. The table goes to claims.csv; the report shows it.
 """
 
 import require_environment  # noqa: F401, I001  (must come first)
@@ -22,7 +22,7 @@ import setups
 from t1t2_pt import statistics
 from t1t2_pt.claims import ELSEWHERE, HOLDS, Row, decide, markdown, words
 from t1t2_pt.config import RunConfig
-from t1t2_pt.figures import FigureScript, REFERENCE, Request, Runs, main
+from t1t2_pt.figures import PRESETS, REFERENCE, FigureScript, Request, Runs, main
 from t1t2_pt.runs import StoredRun
 from t1t2_pt.timing import Timing
 
@@ -44,19 +44,14 @@ def reruns(trained: Runs) -> dict[str, list[RunConfig]]:
 def draw(trained: Runs, preset: str, reference: Path | None, timing: Timing):
     """The table alone."""
     rows = list(_cost_of_hypergradients(timing))
-    for name in ("quick", "laptop", "paper"):
-        prefix = "" if name == preset else f"{name}:"
-        parts = {part.removeprefix(prefix): found for part, found in trained.items() if _is_of(part, prefix)}
+    for name in PRESETS:
+        parts = {part.removeprefix(f"{name}:"): found for part, found in trained.items() if part.startswith(f"{name}:")}
         rows += _rows(name, parts)
     order = {claim: place for place, claim in enumerate(dict.fromkeys(row.claim for row in rows))}
     rows.sort(key=lambda row: order[row.claim])
     print(markdown(rows))
     caption = "Claims of the paper against our runs; intervals are 95%, by bootstrap over the runs or Wilson's."
     return None, pd.DataFrame([row.as_dict() for row in rows]), caption
-
-
-def _is_of(part: str, prefix: str) -> bool:
-    return part.startswith(prefix) if prefix else ":" not in part
 
 
 def _rows(preset: str, parts: Runs) -> list[Row]:
@@ -347,7 +342,7 @@ def _cost_of_hypergradients(timing: Timing) -> Iterator[Row]:
     )
 
 
-SCRIPT = FigureScript("claims", __doc__.split("\n\n")[0], runs, draw, reruns, timed=cost.timed_run, other_presets=True)
+SCRIPT = FigureScript("claims", __doc__.split("\n\n")[0], runs, draw, reruns, timed=cost.timed_run, only_stored=True)
 
 if __name__ == "__main__":
     sys.exit(main(SCRIPT))

@@ -64,9 +64,9 @@ class FigureScript:
         and caption; `reference` is the folder of the paper's own numbers, or None to leave them out.
     timed
         `timed(request)` gives a run whose steps are timed; `draw` gets the `Timing` as a fourth argument.
-    other_presets
-        Whether the runs of other presets are wanted too where the store has them all; their parts are
-        named after their preset, as `laptop:left/grid`.
+    only_stored
+        Whether nothing is trained for it: it draws the parts, of every preset, whose runs the store has.
+        They are named after their preset, as `laptop:left/grid`.
     """
 
     name: str
@@ -75,7 +75,7 @@ class FigureScript:
     draw: Callable[..., tuple[Figure | None, pd.DataFrame, str]]
     reruns: Callable[[Runs], dict[str, list[RunConfig]]] | None = None
     timed: Callable[[Request], RunConfig] | None = None
-    other_presets: bool = False
+    only_stored: bool = False
 
 
 def main(script: FigureScript, arguments: Sequence[str] | None = None) -> int:
@@ -150,19 +150,19 @@ def _run(scripts: Sequence[FigureScript], options: argparse.Namespace) -> int:
         check_export("--export", options.export)
     request = _request(options)
     sweep = sweep_from(options)
-    wanted = {script.name: script.runs(request) for script in scripts}
-    later = {config for script in scripts for config in _to_rerun(script, wanted[script.name])}
-    runs = _run_all(sweep, wanted, later)
-    again = {script.name: script.reruns(runs[script.name]) for script in scripts if script.reruns is not None}
+    wanted = {script.name: script.runs(request) for script in scripts if not script.only_stored}
+    later = {config for script in scripts for config in _to_rerun(script, wanted.get(script.name, {}))}
+    runs = _run_all(sweep, wanted, later) if wanted else {}
+    again = {name: script.reruns(runs[name]) for script in scripts if script.reruns and (name := script.name) in runs}
     if again:
         for name, parts in _run_all(sweep, again).items():
             runs[name] |= parts
     reference = REFERENCE if options.reference else None
     timings = {}
     for script in scripts:
-        found, more = runs[script.name], []
-        if script.other_presets:
-            found |= _of_other_presets(script, request, sweep.store)
+        found, more = runs.get(script.name, {}), []
+        if script.only_stored:
+            found = _of_all_presets(script, request, sweep)
         if script.timed is not None:
             config = script.timed(request)
             if config not in timings:
@@ -188,15 +188,17 @@ def _to_rerun(script: FigureScript, parts: Mapping[str, Sequence[RunConfig]]) ->
             yield from parts[f"{part.removesuffix('rerun')}tuned"]
 
 
-def _of_other_presets(script: FigureScript, request: Request, store: RunStore) -> dict[str, list[StoredRun]]:
-    """The parts of other presets whose runs the store has, without training any."""
+def _of_all_presets(script: FigureScript, request: Request, sweep: Sweep) -> dict[str, list[StoredRun]]:
+    """The parts of each preset whose runs the store has; those of the preset asked for that it lacks are told."""
     found = {}
     for preset in PRESETS:
-        if preset == request.preset:
-            continue
-        here = _stored(store, script.runs(dataclasses.replace(request, preset=preset)))
+        parts = script.runs(dataclasses.replace(request, preset=preset))
+        here = _stored(sweep.store, parts)
+        if preset == request.preset and len(here) < len(parts):
+            lacking = ", ".join(sorted({part.split("/")[0] for part in parts if part not in here}))
+            sweep.display.say(f"the store lacks runs of {lacking} at this preset: `make figures` trains them")
         if script.reruns is not None:
-            here |= _stored(store, script.reruns(here))
+            here |= _stored(sweep.store, script.reruns(here))
         found |= {f"{preset}:{part}": runs for part, runs in here.items()}
     return found
 

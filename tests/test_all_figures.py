@@ -30,25 +30,24 @@ SCATTERS = {"fig4": ("before", "rerun"), "fig5": ("tuned", "rerun"), "fig6": ("t
 def trained(name, preset="quick"):
     """The committed runs of a figure, by part; at the laptop preset MNIST's only."""
     script = SCRIPTS[name]
+    if script.only_stored:
+        return {f"{one}:{part}": runs for one in ("quick", "laptop") for part, runs in there(script, one).items()}
     request = Request(preset) if preset == "quick" else Request(preset, datasets=("mnist",))
     runs = stored(preset, script.runs(request))
     if script.reruns is not None:
         runs |= stored(preset, script.reruns(runs))
-    if script.other_presets:
-        runs |= {f"laptop:{part}": found for part, found in trained_elsewhere(script).items()}
     return runs
 
 
-def trained_elsewhere(script):
-    """The parts of the laptop preset that are committed."""
-    known = kept("laptop")
+def there(script, preset):
+    """The parts of a preset whose runs are committed."""
+    known = kept(preset)
 
-    def there(parts):
-        whole = {part: configs for part, configs in parts.items() if all(c.digest() in known for c in configs)}
-        return stored("laptop", whole)
+    def whole(parts):
+        return stored(preset, {p: some for p, some in parts.items() if all(c.digest() in known for c in some)})
 
-    found = there(script.runs(Request("laptop")))
-    return found | there(script.reruns(found))
+    found = whole(script.runs(Request(preset)))
+    return found | whole(script.reruns(found))
 
 
 def drawn(name, preset="quick", reference=None):
