@@ -189,6 +189,8 @@ def test_jax_compiles_an_epoch_once():
         split.arrays, [initial_state(config(), network(split))], [run_constants(config(), "float32")]
     )
     rows = np.zeros((1, 2, 10), np.int32)
-    for first in (0, 2, 4):
+    population.epoch(0, STEPS, NEVER, rows, rows)
+    known = len(program.epoch._compiled)
+    for first in (2, 4):
         population.epoch(first, STEPS, NEVER, rows, rows)
-    assert len(program.epoch._compiled) == 1
+    assert len(program.epoch._compiled) == known
