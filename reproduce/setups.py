@@ -117,7 +117,7 @@ SCALES = {
     "laptop": {
         "mnist": mnist("laptop", (400, 200, 100, 50, 25), 1e-2, more=True),
         "svhn": svhn("laptop", _sizes(20_000, 5_000, 15), (200, 200, 200), (400, 200, 100, 50, 25), 5),
-        "cifar10": cifar10(_sizes(2_000, 1_000, 8), 0.1, 3),
+        "cifar10": cifar10(_sizes(4_000, 1_000, 12), 0.1, 3),
     },
     "paper": {
         "mnist": mnist("paper", (4000, 2000, 1000, 500, 250), 1e-3, more=True),

@@ -18,7 +18,10 @@ from t1t2_pt.backends.base import Arrays, is_hyper_step
 from t1t2_pt.backends.memory import free_host_memory
 from t1t2_pt.backends.program import Graph, Program
 from t1t2_pt.evaluation import evaluate
+from t1t2_pt.ops.static_elemwise import UseStaticLoops
 from t1t2_pt.step import Tensors
+
+AFTER_ALL = 99  # position among PyTensor's rewrites, behind fusion and in-place ones
 
 
 class HostBackend:
@@ -61,7 +64,8 @@ class HostBackend:
         if self.name == "numba":
             return get_mode("NUMBA")
         # Folding scalars into products would compute a gradient again for each of its multiples.
-        return Mode(linker="cvm", optimizer="fast_run").excluding("local_dot22_to_dot22scalar")
+        mode = Mode(linker="cvm", optimizer="fast_run").excluding("local_dot22_to_dot22scalar")
+        return mode.register((UseStaticLoops(), AFTER_ALL))
 
 
 class HostProgram:
