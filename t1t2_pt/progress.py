@@ -52,7 +52,7 @@ class Display:
             TextColumn("{task.percentage:>3.0f}%"),
             TimeElapsedColumn(),
             TextColumn("left"),
-            TimeRemainingColumn(elapsed_when_finished=True),
+            TimeRemainingColumn(),
         )
         if self._quiet or not runs or not self._console.is_terminal:
             yield

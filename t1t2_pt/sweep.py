@@ -122,9 +122,9 @@ class Sweep:
             if key not in self._seen:
                 self._splits.get(*key)
                 self._seen.add(key)
-        groups = []
+        groups, lacking = [], set(missing)
         for group in make_groups(wanted, self._programs, self._fitting):
-            configs = tuple(config for config in group.configs if config in set(missing))
+            configs = tuple(config for config in group.configs if config in lacking)
             if configs:
                 groups.append(dataclasses.replace(group, configs=configs))
             else:
