@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
+from t1t2_pt.errors import InputError
 from t1t2_pt.exchange import read_runs
 from t1t2_pt.runs import RunStore
 
@@ -269,22 +270,24 @@ class TestReadOnly:
 
 
 class TestBrokenStores:
-    def told(self, store, problem):
-        before = store.read_bytes()
-        answer = run(store)
-        assert answer.returncode == 2
-        assert problem in answer.stderr.splitlines()[-1]
-        assert "give another file by --store" in answer.stderr.splitlines()[-1]
-        assert store.read_bytes() == before
+    """Told when the store is opened or read, which every command does before anything else."""
 
     @pytest.fixture
     def store(self, tmp_path):
         path = tmp_path / "runs.sqlite"
-        assert run(path, 4).returncode == 0
-        connection = sqlite3.connect(path)
-        connection.execute("PRAGMA journal_mode = DELETE")  # all in one file
-        connection.close()
+        RunStore(path).put(read_runs(ROOT / "data" / "results" / "quick.jsonl.gz")[:8])
+        self.change(path, "PRAGMA journal_mode = DELETE")  # all in one file
         return path
+
+    def change(self, store, statement):
+        with contextlib.closing(sqlite3.connect(store)) as connection, connection:
+            connection.execute(statement)
+
+    def told(self, store, problem):
+        before = store.read_bytes()
+        with pytest.raises(InputError, match=f"store = .*: {problem}.*; give another file by --store"):
+            RunStore(store).all()
+        assert store.read_bytes() == before
 
     def test_pages_overwritten(self, store):
         content = bytearray(store.read_bytes())
@@ -294,17 +297,11 @@ class TestBrokenStores:
         self.told(store, "is damaged")
 
     def test_a_run_altered(self, store):
-        connection = sqlite3.connect(store)
-        connection.execute("UPDATE runs SET config = replace(config, '\"seed\": 1', '\"seed\": 7')")
-        connection.commit()
-        connection.close()
+        self.change(store, "UPDATE runs SET config = replace(config, '\"batch_size\": 100', '\"batch_size\": 99')")
         self.told(store, "is damaged: run")
 
     def test_a_history_of_something_else(self, store):
-        connection = sqlite3.connect(store)
-        connection.execute("UPDATE runs SET history = '[1, 2]'")
-        connection.commit()
-        connection.close()
+        self.change(store, "UPDATE runs SET history = '[1, 2]'")
         self.told(store, "is damaged: a run in it cannot be read")
 
 
