@@ -73,7 +73,8 @@ def test_resuming_changes_no_bit(tmp_path, backend, configs, size):
     assert "resumed" not in resumed[0].provenance
 
 
-def test_written_every_so_often(tmp_path, backend, monkeypatch):
+def test_written_every_so_often(tmp_path, monkeypatch):
+    backend = get_backend("auto")
     written = []
     monkeypatch.setattr(Checkpoint, "write", lambda self, snapshot, environment: written.append(snapshot.epoch))
     work.do(make(tmp_path, backend, every=Every(epochs=2)), StopAt(0).line(), Splits(None))
@@ -85,7 +86,8 @@ def test_written_every_so_often(tmp_path, backend, monkeypatch):
     assert len(written) == 7
 
 
-def test_another_environment_goes_on_and_is_told(tmp_path, backend, monkeypatch):
+def test_another_environment_goes_on_and_is_told(tmp_path, monkeypatch):
+    backend = get_backend("auto")
     job = make(tmp_path, backend)
     with pytest.raises(StopAskedError):
         work.do(job, StopAt(2).line(), Splits(None))
@@ -166,7 +168,8 @@ class TestFile:
         file.discard()
 
 
-def test_unusable_checkpoint_is_told_and_the_runs_start_again(tmp_path, backend):
+def test_unusable_checkpoint_is_told_and_the_runs_start_again(tmp_path):
+    backend = get_backend("auto")
     whole = work.do(make(tmp_path / "whole", backend), StopAt(0).line(), Splits(None))
     job = make(tmp_path, backend)
     job.checkpoints.mkdir()
@@ -197,7 +200,8 @@ def test_every_refuses(text):
         Every.read(text)
 
 
-def test_a_group_whose_runs_all_diverged_ends_early(backend):
+def test_a_group_whose_runs_all_diverged_ends_early():
+    backend = get_backend("auto")
     config = replace(FIXED[0], epochs=30, learning_rate=1e38, optimizer="sgd", gradient_norm=None, batch_norm=False)
     (run,) = train([config], make_tiny_split(), backend)
     assert run.diverged_at in (1, 2)
