@@ -5,6 +5,7 @@ import pytest
 from conftest import TINY, make_tiny_split
 
 from t1t2_pt import checkpoints, work
+from t1t2_pt.backends import get_backend
 from t1t2_pt.checkpoints import Checkpoint, Every, UnusableCheckpointError
 from t1t2_pt.config import replace, run_config
 from t1t2_pt.errors import InputError
