@@ -40,18 +40,18 @@ while time.monotonic() < end:
 @pytest.mark.slow
 def test_an_hour_of_sweeps(tmp_path):
     arguments = [str(tmp_path / "runs.sqlite"), str(60 * MINUTES), str(ROOT / "tests")]
-    process = subprocess.Popen(
-        [sys.executable, "-c", SWEEPS, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=open(tmp_path / "log", "w"),  # noqa: SIM115  (closed with the test)
-        text=True,
-        env={**os.environ, "T1T2_NO_CACHE": "1"},
-    )
-    watched, rows = psutil.Process(process.pid), []
-    for _ in process.stdout:
-        if process.poll() is None:
-            rows.append((watched.memory_info().rss / 2**20, watched.num_fds(), watched.num_threads()))
-    assert process.wait() == 0, (tmp_path / "log").read_text()[-2000:]
+    environment = {**os.environ, "T1T2_NO_CACHE": "1"}
+    command = [sys.executable, "-c", SWEEPS, *arguments]
+    rows = []
+    with (
+        open(tmp_path / "log", "w") as log,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment) as process,
+    ):
+        watched = psutil.Process(process.pid)
+        for _ in process.stdout:
+            if process.poll() is None:
+                rows.append((watched.memory_info().rss / 2**20, watched.num_fds(), watched.num_threads()))
+    assert process.returncode == 0, (tmp_path / "log").read_text()[-2000:]
     assert len(rows) >= 40, "too short: nothing would show"
     quarters = [rows[place * len(rows) // 4 : (place + 1) * len(rows) // 4] for place in range(4)]
     medians = [[statistics.median(column) for column in zip(*quarter, strict=True)] for quarter in quarters]
