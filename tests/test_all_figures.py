@@ -68,7 +68,7 @@ def test_committed_table_is_drawn_from_committed_runs(name):
     pd.testing.assert_frame_equal(written, drawn(name)[1], check_dtype=False, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["fig1", "fig4", "fig5", "fig6", "fig7"])
+@pytest.mark.parametrize("name", ["fig1", "fig4", "fig5", "fig6", "fig7", "cost"])
 def test_committed_laptop_table_is_drawn_from_committed_runs(name):
     written = pd.read_csv(ROOT / "figures" / "laptop" / f"{name}.csv")
     pd.testing.assert_frame_equal(written, drawn(name, "laptop")[1], check_dtype=False, rtol=1e-5)
