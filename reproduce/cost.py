@@ -11,12 +11,12 @@ from pathlib import Path
 
 import fig1
 import pandas as pd
+import setups
 
 from t1t2_pt.captions import diverged, mnist_preset
 from t1t2_pt.config import RunConfig, run_config
 from t1t2_pt.figures import FigureScript, Request, Runs, main
 from t1t2_pt.plotting import COLOURS, add_caption, new_figure
-from t1t2_pt.runs import StoredRun
 from t1t2_pt.timing import Timing
 
 INTERVALS = (1, 2, 5, 10, 20, 50, 100)
@@ -104,7 +104,7 @@ def _draw_overhead(axes, timing: Timing) -> list[dict]:
 
 def _draw_result(axes, trained: Runs) -> list[dict]:
     rows = [
-        {"panel": "result", "name": "run", "interval": interval, "seed": run.config.seed, "value": error(run)}
+        {"panel": "result", "name": "run", "interval": interval, "seed": run.config.seed, "value": setups.error(run)}
         for interval in INTERVALS
         for run in trained[f"interval/{interval}"]
     ]
@@ -117,11 +117,6 @@ def _draw_result(axes, trained: Runs) -> list[dict]:
     _label_intervals(axes)
     axes.legend(loc="upper left")
     return rows
-
-
-def error(run: StoredRun) -> float:
-    """Test error in percent; NaN for a run that diverged."""
-    return 100 * run.final["test_error"] if run.status == "finished" else float("nan")
 
 
 def _label_intervals(axes) -> None:

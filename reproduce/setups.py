@@ -165,10 +165,12 @@ def by_start(trained: Mapping[str, Sequence[StoredRun]]) -> dict[str, list[dict[
 
 def errors_by_stage(stages: Mapping[str, StoredRun]) -> dict[str, float]:
     """Test error in percent of each stage of a start: `before_error`, `tuned_error`, `rerun_error`; NaN: diverged."""
-    return {
-        f"{stage}_error": 100 * run.final["test_error"] if run.status == "finished" else np.nan
-        for stage, run in stages.items()
-    }
+    return {f"{stage}_error": error(run) for stage, run in stages.items()}
+
+
+def error(run: StoredRun) -> float:
+    """Test error in percent; NaN for a run that diverged."""
+    return 100 * run.final["test_error"] if run.status == "finished" else np.nan
 
 
 def tuned(request: Request, panel: str, dataset: str) -> dict[str, list[RunConfig]]:

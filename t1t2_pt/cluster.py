@@ -95,7 +95,6 @@ class Scheduler:
                 f"needs certificates, and Dask's configuration lacks distributed.comm.tls.{missing[0]}",
                 "set DASK_DISTRIBUTED__COMM__TLS__CA_FILE, ..__CLIENT__CERT and ..__CLIENT__KEY",
             )
-        dask.config.set({"distributed.scheduler.allowed-failures": RETRIES})
         try:
             self._client = distributed.Client(self._address, timeout=CONNECT, set_as_default=False)
         except (OSError, TimeoutError, ValueError, TypeError, RuntimeError, ImportError) as error:
@@ -149,6 +148,7 @@ class LocalWorkers(Scheduler):
         return functools.partial(cls, workers)
 
     def __enter__(self) -> "LocalWorkers":
+        dask.config.set({"distributed.scheduler.allowed-failures": RETRIES})  # read when a scheduler starts
         self._cluster = distributed.LocalCluster(
             n_workers=self._workers,
             threads_per_worker=1,

@@ -31,11 +31,6 @@ class Group:
     like: RunConfig
     size: int
 
-    @property
-    def steps(self) -> int:
-        """Updates of all its runs."""
-        return sum(config.steps for config in self.configs)
-
 
 def data_key(config: RunConfig) -> tuple:
     """The fields that a run's split of its data depends on."""

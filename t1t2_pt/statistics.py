@@ -32,6 +32,11 @@ class Estimate:
             return True
         return False if self.high < bound else None
 
+    def below(self, bound: float) -> bool | None:
+        """The opposite of `above`."""
+        above = self.above(bound)
+        return None if above is None else not above
+
 
 def spearman(x: Sequence[float], y: Sequence[float]) -> Estimate:
     """Spearman's rank correlation of pairs."""

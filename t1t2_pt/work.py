@@ -41,7 +41,7 @@ class Work:
     backend: str
     data_dir: Path | None
     checkpoints: Path
-    every: Every = Every(seconds=300)  # noqa: RUF009  (frozen)
+    every: Every
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -117,8 +117,8 @@ def do(work: Work, line: Line, splits: Splits) -> list[StoredRun]:
     """
     configs, backend = work.group.configs, get_backend(work.backend)
     split = splits.get(*data_key(configs[0]))
-    start, more = _start(work, line)
     here, written = environment(backend), time.monotonic()
+    start, more = _start(work, here, line)
     if start is not None:
         line.advance(start.epoch * configs[0].steps_per_epoch * len(configs))
 
@@ -144,7 +144,7 @@ def _due(every: Every, epoch: int, written: float) -> bool:
     return every.seconds is not None and time.monotonic() - written >= every.seconds
 
 
-def _start(work: Work, line: Line) -> tuple[Snapshot | None, dict[str, str]]:
+def _start(work: Work, here: dict[str, str], line: Line) -> tuple[Snapshot | None, dict[str, str]]:
     """The checkpoint to go on from, if there is a usable one, and what the provenance says of it."""
     try:
         found = work.checkpoint.read()
@@ -154,7 +154,6 @@ def _start(work: Work, line: Line) -> tuple[Snapshot | None, dict[str, str]]:
     if found is None:
         return None, {}
     snapshot, wrote = found
-    here = environment(get_backend(work.backend))
     differing = [f"{name} {value}" for name, value in wrote.items() if here.get(name) != value]
     if not differing:
         return snapshot, {}

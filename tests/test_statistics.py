@@ -79,4 +79,5 @@ def test_verdicts(outcome, verdict):
 def test_above():
     found = statistics.Estimate(1.0, 0.5, 1.5, 9)
     assert (found.above(0.4), found.above(1.0), found.above(1.6)) == (True, None, False)
+    assert (found.below(0.4), found.below(1.0), found.below(1.6)) == (False, None, True)
     assert words(found, " points") == "1.00 points (0.50 to 1.50)"
