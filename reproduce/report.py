@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from t1t2_pt.errors import InputError
 from t1t2_pt.figures import PRESETS, REFERENCE
-from t1t2_pt.options import OneLineParser
+from t1t2_pt.options import OneLineParser, told
 from t1t2_pt.report import Section, write_report
 from t1t2_pt.runs import REPOSITORY
 
@@ -152,12 +151,12 @@ def main(arguments=None) -> int:
         default=REPOSITORY / "figures",
         help="folder of the figures: those of the quick preset, of others in laptop/ and paper/ (default: %(default)s)",
     )
-    try:
+
+    def command() -> int:
         print(write_report(parser.parse_args(arguments).out, list(PRESETS), SECTIONS, LEAD))
-    except InputError as error:
-        print(f"report.py: {error}", file=sys.stderr)
-        return 2
-    return 0
+        return 0
+
+    return told("report.py", command)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ from t1t2_pt.config import FIELDS, USUAL, field_info, run_config
 from t1t2_pt.doctor import examine
 from t1t2_pt.errors import InputError
 from t1t2_pt.exchange import check_export, export_runs, read_runs
-from t1t2_pt.interrupts import Interrupted
 from t1t2_pt.options import (
     OneLineParser,
     add_data_dir,
@@ -25,6 +24,7 @@ from t1t2_pt.options import (
     read_field,
     show_value,
     sweep_from,
+    told,
 )
 from t1t2_pt.runs import RunStore, StoredRun, final_level
 
@@ -41,18 +41,13 @@ GROUPS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code (0, 2 for unusable input, 130 for Ctrl-C, 143 for SIGTERM)."""
-    try:
+
+    def command() -> int:
         options = parser().parse_args(arguments)
         return options.command(options)
-    except InputError as error:
-        print(f"t1t2: {error}", file=sys.stderr)
-        return 2
-    except Interrupted as stop:
-        print(f"t1t2: {stop}", file=sys.stderr)
-        return stop.code
-    except KeyboardInterrupt:
-        print("t1t2: stopped", file=sys.stderr)
-        return 130
+
+    try:
+        return told("t1t2", command)
     except BrokenPipeError:
         sys.stderr.close()
         return 141

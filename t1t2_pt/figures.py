@@ -5,7 +5,6 @@ A script says which runs it wants at each preset and how to draw them; `main` do
 
 import argparse
 import dataclasses
-import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -18,8 +17,7 @@ from t1t2_pt.datasets import DATASETS, find
 from t1t2_pt.errors import InputError
 from t1t2_pt.exchange import check_export, export_runs
 from t1t2_pt.files import check_can_write
-from t1t2_pt.interrupts import Interrupted
-from t1t2_pt.options import OneLineParser, add_sweep_options, sweep_from
+from t1t2_pt.options import OneLineParser, add_sweep_options, sweep_from, told
 from t1t2_pt.plotting import STYLE, save_figure
 from t1t2_pt.runs import REPOSITORY, RunStore, StoredRun
 from t1t2_pt.sweep import Sweep
@@ -87,17 +85,11 @@ def main_of_all(
     name: str, summary: str, scripts: Sequence[FigureScript], arguments: Sequence[str] | None = None
 ) -> int:
     """As `main`, for several figures in one sweep: each run that some of them share is trained once."""
-    try:
-        return _run(scripts, parser(name, summary).parse_args(arguments))
-    except InputError as error:
-        print(f"{name}: {error}", file=sys.stderr)
-        return 2
-    except Interrupted as stop:
-        print(f"{name}: {stop}", file=sys.stderr)
-        return stop.code
-    except KeyboardInterrupt:
-        print(f"{name}: stopped; finished runs are in the store, run it again to go on", file=sys.stderr)
-        return 130
+    return told(
+        name,
+        lambda: _run(scripts, parser(name, summary).parse_args(arguments)),
+        "stopped; finished runs are in the store, run it again to go on",
+    )
 
 
 def parser(name: str, summary: str) -> argparse.ArgumentParser:

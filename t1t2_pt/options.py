@@ -1,15 +1,18 @@
 """Options of commands and scripts: how values are written, and how a wrong one is told."""
 
 import argparse
+import signal
 import sys
 import types
 import typing
+from collections.abc import Callable
 from pathlib import Path
 
 from t1t2_pt.backends import BACKENDS, get_backend
 from t1t2_pt.checkpoints import Every
 from t1t2_pt.config import FIELDS, field_info
-from t1t2_pt.errors import InputError
+from t1t2_pt.errors import CODE_OF_SIGNAL, InputError
+from t1t2_pt.interrupts import Interrupted
 from t1t2_pt.runs import RunStore, default_store
 from t1t2_pt.sweep import Sweep
 
@@ -24,6 +27,30 @@ class OneLineParser(argparse.ArgumentParser):
         message = message if len(message) <= LONGEST else message[: LONGEST - 3] + "..."
         print(f"{self.prog}: {message}; try {self.prog} --help", file=sys.stderr)
         raise SystemExit(2)
+
+
+def told(name: str, command: Callable[[], int], stopped: str = "stopped") -> int:
+    """Run a command; what ends it early is told in one line after its name.
+
+    Parameters
+    ----------
+    stopped
+        What is told when Ctrl-C came while nothing was trained.
+
+    Returns
+    -------
+    The exit code: the command's own, 2 for unusable input, 130 for Ctrl-C, 143 for SIGTERM.
+    """
+    try:
+        return command()
+    except InputError as error:
+        text, code = error, 2
+    except Interrupted as stop:
+        text, code = stop, stop.code
+    except KeyboardInterrupt:
+        text, code = stopped, CODE_OF_SIGNAL + signal.SIGINT
+    print(f"{name}: {text}", file=sys.stderr)
+    return code
 
 
 def read_field(name: str, text: str):

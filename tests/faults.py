@@ -15,9 +15,7 @@ from conftest import TINY, make_tiny_split  # noqa: E402
 
 from t1t2_pt import runs, work  # noqa: E402
 from t1t2_pt.config import RunConfig, replace, run_config  # noqa: E402
-from t1t2_pt.errors import InputError  # noqa: E402
-from t1t2_pt.interrupts import Interrupted  # noqa: E402
-from t1t2_pt.options import OneLineParser, add_sweep_options, sweep_from  # noqa: E402
+from t1t2_pt.options import OneLineParser, add_sweep_options, sweep_from, told  # noqa: E402
 
 
 def configs(runs: int, epochs: int) -> list[RunConfig]:
@@ -40,18 +38,15 @@ def main(arguments=None) -> int:
     add_sweep_options(parser)
     options = parser.parse_args(arguments)
     play(options.pause)
-    try:
+
+    def command() -> int:
         sweep = sweep_from(options)
         sweep.together = options.together
         print("ready", flush=True)
         sweep.run(configs(options.runs, options.epochs))
-    except InputError as error:
-        print(f"faults: {error}", file=sys.stderr)
-        return 2
-    except Interrupted as stop:
-        print(f"faults: {stop}", file=sys.stderr)
-        return stop.code
-    return 0
+        return 0
+
+    return told("faults", command)
 
 
 def play(pause: float) -> None:
