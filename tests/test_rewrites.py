@@ -100,6 +100,13 @@ class TestProducts:
         v = left @ right - s * (left2 @ right2)
         assert_same_and_cheaper([x, left, right, left2, right2, s], [x @ v], 2 * CHEAP)
 
+    @pytest.mark.parametrize("turned", [False, True], ids=["left", "right"])
+    def test_sum_that_is_cheaper_whole(self, turned):
+        """(x + s y) (L R) is one chain, not a chain for x and one for y."""
+        z = matrix("z", n, k)
+        whole, v = x + s * z, left @ right
+        assert_same_and_cheaper([x, z, left, right, s], [v.T @ whole.T if turned else whole @ v], CHEAP)
+
     def test_product_that_is_there_already(self):
         """x (L R + W) when x W is computed anyway costs only the low-rank part."""
         outputs = [x @ (left @ right + weights), x @ weights]

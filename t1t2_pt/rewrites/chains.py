@@ -142,18 +142,22 @@ def opaque(x: TensorVariable) -> Form:
     return Form((Term((), (Factor(x),)),))
 
 
-def product_form(fgraph: FunctionGraph, node: Apply, kept: bool) -> Form | None:
-    """The linear form of a product, None for a chain that is too long.
+def product_forms(fgraph: FunctionGraph, node: Apply, kept: bool) -> list[Form]:
+    """The linear forms of a product whose chains are not too long, the one with most terms first.
 
-    A sum on both sides stays one matrix on the left.
+    A sum among its factors is spread out in one form and is one matrix in another, for either can be
+    cheaper; two sums are never both spread out. The last form has one term.
     """
-    left, right = (linear_form(fgraph, x, kept) for x in node.inputs)
-    if len(left.terms) > 1 and len(right.terms) > 1:
-        left = opaque(node.inputs[0])
-    terms = tuple(a @ b for a in left.terms for b in right.terms)
-    if max(len(term.chain) for term in terms) > LONGEST:
-        return None
-    return Form(terms, left.replaced | right.replaced)
+    choices = []
+    for x in node.inputs:
+        form = linear_form(fgraph, x, kept)
+        choices.append([form] if len(form.terms) == 1 else [form, opaque(x)])
+    forms = []
+    for left, right in itertools.product(*choices):
+        terms = tuple(a @ b for a in left.terms for b in right.terms)
+        if min(len(left.terms), len(right.terms)) == 1 and max(len(term.chain) for term in terms) <= LONGEST:
+            forms.append(Form(terms, left.replaced | right.replaced))
+    return forms
 
 
 def linear_form(fgraph: FunctionGraph, x: TensorVariable, kept: bool = False) -> Form:
@@ -170,9 +174,10 @@ def linear_form(fgraph: FunctionGraph, x: TensorVariable, kept: bool = False) ->
         return itself
     kept = kept or len({user for user, _ in fgraph.clients[x]}) > 1
     if is_product(node):
-        form = product_form(fgraph, node, kept)
-        if form is None or len(form.terms) > 1:
+        forms = product_forms(fgraph, node, kept)
+        if not forms or len(forms[-1].terms) > 1:
             return itself
+        form = forms[-1]
         if kept:
             (term,) = form.terms
             whole = () if term.scalars else (Part(0, len(term.chain), Factor(x)),)

@@ -51,7 +51,7 @@ from t1t2_pt.rewrites.chains import (
     linear_form,
     node_cost,
     opaque,
-    product_form,
+    product_forms,
 )
 
 NAME = "reassociate_products"
@@ -78,13 +78,18 @@ class ReassociateProducts(GraphRewriter):
 
 
 def _cheaper_product(fgraph: FunctionGraph, node: Apply) -> TensorVariable | None:
-    form = product_form(fgraph, node, kept=False)
-    if form is None or all(len(term.chain) < 3 for term in form.terms):
+    best, saving = None, 0
+    for form in product_forms(fgraph, node, kept=False):
+        if all(len(term.chain) < 3 for term in form.terms):
+            continue
+        replaced = form.replaced | {node}
+        orders = [best_order(fgraph, term, replaced) for term in form.terms]
+        saved = sum(map(node_cost, replaced)) - sum(order.cost for order in orders)
+        if saved > saving:
+            best, saving = (form, orders), saved
+    if best is None:
         return None
-    replaced = form.replaced | {node}
-    orders = [best_order(fgraph, term, replaced) for term in form.terms]
-    if sum(order.cost for order in orders) >= sum(map(node_cost, replaced)):
-        return None
+    form, orders = best
     terms = [pt.mul(order.build(), *term.scalars) for order, term in zip(orders, form.terms, strict=True)]
     return terms[0] if len(terms) == 1 else pt.add(*terms)
 
