@@ -12,7 +12,7 @@ def moments(x: TensorVariable) -> tuple[TensorVariable, TensorVariable]:
     axes = tuple(range(x.type.ndim - 1))
     mean = x.mean(axis=axes)
     centred = x - mean
-    return mean, (centred * centred).mean(axis=axes)
+    return mean, pt.sqr(centred).mean(axis=axes)
 
 
 def batch_normalise(

@@ -1,6 +1,7 @@
 """What surrounds compiled programs: kept exports, memory, devices, and C's BLAS."""
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -10,7 +11,9 @@ import numpy as np
 import pytest
 from conftest import need
 
-from t1t2_pt.backends import blas, exported, memory
+from t1t2_pt import step
+from t1t2_pt.backends import Program, blas, exported, memory, run_constants
+from t1t2_pt.backends.jax import JaxProgram
 from t1t2_pt.config import run_config
 from t1t2_pt.networks import Network, mlp
 
@@ -113,6 +116,38 @@ class TestMemory:
         config = run_config(hidden=(1000,) * 3)
         free = int(runs * memory.run_bytes(config, self.NETWORK) / memory.SHARE) + 1
         assert memory.runs_that_fit(config, self.NETWORK, free) == fit
+
+    def test_peak_of_the_largest_network(self):
+        """The paper's largest MLP: within 1.5 of its state and the activations of a forward pass."""
+        need("jax")
+        import jax
+
+        if jax.default_backend() != "cpu":
+            pytest.skip("what XLA is asked to spare is asked for on a CPU")
+        config = run_config(
+            hidden=(4000, 2000, 1000, 500, 250),
+            input_noise=0.1,
+            hidden_noise=0.1,
+            l2=1e-4,
+            tune=("input_noise", "hidden_noise", "l2"),
+        )
+        network, samples = step.make_network(config, (3072,), 10), dict.fromkeys(("t1", "t2", "test"), 1000)
+        program = Program(config, network, samples)
+        state, per_run = (
+            {name: np.asarray(value)[None] for name, value in values.items()}
+            for values in (step.initial_state(config, network), run_constants(config, "float32"))
+        )
+        rows = np.zeros((1, 10, config.batch_size), "int32")
+        data = {f"{name}_inputs": np.zeros((size, 3072), "float32") for name, size in samples.items()}
+        data |= {f"{name}_labels": np.zeros(size, "int32") for name, size in samples.items()}
+        clock = {"step": np.uint32(0), "steps": np.float32(10), "interval": np.uint32(10)}
+        with jax.enable_x64(True):
+            compiled = JaxProgram(program).epoch.compiled(state, per_run, rows, rows, data, clock)
+        peak = compiled.memory_analysis()
+        resident = sum(array.nbytes for array in data.values())
+        taken = peak.argument_size_in_bytes + peak.temp_size_in_bytes - resident
+        activations = memory.FLOAT * config.batch_size * sum(map(math.prod, network.activations))
+        assert taken < 1.5 * (sum(value.nbytes for value in state.values()) + activations)
 
     def test_the_machine_has_some(self):
         assert memory.free_host_memory() > 1 << 20

@@ -110,9 +110,19 @@ def jax_funcify_finite_squares(op, **kwargs):
         return [jnp.sum(x * x) for x in xs]
 
     def look(xs):
-        finite = [jnp.isfinite(x) for x in xs]
-        squares = [jnp.sum(jnp.where(ok, x * x, 0)) for ok, x in zip(finite, xs, strict=True)]
-        return squares, sum(jnp.sum(~ok) for ok in finite).astype(xs[0].dtype)
+        # Row by row: XLA would write the terms of a sum, as large as a tensor, to memory first.
+        def of(x):
+            rows, zero = x.reshape(x.shape[0] if x.ndim > 1 else 1, -1), jnp.zeros((), x.dtype)
+
+            def add(i, sums):
+                ok = jnp.isfinite(rows[i])
+                terms = jnp.where(ok, rows[i] * rows[i], 0), (~ok).astype(x.dtype)
+                return tuple(total + jnp.sum(term) for total, term in zip(sums, terms, strict=True))
+
+            return lax.fori_loop(0, len(rows), add, (zero, zero))
+
+        squares, counts = zip(*map(of, xs), strict=True)
+        return list(squares), sum(counts)
 
     def glance_then_look(glance, look, xs):
         squares = glance(xs)
