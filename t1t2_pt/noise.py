@@ -14,7 +14,7 @@ import numpy as np
 import pytensor.tensor as pt
 from pytensor.tensor.variable import TensorVariable
 
-from t1t2_pt.ops import counter
+from t1t2_pt.ops import counter, log_of_positive
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = 0x1BD11BDA
@@ -101,7 +101,7 @@ def normal_from_bits(bits: TensorVariable, dtype: str = "float32") -> TensorVari
         np.asarray(value, dtype=dtype) for value in (0.5, 1, 2.0**-22, 2.5, 5, math.sqrt(2))
     )
     u = (pt.cast(bits // _word(512), dtype) + half) * cell - one
-    w = -pt.log((one - u) * (one + u))
+    w = -log_of_positive((one - u) * (one + u))
     tail = _polynomial(_TAIL, pt.sqrt(w) - np.asarray(3, dtype=dtype))
     return sqrt2 * u * pt.switch(w < knee, _polynomial(_CENTRAL, w - middle), tail)
 

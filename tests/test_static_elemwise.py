@@ -118,3 +118,15 @@ def test_unknown_and_small_shapes_are_left(monkeypatch):
         function = pytensor.function([variable], variable * variable + np.float32(1), mode=STATIC)
         assert not nodes(function, StaticElemwise)
         assert nodes(function, Elemwise)
+
+
+@pytest.mark.parametrize("other", ["float32", "float64"])
+def test_constants_are_as_exact_as_the_loop(other):
+    """1/3 in float32 where all is float32, in float64 where something is."""
+    x, y = pt.tensor("x", shape=(8, 4), dtype="float32"), pt.tensor("y", shape=(8, 4), dtype=other)
+    _, ours = both([x, y], (y + np.asarray(1 / 3, other)) * (x + np.float32(1)))
+    (node,) = nodes(ours, StaticElemwise)
+    assert ("-fsingle-precision-constant" in node.op.c_compile_args()) == (other == "float32")
+    values = [RNG.standard_normal((8, 4)).astype(dtype) for dtype in ("float32", other)]
+    expected = (values[1] + np.asarray(1 / 3, other)) * (values[0] + np.float32(1))
+    np.testing.assert_allclose(ours(*values), expected, rtol=1e-6 if other == "float32" else 1e-15)

@@ -2,9 +2,13 @@
 
 import numpy as np
 from pytensor.link.numba.cache import compile_numba_function_src
-from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
+from pytensor.link.numba.dispatch.basic import (
+    numba_njit,
+    register_funcify_and_cache_key,
+    register_funcify_default_op_cache_key,
+)
 
-from t1t2_pt.ops import im2col
+from t1t2_pt.ops import im2col, logarithm
 from t1t2_pt.ops.convolution import Conv2d, FilterGradient, InputGradient
 from t1t2_pt.ops.counter import Counter
 from t1t2_pt.ops.finite import FiniteSquares
@@ -176,3 +180,27 @@ def numba_funcify_counter(op, node, **kwargs):
         return np.arange(size).astype(np.uint32)
 
     return counter, VERSION
+
+
+@register_funcify_and_cache_key(logarithm.PositiveLog)
+def numba_funcify_positive_log(op, node, **kwargs):
+    """The bits of a float32 are looked at as an integer; other types have the library's logarithm."""
+    dtypes = {variable.type.dtype for variable in (*node.inputs, *node.outputs)}
+    key = f"{logarithm.PositiveLog.__qualname__} {logarithm.VERSION} {sorted(dtypes)}"
+    if dtypes != {"float32"}:
+        return numba_njit(lambda x: np.log(x)), key
+    polynomial = tuple(map(np.float32, logarithm.POLYNOMIAL))
+    one, half, high, low = map(np.float32, (1, 0.5, logarithm.LOG2_HIGH, logarithm.LOG2_LOW))
+    lowest, fraction_bits = np.int32(logarithm.LOWEST), np.int32(logarithm.FRACTION_BITS)
+    c0, c1, c2, c3, c4, c5, c6, c7, c8 = polynomial
+
+    @numba_njit
+    def log_of_positive(x):
+        bits = np.float32(x).view(np.int32)
+        exponent = np.int32(np.int32(bits - lowest) >> fraction_bits)
+        f = np.int32(bits - np.int32(exponent << fraction_bits)).view(np.float32) - one
+        p = (((((((c0 * f + c1) * f + c2) * f + c3) * f + c4) * f + c5) * f + c6) * f + c7) * f + c8
+        e = np.float32(exponent)
+        return f + (p * f * f * f + low * e - half * f * f) + high * e
+
+    return log_of_positive, key

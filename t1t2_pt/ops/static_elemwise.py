@@ -12,10 +12,11 @@ import numpy as np
 from pytensor.graph.basic import Apply
 from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.rewriting.basic import GraphRewriter, copy_stack_trace
+from pytensor.scalar.basic import Composite
 from pytensor.tensor.elemwise import Elemwise
 
 SMALLEST = 1024  # elements below which a loop takes no time anyway
-VERSION = 1
+VERSION = 2
 
 
 class StaticElemwise(Elemwise):
@@ -53,7 +54,17 @@ class StaticElemwise(Elemwise):
 
     def c_compile_args(self, **kwargs):
         # Comparisons that never trap can be vectorised; results are the same.
-        return [*super().c_compile_args(**kwargs), "-O3", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math"]
+        flags = ["-O3", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math"]
+        if self._is_single():
+            # PyTensor writes constants as C's doubles, in which a loop would then compute.
+            flags.append("-fsingle-precision-constant")
+        return [*super().c_compile_args(**kwargs), *flags]
+
+    def _is_single(self) -> bool:
+        """Whether all floating-point numbers in the loop are float32."""
+        inner = self.scalar_op.fgraph if isinstance(self.scalar_op, Composite) else None
+        dtypes = {variable.type.dtype for variable in inner.variables} if inner else set()
+        return "float32" in dtypes and "float64" not in dtypes
 
     def c_code_cache_version_apply(self, node):
         version = super().c_code_cache_version_apply(node)
