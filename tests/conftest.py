@@ -43,9 +43,9 @@ def store(tmp_path) -> RunStore:
     return RunStore(tmp_path / "runs.sqlite")
 
 
-def grouped(name: str):
+def grouped(name: str, *marks):
     """A backend's name as a parameter whose tests run in one process, which compiles each graph once."""
-    return pytest.param(name, marks=pytest.mark.xdist_group(name))
+    return pytest.param(name, marks=[pytest.mark.xdist_group(name), *marks])
 
 
 @pytest.fixture(params=[grouped(name) for name in BACKENDS])

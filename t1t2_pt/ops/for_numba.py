@@ -188,7 +188,12 @@ def numba_funcify_positive_log(op, node, **kwargs):
     dtypes = {variable.type.dtype for variable in (*node.inputs, *node.outputs)}
     key = f"{logarithm.PositiveLog.__qualname__} {logarithm.VERSION} {sorted(dtypes)}"
     if dtypes != {"float32"}:
-        return numba_njit(lambda x: np.log(x)), key
+
+        @numba_njit
+        def log(x):
+            return np.log(x)
+
+        return log, key
     polynomial = tuple(map(np.float32, logarithm.POLYNOMIAL))
     one, half, high, low = map(np.float32, (1, 0.5, logarithm.LOG2_HIGH, logarithm.LOG2_LOW))
     lowest, fraction_bits = np.int32(logarithm.LOWEST), np.int32(logarithm.FRACTION_BITS)
