@@ -6,6 +6,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+from matplotlib.ticker import LogLocator
 
 LABELS = {
     "ours_jax": "t1t2_pt, JAX",
@@ -65,7 +66,7 @@ def _sweep(result: dict):
 
 
 def _growth(result: dict):
-    figure, axes = plt.subplots(1, 3, figsize=(9.6, 3.4), layout="constrained")
+    figure, axes = plt.subplots(1, 3, figsize=(9.6, 3.4), sharey=True, layout="constrained")
     for ax, (axis, rows) in zip(axes, result["growth"].items(), strict=True):
         x = [row[axis] for row in rows]
         for name in rows[0]["t1_ms"]:
@@ -79,6 +80,8 @@ def _growth(result: dict):
             ax.xaxis.set_major_formatter("{x:.0f}")
         ax.set_xticks(x)
         ax.minorticks_off()
+    axes[0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes[0].yaxis.set_major_formatter("{x:.0f}")
     axes[0].set_ylabel("median ms per step\n(solid T1+T2, dashed T1)")
     axes[0].legend(fontsize=7, frameon=False)
     return figure
