@@ -3,7 +3,7 @@
 Of the ways to write the mixed derivative, forward over reverse was the fastest. A jitted loop was as
 fast as a jitted step called from Python, or faster, except with convolutions, which XLA for CPUs
 computes 16 times slower inside loops: there each step is a call. It is compiled with the same XLA
-options as ours, with which it is faster too.
+options as ours, with which its T1 step is faster too; its T1+T2 step is on some processors.
 """
 
 import functools

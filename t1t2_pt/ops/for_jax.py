@@ -115,9 +115,9 @@ def jax_funcify_finite_squares(op, **kwargs):
             rows, zero = x.reshape(x.shape[0] if x.ndim > 1 else 1, -1), jnp.zeros((), x.dtype)
 
             def add(i, sums):
+                square, count = sums
                 ok = jnp.isfinite(rows[i])
-                terms = jnp.where(ok, rows[i] * rows[i], 0), (~ok).astype(x.dtype)
-                return tuple(total + jnp.sum(term) for total, term in zip(sums, terms, strict=True))
+                return square + jnp.sum(jnp.where(ok, rows[i] * rows[i], 0)), count + jnp.sum(~ok, dtype=x.dtype)
 
             return lax.fori_loop(0, len(rows), add, (zero, zero))
 

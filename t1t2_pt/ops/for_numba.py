@@ -7,6 +7,7 @@ from pytensor.link.numba.dispatch.basic import (
     register_funcify_and_cache_key,
     register_funcify_default_op_cache_key,
 )
+from pytensor.link.numba.dispatch.scalar import numba_funcify_ScalarOp
 
 from t1t2_pt.ops import im2col, logarithm
 from t1t2_pt.ops.convolution import Conv2d, FilterGradient, InputGradient
@@ -186,18 +187,11 @@ def numba_funcify_counter(op, node, **kwargs):
 def numba_funcify_positive_log(op, node, **kwargs):
     """The bits of a float32 are looked at as an integer; other types have the library's logarithm."""
     dtypes = {variable.type.dtype for variable in (*node.inputs, *node.outputs)}
-    key = f"{logarithm.PositiveLog.__qualname__} {logarithm.VERSION} {sorted(dtypes)}"
     if dtypes != {"float32"}:
-
-        @numba_njit
-        def log(x):
-            return np.log(x)
-
-        return log, key
-    polynomial = tuple(map(np.float32, logarithm.POLYNOMIAL))
+        return numba_funcify_ScalarOp(op, node=node, **kwargs)
     one, half, high, low = map(np.float32, (1, 0.5, logarithm.LOG2_HIGH, logarithm.LOG2_LOW))
     lowest, fraction_bits = np.int32(logarithm.LOWEST), np.int32(logarithm.FRACTION_BITS)
-    c0, c1, c2, c3, c4, c5, c6, c7, c8 = polynomial
+    c0, c1, c2, c3, c4, c5, c6, c7, c8 = map(np.float32, logarithm.POLYNOMIAL)
 
     @numba_njit
     def log_of_positive(x):
@@ -208,4 +202,4 @@ def numba_funcify_positive_log(op, node, **kwargs):
         e = np.float32(exponent)
         return f + (p * f * f * f + low * e - half * f * f) + high * e
 
-    return log_of_positive, key
+    return log_of_positive, f"{type(op)} {logarithm.VERSION}"

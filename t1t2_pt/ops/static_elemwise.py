@@ -62,8 +62,9 @@ class StaticElemwise(Elemwise):
 
     def _is_single(self) -> bool:
         """Whether all floating-point numbers in the loop are float32."""
-        inner = self.scalar_op.fgraph if isinstance(self.scalar_op, Composite) else None
-        dtypes = {variable.type.dtype for variable in inner.variables} if inner else set()
+        if not isinstance(self.scalar_op, Composite):  # which has no constants in it
+            return False
+        dtypes = {variable.type.dtype for variable in self.scalar_op.fgraph.variables}
         return "float32" in dtypes and "float64" not in dtypes
 
     def c_code_cache_version_apply(self, node):

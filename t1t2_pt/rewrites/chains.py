@@ -175,7 +175,7 @@ def linear_form(fgraph: FunctionGraph, x: TensorVariable, kept: bool = False) ->
     kept = kept or len({user for user, _ in fgraph.clients[x]}) > 1
     if is_product(node):
         forms = product_forms(fgraph, node, kept)
-        if not forms or len(forms[-1].terms) > 1:
+        if not forms:
             return itself
         form = forms[-1]
         if kept:
