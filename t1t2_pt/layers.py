@@ -27,14 +27,12 @@ def batch_normalise(
 
 
 def relu(x: TensorVariable, slope: float = 0.0) -> TensorVariable:
-    """x where it is positive, else slope * x (Xu et al., 2015); as a product, so that a NaN stays one.
+    """x where it is positive, else slope * x (Xu et al., 2015); NaN stays NaN.
 
-    The derivative at 0 is the slope.
+    The derivative at 0 is the slope. Not a product with x > 0: XLA makes a choice of that, in which NaN is 0.
     """
-    positive = pt.cast(x > 0, x.dtype)
-    if slope == 0:
-        return x * positive
-    return x * (positive * np.asarray(1 - slope, dtype=x.dtype) + np.asarray(slope, dtype=x.dtype))
+    below = x * np.asarray(slope, dtype=x.dtype) if slope else np.zeros((), dtype=x.dtype)
+    return pt.switch(x <= np.zeros((), dtype=x.dtype), below, x)
 
 
 def add_noise(x: TensorVariable, level: TensorVariable, noise: TensorVariable) -> TensorVariable:

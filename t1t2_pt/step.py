@@ -20,10 +20,12 @@ from pytensor.tensor.variable import TensorVariable
 from t1t2_pt import costs, layers
 from t1t2_pt.config import RunConfig
 from t1t2_pt.errors import InputError
-from t1t2_pt.hypergradient import hypergradient, rescale
+from t1t2_pt.hypergradients import hypergradient
+from t1t2_pt.limits import rescale
 from t1t2_pt.networks import CONVOLUTIONAL, Network
 from t1t2_pt.ops import finite_squares
 from t1t2_pt.optimizers import MEMORY, OPTIMIZERS
+from t1t2_pt.rewrites import FAST
 
 SOFTMAX_NOISE = "softmax_noise"
 LEAK = 0.01  # slope of the leaky ReLU below 0
@@ -197,6 +199,7 @@ def t1t2_step(
         train_gradients=pass_.gradients,
         next_params=[new_state[name] for name in parameters] if config.validation_gradient_at == "next" else None,
         max_norm=config.gradient_norm,
+        products=FAST,
     )
     _, repaired_hyper = finite_squares(*gradients)
     for name, gradient in zip(config.tune, gradients, strict=True):

@@ -12,8 +12,8 @@ import pytest
 from conftest import need
 
 from t1t2_pt import step
-from t1t2_pt.backends import Program, blas, exported, memory, run_constants
-from t1t2_pt.backends.jax import JaxProgram
+from t1t2_pt.backends import Program, blas, exported, get_backend, memory, run_constants
+from t1t2_pt.backends.jax import FLOAT32, TF32, JaxProgram, _jax_functions
 from t1t2_pt.config import run_config
 from t1t2_pt.networks import Network, mlp
 
@@ -26,6 +26,42 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.setattr(exported, "cache_folder", lambda: tmp_path)
     monkeypatch.setattr(exported, "use_compilation_cache", lambda: None)
     return tmp_path / "exported"
+
+
+class TestPrecision:
+    """Products of float32 matrices on a GPU are float32's, unless TF32 is asked for."""
+
+    @pytest.mark.parametrize(("precision", "written"), [(FLOAT32, "HIGHEST"), (TF32, "DEFAULT")])
+    def test_is_written_into_every_product_and_convolution(self, precision, written):
+        import jax
+        import pytensor.tensor as pt
+
+        from t1t2_pt.ops import conv2d
+
+        x, w, filters = (
+            pt.tensor(name, shape=shape, dtype="float32")
+            for name, shape in {"x": (2, 1, 6, 6), "w": (36, 3), "filters": (4, 1, 3, 3)}.items()
+        )
+        outputs = {"product": pt.dot(x.reshape((2, 36)), w), "images": conv2d(x, filters, border="full")}
+        outputs |= {"gradient": pt.grad(pt.sqr(outputs["images"]).sum(), filters)}
+        (function,) = _jax_functions({"x": x, "w": w, "filters": filters}, [(outputs,)], precision)
+        values = {v.name: np.zeros(v.type.shape, "float32") for v in (x, w, filters)}
+        text = jax.jit(function).lower(values).as_text()
+        operations = [line for line in text.splitlines() if "dot_general" in line or "convolution" in line]
+        assert len(operations) >= 3
+        for line in operations:
+            default = "precision" not in line or "DEFAULT" in line
+            assert default == (written == "DEFAULT"), line
+
+    def test_is_part_of_the_key_and_of_the_provenance(self):
+        need("jax")
+        config = run_config(hidden=(4,), t1_samples=10, t2_samples=10, batch_size=5)
+        program = Program(config, Network((3,), mlp((4,)), 2, True), {"t1": 10, "t2": 10, "test": 10})
+        identities = {JaxProgram(program, precision).epoch._identity for precision in (FLOAT32, TF32)}
+        assert len(identities) == 2
+        assert get_backend("jax").versions()["products"] == "float32"
+        assert get_backend("jax+tf32").versions()["products"] == "TF32 where the device has it"
+        assert get_backend("jax+tf32").name == "jax+tf32"
 
 
 class Counted:
@@ -142,7 +178,7 @@ class TestMemory:
         data |= {f"{name}_labels": np.zeros(size, "int32") for name, size in samples.items()}
         clock = {"step": np.uint32(0), "steps": np.float32(10), "interval": np.uint32(10)}
         with jax.enable_x64(True):
-            compiled = JaxProgram(program).epoch.compiled(state, per_run, rows, rows, data, clock)
+            compiled = JaxProgram(program, FLOAT32).epoch.compiled(state, per_run, rows, rows, data, clock)
         peak = compiled.memory_analysis()
         resident = sum(array.nbytes for array in data.values())
         taken = peak.argument_size_in_bytes + peak.temp_size_in_bytes - resident

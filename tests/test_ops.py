@@ -12,7 +12,7 @@ from conftest import need
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from problems import PLAIN
-from pytensor.gradient import pushforward
+from pytensor.gradient import jacobian, pushforward
 
 from t1t2_pt.ops import conv2d, global_average_pool, max_pool2d
 from t1t2_pt.ops.im2col import BLOCK
@@ -241,6 +241,36 @@ def test_forward_mode():
 
     for a, up, down in zip(ours, at(1e-5), at(-1e-5), strict=True):
         np.testing.assert_allclose(a, (up - down) / 2e-5, rtol=1e-6, atol=1e-7)
+
+
+def test_gradients_keep_what_is_known_of_sizes():
+    """Height and width too, through gradients of gradients."""
+    x, w = pt.tensor("x", shape=(None, 3, 6, 7)), pt.tensor("w", shape=(4, 3, 3, 2))
+    first = pt.grad(pt.sqr(conv2d(x, w, (1, 2), "same")).sum(), [x, w])
+    second = pt.grad(sum(pt.sqr(g).sum() for g in first), [x, w])
+    for of_x, of_w in (first, second):
+        assert of_x.type.shape == (None, 3, 6, 7)
+        assert of_w.type.shape == (4, 3, 3, 2)
+
+
+@pytest.mark.parametrize("mode", [PLAIN, "NUMBA", "JAX"], ids=str)
+def test_jacobians_at_once(mode):
+    """A Jacobian by one batched gradient equals the one row by row."""
+    import jax
+
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal((2, 2, 4, 5)), rng.standard_normal((3, 2, 2, 3))
+    x, w = symbols_of(values)
+    outputs = [conv2d(x, w, (1, 2), 1).flatten()[:7], max_pool2d(x, 2).flatten()[:7]]
+    for output in outputs:
+        at_once, by_row = (
+            jacobian(output, [x, w], vectorize=vectorize, disconnected_inputs="ignore") for vectorize in (True, False)
+        )
+        with jax.enable_x64(True):
+            ours = pytensor.function([x, w], at_once, mode=mode, on_unused_input="ignore")(*values)
+        expected = pytensor.function([x, w], by_row, mode=PLAIN, on_unused_input="ignore")(*values)
+        for a, b in zip(ours, expected, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-12)
 
 
 class TestPooling:

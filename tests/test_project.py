@@ -5,6 +5,7 @@ import re
 import subprocess
 import tomllib
 
+import numpy as np
 import pytest
 import rattler
 import yaml
@@ -87,7 +88,8 @@ class TestEnvironments:
 
 # Lowest first: a room imports only from rooms before it.
 ROOMS = [
-    *("errors", "files", "ops", "layers", "networks", "config", "noise", "rewrites", "hypergradient", "costs"),
+    *("errors", "files", "ops", "layers", "networks", "config", "noise", "rewrites", "limits"),
+    *("hypergradients", "costs"),
     *("optimizers", "schedules", "step", "evaluation", "backends", "datasets", "training", "runs", "exchange"),
     *("groups", "interrupts", "checkpoints", "reservations", "progress", "work", "places", "sweep", "cluster"),
     *("timing", "statistics", "claims", "captions", "plotting", "options", "doctor", "figures", "report"),
@@ -143,8 +145,21 @@ class TestReadme:
         assert len([line for line in code.splitlines() if line.strip()]) <= 15
         names = {}
         exec(compile(code, "README.md", "exec"), names)
-        assert 0 < float(names["strength"].get_value()) < 1.0
-        assert "validation cost" in capsys.readouterr().out
+        printed = capsys.readouterr().out
+        penalty, cost = re.fullmatch(r"ridge penalty ([\d.]+), validation cost ([\d.]+)\n", printed).groups()
+        assert f"It prints a penalty of {penalty} and a validation cost of {cost};" in README
+        products = [node for node in names["step"].maker.fgraph.toposort() if "dot" in str(node.op).lower()]
+        assert len(products) == 3  # the validation gradient itself is not formed
+
+        (x, v), (y, u) = names["inputs"], (names["y"], names["u"])
+        scanned = np.linspace(0, 1, 101)
+        costs = [
+            np.square(v @ np.linalg.solve(x.T @ x / y.size + s * np.eye(30), x.T @ y / y.size) - u).mean()
+            for s in scanned
+        ]
+        best = int(np.argmin(costs))
+        assert f"exhaustive search finds the lowest cost, {costs[best]:.3f} too, at {scanned[best]:.2f}." in README
+        assert float(cost) <= costs[best] + 1e-3
 
     def test_files_and_commands_exist(self):
         for target in re.findall(r"`make ([a-z0-9-]+)", README):

@@ -24,11 +24,24 @@ from t1t2_pt.step import Tensors
 LINEAR_ALGEBRA = ("dot_diag_to_elemwise", "selection_dot_to_indexing", "useless_symmetric_transpose")
 
 
-class JaxBackend:
-    """PyTensor graphs as JAX functions."""
+# JAX's name for the precision of products: full float32, where a GPU would take TF32 by itself, or that.
+FLOAT32, TF32 = "float32", "default"
 
-    name = "jax"
+
+class JaxBackend:
+    """PyTensor graphs as JAX functions.
+
+    Parameters
+    ----------
+    tf32
+        Let GPUs compute products of float32 matrices in TF32.
+    """
+
     together = True
+
+    def __init__(self, tf32: bool = False):
+        self.name = "jax+tf32" if tf32 else "jax"
+        self._precision = TF32 if tf32 else FLOAT32
 
     @property
     def lanes(self) -> int:
@@ -43,7 +56,8 @@ class JaxBackend:
     def versions(self) -> Mapping[str, str]:
         import jax
 
-        return {"jax": jax.__version__, "device": jax.devices()[0].device_kind}
+        products = "TF32 where the device has it" if self._precision == TF32 else "float32"
+        return {"jax": jax.__version__, "device": jax.devices()[0].device_kind, "products": products}
 
     def free_memory(self) -> int:
         import jax
@@ -66,12 +80,12 @@ class JaxBackend:
         give_memory_back()
 
     def compile(self, program: Program) -> "JaxProgram":
-        return JaxProgram(program)
+        return JaxProgram(program, self._precision)
 
     def function(self, inputs: Tensors, outputs: Tensors) -> Callable[[Arrays], Arrays]:
         import jax
 
-        (traceable,) = _jax_functions(inputs, [(outputs,)])
+        (traceable,) = _jax_functions(inputs, [(outputs,)], self._precision)
         compiled = jax.jit(lambda values: traceable(values)[0])
 
         def call(values: Arrays) -> Arrays:
@@ -84,11 +98,13 @@ class JaxBackend:
 class JaxProgram:
     """Epoch and evaluation as JAX functions, made or loaded for each size of population."""
 
-    def __init__(self, program: Program):
+    def __init__(self, program: Program, precision: str):
         self.parameters = tuple(program.network.shapes())
-        self.epoch = Exported(f"epoch of {program.identity}", lambda: _epoch_of(program), donated=(0,))
+        name = f"epoch of {program.identity} in {precision}"
+        self.epoch = Exported(name, lambda: _epoch_of(program, precision), donated=(0,))
         whole = max(program.samples.values()) <= program.plan.chunk
-        self.evaluation = _whole_evaluation(program) if whole else _evaluation_in_chunks(program)
+        make = _whole_evaluation if whole else _evaluation_in_chunks
+        self.evaluation = make(program, precision)
 
     def populate(self, data: Arrays, states: Sequence[Arrays], per_run: Sequence[Arrays]) -> "JaxPopulation":
         return JaxPopulation(self, data, states, per_run)
@@ -132,7 +148,7 @@ class JaxPopulation:
         return jax.device_get({name: self._state[name] for name in (self._state if names is None else names)})
 
 
-def _epoch_of(program: Program) -> Callable:
+def _epoch_of(program: Program, precision: str) -> Callable:
     """The epoch of a population: batched by `vmap`, or where there is one run without a batch.
 
     XLA does not fold transposes into products of a batch of one.
@@ -142,7 +158,7 @@ def _epoch_of(program: Program) -> Callable:
     graphs = program.graphs
     inputs = {**graphs.state, **graphs.per_run, **graphs.data, **graphs.clock, **graphs.rows}
     steps = [graphs.t1] + [graphs.t1t2] * (graphs.t1t2 is not None)
-    epoch = _epoch(*_jax_functions(inputs, [(graph.new_state, graph.metrics) for graph in steps]))
+    epoch = _epoch(*_jax_functions(inputs, [(graph.new_state, graph.metrics) for graph in steps], precision))
 
     def of_every_run(state, per_run, t1_rows, t2_rows, data, clock):
         if len(t1_rows) > 1:
@@ -182,13 +198,13 @@ def _mesh(runs: int):
     return jax.make_mesh((count,), ("runs",), axis_types=(jax.sharding.AxisType.Auto,), devices=devices[:count])
 
 
-def _whole_evaluation(program: Program) -> Callable:
+def _whole_evaluation(program: Program, precision: str) -> Callable:
     """Evaluation of every run in one compiled call."""
 
     def make() -> Callable:
         import jax
 
-        stages = [_stage(stage) for stage in program.graphs.stages]
+        stages = [_stage(stage, precision) for stage in program.graphs.stages]
 
         def evaluate_all(parameters, data):
             # One run after another: each pass over the whole of T1 fills the machine by itself.
@@ -199,14 +215,15 @@ def _whole_evaluation(program: Program) -> Callable:
 
         return _over_devices(evaluate_all, shared=1)
 
-    return Exported(f"evaluation of {program.identity}", make)
+    return Exported(f"evaluation of {program.identity} in {precision}", make)
 
 
-def _evaluation_in_chunks(program: Program) -> Callable:
+def _evaluation_in_chunks(program: Program, precision: str) -> Callable:
     """Evaluation of one run after another, a compiled call for each stage and chunk."""
 
     def exported(number: int) -> Exported:
-        return Exported(f"stage {number} of {program.identity}", lambda: _stage(program.graphs.stages[number]))
+        name = f"stage {number} of {program.identity} in {precision}"
+        return Exported(name, lambda: _stage(program.graphs.stages[number], precision))
 
     stages = [exported(number) for number in range(len(program.network.layers) + 1)]
 
@@ -240,10 +257,10 @@ def _stack(values: Sequence[Arrays]) -> Arrays:
     return {name: np.stack([value[name] for value in values]) for name in values[0]}
 
 
-def _jax_functions(inputs: Tensors, graphs: Sequence[tuple[Tensors, ...]]) -> list[Callable]:
+def _jax_functions(inputs: Tensors, graphs: Sequence[tuple[Tensors, ...]], precision: str) -> list[Callable]:
     """Traceable functions from a dictionary of inputs to a tuple of dictionaries of outputs, rewritten as one graph.
 
-    Each traces the whole graph; XLA drops what its outputs do not need.
+    Each traces the whole graph; XLA drops what its outputs do not need. `precision` is that of products.
     """
     import jax
 
@@ -253,7 +270,8 @@ def _jax_functions(inputs: Tensors, graphs: Sequence[tuple[Tensors, ...]]) -> li
     outputs = [variable for parts in graphs for part in parts for variable in part.values()]
     places = {variable: place for place, variable in enumerate(dict.fromkeys(outputs))}
     fgraph = FunctionGraph(list(inputs.values()), list(places), clone=True)
-    with pytensor.config.change_flags(traceback__limit=0):  # nobody looks at where a node was made
+    # Nobody looks at where a node was made; 64 bits are on as they will be when it is traced.
+    with pytensor.config.change_flags(traceback__limit=0), jax.enable_x64(True):
         JAX.excluding(*LINEAR_ALGEBRA).optimizer.rewrite(fgraph)
     accumulate_in_output_dtype.rewrite(fgraph)
     with jax.enable_x64(True):  # constants become JAX arrays here
@@ -261,7 +279,8 @@ def _jax_functions(inputs: Tensors, graphs: Sequence[tuple[Tensors, ...]]) -> li
 
     def of(parts: tuple[Tensors, ...]) -> Callable:
         def call(values: Mapping):
-            results = function(*(values[name] for name in inputs))
+            with jax.default_matmul_precision(precision):
+                results = function(*(values[name] for name in inputs))
             return tuple({name: results[places[variable]] for name, variable in part.items()} for part in parts)
 
         return call
@@ -269,9 +288,9 @@ def _jax_functions(inputs: Tensors, graphs: Sequence[tuple[Tensors, ...]]) -> li
     return [of(graph) for graph in graphs]
 
 
-def _stage(stage: Stage) -> Callable:
+def _stage(stage: Stage, precision: str) -> Callable:
     """A stage of the evaluation as a traceable function of the parameters and of values by name."""
-    (function,) = _jax_functions({**stage.parameters, **stage.inputs}, [(stage.outputs,)])
+    (function,) = _jax_functions({**stage.parameters, **stage.inputs}, [(stage.outputs,)], precision)
 
     def call(parameters: Mapping, samples: Mapping):
         return function({**parameters, **samples})[0]

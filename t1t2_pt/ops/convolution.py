@@ -115,11 +115,11 @@ def _same(size: int | None, filter_size: int, stride: int) -> Pair:
 
 
 def _size_input(value) -> TensorVariable:
-    return pt.cast(pt.as_tensor_variable(value), "int64")
+    return pt.constant(value, dtype="int64") if isinstance(value, int) else pt.cast(value, "int64")
 
 
 class BilinearConvolution(Op):
-    """What the three Ops share: two images or sets of filters, linear in each, and two sizes.
+    """What the three Ops share: two images or sets of filters, linear in each.
 
     Parameters
     ----------
@@ -127,16 +127,30 @@ class BilinearConvolution(Op):
         Of rows and columns.
     padding
         Zeros around the image: ((top, bottom), (left, right)).
+    size
+        Of the derivatives: height and width of what they are by; None: these are two more inputs.
     """
 
-    __props__ = ("stride", "padding")
+    __props__ = ("stride", "padding", "size")
 
-    def __init__(self, stride: Pair, padding: Padding):
-        self.stride, self.padding = stride, padding
+    def __init__(self, stride: Pair, padding: Padding, size: Pair | None = None):
+        self.stride, self.padding, self.size = stride, padding, size
 
-    def family(self, kind: type["BilinearConvolution"]) -> "BilinearConvolution":
-        """The Op of another kind on the same windows."""
-        return kind(self.stride, self.padding)
+    def convolve(self, x: TensorVariable, filters: TensorVariable) -> TensorVariable:
+        """The convolution with the same windows."""
+        return Conv2d(self.stride, self.padding)(x, filters)
+
+    def derivative(
+        self, kind: type["BilinearConvolution"], first: TensorVariable, second: TensorVariable, size: Sequence
+    ) -> TensorVariable:
+        """A derivative of that convolution, by something of this height and width, numbers or symbols."""
+        if all(isinstance(length, int) for length in size):
+            return kind(self.stride, self.padding, tuple(size))(first, second)
+        return kind(self.stride, self.padding)(first, second, *size)
+
+    def sizes(self, inputs: Sequence) -> Sequence:
+        """Height and width, from the Op or from the inputs beyond the first two."""
+        return self.size if self.size is not None else inputs[2:]
 
     def connection_pattern(self, node):
         return [[True], [True]] + [[False]] * (len(node.inputs) - 2)
@@ -155,7 +169,7 @@ class BilinearConvolution(Op):
         for value in inputs[:2]:
             if value.type.ndim != 4:
                 raise ValueError(f"{type(self).__name__}: has an input of {value.type.ndim} dimensions, not 4")
-        sizes = (n.data if isinstance(n, Constant) else n for n in shape)
+        sizes = (n.data.item() if isinstance(n, Constant) else n for n in shape)
         static = tuple(None if n is None or isinstance(n, TensorVariable) else int(n) for n in sizes)
         return Apply(self, list(inputs), [pt.tensor(dtype=inputs[0].dtype, shape=static)])
 
@@ -205,64 +219,56 @@ class Conv2d(BilinearConvolution):
         x, filters = inputs
         (g,) = cotangents
         return [
-            self.family(InputGradient)(filters, g, axis_size(x, 1), axis_size(x, 2)),
-            self.family(FilterGradient)(x, g, axis_size(filters, 0), axis_size(filters, 1)),
+            self.derivative(InputGradient, filters, g, [axis_size(x, 1), axis_size(x, 2)]),
+            self.derivative(FilterGradient, x, g, [axis_size(filters, 0), axis_size(filters, 1)]),
         ]
 
 
-class InputGradient(BilinearConvolution):
-    """Derivative of `Conv2d` by its images: (filters, images out, height, width) to images in."""
+class _Derivative(BilinearConvolution):
+    """What both derivatives share: inputs (first, second), and height and width unless the Op has them."""
 
-    def make_node(self, filters, g, height, width):
-        filters, g = pt.as_tensor_variable(filters), pt.as_tensor_variable(g)
-        height, width = _size_input(height), _size_input(width)
-        return self._apply([filters, g, height, width], (g.type.shape[0], height, width, filters.type.shape[2]))
+    def make_node(self, first, second, *size):
+        first, second = pt.as_tensor_variable(first), pt.as_tensor_variable(second)
+        size = [_size_input(length) for length in size]
+        return self._apply([first, second, *size], self._shape(first.type.shape, second.type.shape, size or self.size))
 
     def infer_shape(self, *arguments):
         node, shapes = arguments[-2:]  # PyTensor 3.2 puts the graph before both
-        filters, g, _, _ = shapes
-        return [(g[0], node.inputs[2], node.inputs[3], filters[2])]
+        return [self._shape(shapes[0], shapes[1], self.sizes(node.inputs))]
 
     def perform(self, node, inputs, output_storage):
-        filters, g, height, width = inputs
-        sizes = (int(height), int(width))
-        output_storage[0][0] = im2col.input_gradient(filters, g, sizes, self.stride, self.padding)
+        first, second, *_ = inputs
+        size = tuple(int(length) for length in self.sizes(inputs))
+        output_storage[0][0] = self.compute(first, second, size, self.stride, self.padding)
+
+
+class InputGradient(_Derivative):
+    """Derivative of `Conv2d` by its images: (filters, images out) to images in."""
+
+    compute = staticmethod(im2col.input_gradient)
+
+    @staticmethod
+    def _shape(filters, g, size) -> tuple:
+        return g[0], *size, filters[2]
 
     def pullback(self, inputs, outputs, cotangents):
-        filters, g, _, _ = inputs
+        filters, g, *size = inputs
         (c,) = cotangents
-        return [
-            self.family(FilterGradient)(c, g, axis_size(filters, 0), axis_size(filters, 1)),
-            self.family(Conv2d)(c, filters),
-            disconnected_type(),
-            disconnected_type(),
-        ]
+        of_filters = self.derivative(FilterGradient, c, g, [axis_size(filters, 0), axis_size(filters, 1)])
+        return [of_filters, self.convolve(c, filters), *(disconnected_type() for _ in size)]
 
 
-class FilterGradient(BilinearConvolution):
-    """Derivative of `Conv2d` by its filters: (images in, images out, height, width) to filters."""
+class FilterGradient(_Derivative):
+    """Derivative of `Conv2d` by its filters: (images in, images out) to filters."""
 
-    def make_node(self, x, g, height, width):
-        x, g = pt.as_tensor_variable(x), pt.as_tensor_variable(g)
-        height, width = _size_input(height), _size_input(width)
-        return self._apply([x, g, height, width], (height, width, x.type.shape[3], g.type.shape[3]))
+    compute = staticmethod(im2col.filter_gradient)
 
-    def infer_shape(self, *arguments):
-        node, shapes = arguments[-2:]  # PyTensor 3.2 puts the graph before both
-        x, g, _, _ = shapes
-        return [(node.inputs[2], node.inputs[3], x[3], g[3])]
-
-    def perform(self, node, inputs, output_storage):
-        x, g, height, width = inputs
-        sizes = (int(height), int(width))
-        output_storage[0][0] = im2col.filter_gradient(x, g, sizes, self.stride, self.padding)
+    @staticmethod
+    def _shape(x, g, size) -> tuple:
+        return *size, x[3], g[3]
 
     def pullback(self, inputs, outputs, cotangents):
-        x, g, _, _ = inputs
+        x, g, *size = inputs
         (c,) = cotangents
-        return [
-            self.family(InputGradient)(c, g, axis_size(x, 1), axis_size(x, 2)),
-            self.family(Conv2d)(x, c),
-            disconnected_type(),
-            disconnected_type(),
-        ]
+        of_images = self.derivative(InputGradient, c, g, [axis_size(x, 1), axis_size(x, 2)])
+        return [of_images, self.convolve(x, c), *(disconnected_type() for _ in size)]

@@ -7,6 +7,7 @@ passes over it.
 
 import numpy as np
 import pytensor.tensor as pt
+from pytensor.gradient import DisconnectedType, disconnected_type
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.tensor.variable import TensorVariable
@@ -22,7 +23,8 @@ def finite_squares(*tensors: TensorVariable) -> tuple[list[TensorVariable], Tens
 
     Returns
     -------
-    A scalar for each tensor, and the count, all of the tensors' dtype. The count is not differentiable.
+    A float64 scalar for each tensor, as squares of float32 can be beyond float32, and the count, of the
+    tensors' dtype. The count is not differentiable.
 
     Raises
     ------
@@ -48,7 +50,8 @@ class FiniteSquares(Op):
             raise TypeError(
                 f"finite_squares: tensors of {', '.join(dtypes) or 'no dtype'}; give one floating-point dtype"
             )
-        return Apply(self, tensors, [pt.scalar(dtype=dtypes[0]) for _ in range(len(tensors) + 1)])
+        squares = [pt.scalar(dtype="float64") for _ in tensors]
+        return Apply(self, tensors, [*squares, pt.scalar(dtype=dtypes[0])])
 
     def infer_shape(self, *arguments):  # PyTensor 3.2 puts the graph before node and shapes
         return [()] * (self.count + 1)
@@ -60,15 +63,29 @@ class FiniteSquares(Op):
                 flat = x.ravel(order="K")
                 square = np.dot(flat, flat)
                 if not np.isfinite(square):
-                    finite = flat[np.isfinite(flat)]
+                    finite = flat[np.isfinite(flat)].astype(np.float64)
                     square, bad = np.dot(finite, finite), bad + flat.size - finite.size
-                storage[0] = np.asarray(square, dtype=x.dtype)
-        output_storage[-1][0] = np.asarray(bad, dtype=x.dtype)
+                storage[0] = np.asarray(square, dtype=np.float64)
+        output_storage[-1][0] = np.asarray(bad, dtype=inputs[0].dtype)
 
     def pullback(self, inputs, outputs, cotangents):
-        finite = [pt.switch(pt.isnan(x) | pt.isinf(x), np.zeros((), dtype=x.dtype), x) for x in inputs]
-        return [g * np.asarray(2, dtype=x.dtype) * x for g, x in zip(cotangents, finite, strict=False)]
+        return [
+            disconnected_type() if isinstance(g.type, DisconnectedType) else pt.cast(g * _slope(x), x.dtype)
+            for g, x in zip(cotangents, inputs, strict=False)
+        ]
+
+    def pushforward(self, inputs, outputs, tangents):
+        pushed = [
+            disconnected_type() if isinstance(t.type, DisconnectedType) else (t * _slope(x)).sum(dtype="float64")
+            for t, x in zip(tangents, inputs, strict=True)
+        ]
+        return [*pushed, disconnected_type()]
 
     def connection_pattern(self, node):
         n = len(node.inputs)
         return [[i == j for j in range(n)] + [False] for i in range(n)]
+
+
+def _slope(x: TensorVariable) -> TensorVariable:
+    """The derivative of the square of each element; 0 where it is not finite."""
+    return 2.0 * pt.cast(pt.switch(pt.isnan(x) | pt.isinf(x), np.zeros((), dtype=x.dtype), x), "float64")

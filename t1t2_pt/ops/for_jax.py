@@ -14,8 +14,9 @@ from jax import lax
 from pytensor.link.jax.dispatch.basic import jax_funcify
 
 from t1t2_pt.ops.convolution import Conv2d, FilterGradient, InputGradient
-from t1t2_pt.ops.counter import Counter
+from t1t2_pt.ops.counting import Counter
 from t1t2_pt.ops.finite import FiniteSquares
+from t1t2_pt.ops.norms import Norm
 
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 
@@ -53,8 +54,8 @@ def jax_funcify_input_gradient(op, **kwargs):
     done before, behind a barrier.
     """
 
-    def input_gradient(filters, g, height, width):
-        kernel, sizes = filters.shape[:2], (_number(height), _number(width))
+    def input_gradient(filters, g, *sizes):
+        kernel, sizes = filters.shape[:2], op.size or tuple(map(_number, sizes))
         turned = filters[::-1, ::-1].transpose(0, 1, 3, 2)
         if _is_product(kernel, op.stride, op.padding):
             return g @ turned[0, 0]
@@ -79,8 +80,8 @@ def jax_funcify_filter_gradient(op, **kwargs):
     a product of matrices for each place in the filter, which is as fast.
     """
 
-    def filter_gradient(x, g, height, width):
-        height, width = _number(height), _number(width)
+    def filter_gradient(x, g, *sizes):
+        height, width = op.size or map(_number, sizes)
         x = jnp.pad(x, ((0, 0), *op.padding, (0, 0)))
         if op.stride == (1, 1) and (height, width) != (1, 1):
             images, cotangents = x.transpose(3, 1, 2, 0), g.transpose(1, 2, 0, 3)
@@ -99,6 +100,11 @@ def jax_funcify_filter_gradient(op, **kwargs):
     return filter_gradient
 
 
+def wide():
+    """float64 where JAX has it."""
+    return jnp.float64 if jax.config.jax_enable_x64 else jnp.float32
+
+
 @jax_funcify.register(FiniteSquares)
 def jax_funcify_finite_squares(op, **kwargs):
     """One branch for all tensors, taken for a whole batch of runs or for none.
@@ -112,23 +118,30 @@ def jax_funcify_finite_squares(op, **kwargs):
     def look(xs):
         # Row by row: XLA would write the terms of a sum, as large as a tensor, to memory first.
         def of(x):
-            rows, zero = x.reshape(x.shape[0] if x.ndim > 1 else 1, -1), jnp.zeros((), x.dtype)
+            rows = x.reshape(x.shape[0] if x.ndim > 1 else 1, -1)
 
             def add(i, sums):
                 square, count = sums
                 ok = jnp.isfinite(rows[i])
-                return square + jnp.sum(jnp.where(ok, rows[i] * rows[i], 0)), count + jnp.sum(~ok, dtype=x.dtype)
+                squares = jnp.square(jnp.where(ok, rows[i], 0).astype(wide()))
+                return square + jnp.sum(squares), count + jnp.sum(~ok, dtype=x.dtype)
 
-            return lax.fori_loop(0, len(rows), add, (zero, zero))
+            return lax.fori_loop(0, len(rows), add, (jnp.zeros((), wide()), jnp.zeros((), x.dtype)))
 
         squares, counts = zip(*map(of, xs), strict=True)
         return list(squares), sum(counts)
 
     def glance_then_look(glance, look, xs):
-        squares = glance(xs)
-        healthy = jnp.all(jnp.isfinite(jnp.stack(squares)))
-        nothing = jnp.zeros(squares[0].shape, squares[0].dtype)
-        return lax.cond(healthy, lambda: (squares, nothing), lambda: look(xs))
+        squares = [square.astype(wide()) for square in glance(xs)]
+        fine = jnp.isfinite(jnp.stack(squares))
+        nothing = jnp.zeros(squares[0].shape, xs[0].dtype)
+
+        def closer():
+            """What was fine stays as it is to the bit, whatever the neighbours of a run are."""
+            looked, count = look(xs)
+            return [jnp.where(ok, *pair) for ok, *pair in zip(fine, squares, looked, strict=True)], count
+
+        return lax.cond(jnp.all(fine), lambda: (squares, nothing), closer)
 
     @jax.custom_batching.custom_vmap
     def finite_squares(xs):
@@ -145,6 +158,20 @@ def jax_funcify_finite_squares(op, **kwargs):
         return *squares, count
 
     return call
+
+
+@jax_funcify.register(Norm)
+def jax_funcify_norm(op, **kwargs):
+    """In float64 where float32 allows and JAX has it, else scaled by the largest element."""
+
+    def norm(x):
+        if x.dtype != wide():
+            return jnp.sqrt(jnp.sum(jnp.square(x.astype(wide())))).astype(x.dtype)
+        largest = jnp.max(jnp.abs(x), initial=0)
+        unit = jnp.where((largest > 0) & jnp.isfinite(largest), largest, jnp.ones((), x.dtype))
+        return unit * jnp.sqrt(jnp.sum(jnp.square(x / unit)))
+
+    return norm
 
 
 @jax_funcify.register(Counter)

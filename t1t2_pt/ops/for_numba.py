@@ -9,12 +9,12 @@ from pytensor.link.numba.dispatch.basic import (
 )
 from pytensor.link.numba.dispatch.scalar import numba_funcify_ScalarOp
 
-from t1t2_pt.ops import im2col, logarithm
+from t1t2_pt.ops import im2col, logarithm, norms
 from t1t2_pt.ops.convolution import Conv2d, FilterGradient, InputGradient
-from t1t2_pt.ops.counter import Counter
+from t1t2_pt.ops.counting import Counter
 from t1t2_pt.ops.finite import FiniteSquares
 
-VERSION = 1  # part of the key under which Numba caches what it compiled
+VERSION = 3  # part of the key under which Numba caches what it compiled
 
 block_size = numba_njit(im2col.block_size)
 
@@ -99,13 +99,13 @@ def numba_funcify_input_gradient(op, node, **kwargs):
     _, scatter = _window_functions(op)
 
     @numba_njit
-    def input_gradient(filters, g, image_height, image_width):
+    def compute(filters, g, image_height, image_width):
         height, width, maps, maps_out = filters.shape
         batch, rows, columns, _ = g.shape
         length = height * width * maps
         matrix = np.ascontiguousarray(np.ascontiguousarray(filters).reshape(length, maps_out).T)
         flat = np.ascontiguousarray(g).reshape(batch * rows * columns, maps_out)
-        x = np.zeros((batch, np.int64(image_height.item()), np.int64(image_width.item()), maps), g.dtype)
+        x = np.zeros((batch, image_height, image_width, maps), g.dtype)
         block = block_size(rows, columns, length)
         windows = np.empty((block * rows * columns, length), g.dtype)
         for start in range(0, batch, block):
@@ -115,7 +115,7 @@ def numba_funcify_input_gradient(op, node, **kwargs):
             scatter(windows, start, count, rows, columns, height, width, x)
         return x
 
-    return input_gradient, VERSION
+    return _with_sizes(op, compute), VERSION
 
 
 @register_funcify_default_op_cache_key(FilterGradient)
@@ -124,8 +124,7 @@ def numba_funcify_filter_gradient(op, node, **kwargs):
     gather, _ = _window_functions(op)
 
     @numba_njit
-    def filter_gradient(x, g, filter_height, filter_width):
-        height, width = np.int64(filter_height.item()), np.int64(filter_width.item())
+    def compute(x, g, height, width):
         batch, rows, columns, maps_out = g.shape
         maps = x.shape[3]
         length = height * width * maps
@@ -140,19 +139,37 @@ def numba_funcify_filter_gradient(op, node, **kwargs):
             result += np.dot(windows[:size].T, flat[start * rows * columns : start * rows * columns + size])
         return result.reshape(height, width, maps, maps_out)
 
-    return filter_gradient, VERSION
+    return _with_sizes(op, compute), VERSION
+
+
+def _with_sizes(op, compute):
+    """A derivative whose height and width are the Op's or are further inputs."""
+    if op.size is None:
+
+        @numba_njit
+        def derivative(first, second, height, width):
+            return compute(first, second, np.int64(height.item()), np.int64(width.item()))
+
+        return derivative
+    height, width = op.size
+
+    @numba_njit
+    def derivative_of_size(first, second):
+        return compute(first, second, height, width)
+
+    return derivative_of_size
 
 
 @numba_njit
 def _finite_square(x):
     """Square and count of one tensor: by the BLAS, and by a loop only where that is not finite."""
     flat = np.ascontiguousarray(x).reshape(-1)
-    square, bad = np.dot(flat, flat), 0
+    square, bad = np.float64(np.dot(flat, flat)), 0
     if not np.isfinite(square):
-        square = flat[:0].sum()
+        square = 0.0
         for element in flat:
             if np.isfinite(element):
-                square += element * element
+                square += np.float64(element) * np.float64(element)
             else:
                 bad += 1
     return square, bad
@@ -169,6 +186,35 @@ def numba_funcify_finite_squares(op, node, **kwargs):
     lines.append(f"    return {squares}, np.asarray(number(bad))")
     names = {"np": np, "finite_square": _finite_square, "number": np.dtype(node.inputs[0].type.dtype).type}
     return numba_njit(compile_numba_function_src("\n".join(lines), "finite_squares", names)), VERSION
+
+
+@register_funcify_default_op_cache_key(norms.Norm)
+def numba_funcify_norm(op, node, **kwargs):
+    """By the BLAS, and once more with care where that overflowed or underflowed."""
+    number = np.dtype(node.inputs[0].type.dtype).type
+    smallest, greatest = norms.SMALLEST, norms.LARGEST
+
+    @numba_njit(fastmath=False)
+    def euclidean(x):
+        flat = np.ascontiguousarray(x).reshape(-1)
+        square = np.float64(np.dot(flat, flat))
+        if not smallest < square < greatest:
+            largest = 0.0
+            for element in flat:
+                size = abs(np.float64(element))
+                if np.isnan(size):
+                    return np.asarray(number(size))
+                largest = max(largest, size)
+            if largest == 0 or not np.isfinite(largest):
+                return np.asarray(number(largest))
+            square = 0.0
+            for element in flat:
+                scaled = np.float64(element) / largest
+                square += scaled * scaled
+            return np.asarray(number(largest * np.sqrt(square)))
+        return np.asarray(number(np.sqrt(square)))
+
+    return euclidean, VERSION
 
 
 @register_funcify_default_op_cache_key(Counter)

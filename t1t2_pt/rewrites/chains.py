@@ -1,19 +1,16 @@
-"""Matrix chains inside a PyTensor graph, and the cheapest order to multiply them.
+"""Matrices of a PyTensor graph as sums of chains of products.
 
-A matrix of the graph is read as a linear form: a sum of terms, each a product of scalars and of a chain
-of matrices. Transposes, signs, scalar factors and sums are looked through, so that a chain is found
-where operations of other kinds sit between its products. The order comes from the classical dynamic
-programme over the shapes (Cormen et al., "Introduction to Algorithms", section 14.2), in which a
-product that the graph holds anyway costs nothing.
+A matrix is read as a linear form: a sum of terms, each the product of a chain of matrices. Transposes,
+signs, scalar factors and sums are looked through, so that a chain is found where operations of other
+kinds sit between its products. A scalar stays with the product that it multiplies, on its smallest
+matrix, so that nothing in the chain is larger or smaller than it was by more than the matrices are;
+a matrix that is scaled before it is multiplied is one matrix of the chain.
 """
 
 import dataclasses
-import functools
 import itertools
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 
-import numpy as np
 import pytensor.tensor as pt
 from pytensor.graph.basic import Apply
 from pytensor.graph.fg import FunctionGraph
@@ -23,22 +20,27 @@ from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.math import Dot
 from pytensor.tensor.variable import TensorVariable
 
+from t1t2_pt.rewrites.sizes import Count, Sizes, broadcast, sizes_of
+
 LONGEST = 8  # matrices in a chain that is still taken apart
 MOST_TERMS = 4
+DTYPES = ("float32", "float64")  # whole numbers and truth values would change, complex ones are not thought of
+
+Scale = Callable[[TensorVariable], TensorVariable]
 
 
 def is_product(node: Apply | None) -> bool:
-    """Whether a node multiplies matrices, or batches of them, of known sizes and one dtype."""
+    """Whether a node multiplies matrices, or batches of them, all of float32 or all of float64."""
     if node is None:
         return False
     core = node.op.core_op if isinstance(node.op, Blockwise) else node.op
     tensors = (*node.inputs, *node.outputs)
-    return (
-        isinstance(core, Dot)
-        and min(x.type.ndim for x in tensors) >= 2
-        and len({x.type.dtype for x in tensors}) == 1
-        and not any(None in x.type.shape for x in tensors)
-    )
+    return isinstance(core, Dot) and min(x.type.ndim for x in tensors) >= 2 and _one_dtype(*tensors)
+
+
+def _one_dtype(*tensors: TensorVariable) -> bool:
+    dtypes = {x.type.dtype for x in tensors}
+    return len(dtypes) == 1 and dtypes <= set(DTYPES)
 
 
 def is_transpose(node: Apply | None) -> bool:
@@ -61,26 +63,44 @@ def is_scalar(x: TensorVariable) -> bool:
 
 @dataclasses.dataclass(frozen=True)
 class Factor:
-    """A matrix of the graph, or its transpose."""
+    """A matrix, or its transpose.
+
+    Parameters
+    ----------
+    sizes
+        Those of `base`.
+    scales
+        What multiplies it by scalars, the innermost first.
+    """
 
     base: TensorVariable
+    sizes: Sizes = dataclasses.field(compare=False)
     transposed: bool = False
+    scales: tuple[Scale, ...] = ()
 
     def transpose(self) -> "Factor":
-        return Factor(self.base, not self.transposed)
+        return dataclasses.replace(self, transposed=not self.transposed)
+
+    def times(self, scale: Scale) -> "Factor":
+        """The matrix with one scalar factor more."""
+        return dataclasses.replace(self, scales=(*self.scales, scale))
 
     @property
-    def shape(self) -> tuple[int, int]:
-        rows, columns = self.base.type.shape[-2:]
+    def shape(self) -> Sizes:
+        """Rows and columns."""
+        rows, columns = self.sizes[-2:]
         return (columns, rows) if self.transposed else (rows, columns)
 
     @property
-    def batch(self) -> tuple[int, ...]:
-        return self.base.type.shape[:-2]
+    def batch(self) -> Sizes:
+        return self.sizes[:-2]
 
-    @property
-    def variable(self) -> TensorVariable:
-        return self.base.mT if self.transposed else self.base
+    def build(self, dtype: str) -> TensorVariable:
+        """The graph of it, computed in this dtype."""
+        x = pt.cast(self.base, dtype)
+        for scale in self.scales:
+            x = scale(x)
+        return x.mT if self.transposed else x
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,27 +114,44 @@ class Part:
 
 @dataclasses.dataclass(frozen=True)
 class Term:
-    """The product of scalars and of a chain of matrices."""
+    """The product of a chain of matrices, or its negative."""
 
-    scalars: tuple[TensorVariable, ...]
     chain: tuple[Factor, ...]
     parts: tuple[Part, ...] = ()
+    negative: bool = False
 
     def transpose(self) -> "Term":
         n = len(self.chain)
         parts = tuple(Part(n - p.end, n - p.start, p.product.transpose()) for p in self.parts)
-        return Term(self.scalars, tuple(f.transpose() for f in reversed(self.chain)), parts)
+        return Term(tuple(f.transpose() for f in reversed(self.chain)), parts, self.negative)
+
+    def __neg__(self) -> "Term":
+        return dataclasses.replace(self, negative=not self.negative)
 
     def __matmul__(self, other: "Term") -> "Term":
         n = len(self.chain)
         moved = tuple(Part(n + p.start, n + p.end, p.product) for p in other.parts)
-        return Term(self.scalars + other.scalars, self.chain + other.chain, self.parts + moved)
+        return Term(self.chain + other.chain, self.parts + moved, self.negative != other.negative)
 
     def stretch(self, start: int, end: int) -> "Term":
-        """The chain from one place to another, without the scalars."""
+        """The chain from one place to another, without the sign."""
         inside = (p for p in self.parts if start <= p.start and p.end <= end)
-        parts = tuple(Part(p.start - start, p.end - start, p.product) for p in inside)
-        return Term((), self.chain[start:end], parts)
+        return Term(self.chain[start:end], tuple(Part(p.start - start, p.end - start, p.product) for p in inside))
+
+    def times(self, scale: Scale) -> "Term":
+        """The term with a scalar factor, on the smallest matrix of its chain, best one in no product that is kept."""
+
+        def cost(place: int) -> tuple[bool, int]:
+            kept = any(part.start <= place < part.end for part in self.parts)
+            return kept, Count.of(self.chain[place].sizes).guess
+
+        place = min(range(len(self.chain)), key=cost)
+        chain = (*self.chain[:place], self.chain[place].times(scale), *self.chain[place + 1 :])
+        parts = (
+            dataclasses.replace(part, product=part.product.times(scale)) if part.start <= place < part.end else part
+            for part in self.parts
+        )
+        return dataclasses.replace(self, chain=chain, parts=tuple(parts))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,18 +165,24 @@ class Form:
     terms: tuple[Term, ...]
     replaced: frozenset[Apply] = frozenset()
 
-    def transpose(self) -> "Form":
-        return Form(tuple(term.transpose() for term in self.terms), self.replaced)
+    def map(self, change: Callable[[Term], Term]) -> "Form":
+        """The form with each term changed."""
+        return Form(tuple(map(change, self.terms)), self.replaced)
 
-    def times(self, scalars: Sequence[TensorVariable]) -> "Form":
-        """The form multiplied by scalars."""
-        terms = (dataclasses.replace(term, scalars=(*term.scalars, *scalars)) for term in self.terms)
-        return Form(tuple(terms), self.replaced)
+    @property
+    def is_opaque(self) -> bool:
+        """Whether no product was found in it."""
+        return all(len(term.chain) == 1 for term in self.terms)
 
 
-def opaque(x: TensorVariable) -> Form:
+def factor(fgraph: FunctionGraph, x: TensorVariable) -> Factor:
+    """A matrix of the graph."""
+    return Factor(x, sizes_of(fgraph, x))
+
+
+def opaque(fgraph: FunctionGraph, x: TensorVariable) -> Form:
     """A matrix as nothing but itself."""
-    return Form((Term((), (Factor(x),)),))
+    return Form((Term((factor(fgraph, x),)),))
 
 
 def product_forms(fgraph: FunctionGraph, node: Apply, kept: bool) -> list[Form]:
@@ -151,7 +194,7 @@ def product_forms(fgraph: FunctionGraph, node: Apply, kept: bool) -> list[Form]:
     choices = []
     for x in node.inputs:
         form = linear_form(fgraph, x, kept)
-        choices.append([form] if len(form.terms) == 1 else [form, opaque(x)])
+        choices.append([form] if len(form.terms) == 1 else [form, opaque(fgraph, x)])
     forms = []
     for left, right in itertools.product(*choices):
         terms = tuple(a @ b for a in left.terms for b in right.terms)
@@ -168,7 +211,7 @@ def linear_form(fgraph: FunctionGraph, x: TensorVariable, kept: bool = False) ->
     kept
         Whether x is needed after whoever asks has stopped using it, beside the uses found here.
     """
-    itself = opaque(x)
+    itself = opaque(fgraph, x)
     node = x.owner
     if node is None or node not in fgraph.apply_nodes:
         return itself
@@ -178,112 +221,98 @@ def linear_form(fgraph: FunctionGraph, x: TensorVariable, kept: bool = False) ->
         if not forms:
             return itself
         form = forms[-1]
-        if kept:
-            (term,) = form.terms
-            whole = () if term.scalars else (Part(0, len(term.chain), Factor(x)),)
-            return Form((dataclasses.replace(term, parts=(*term.parts, *whole)),), form.replaced)
-        return Form(form.terms, form.replaced | {node})
+        if not kept:
+            return Form(form.terms, form.replaced | {node})
+        (term,) = form.terms
+        whole = () if term.negative else (Part(0, len(term.chain), factor(fgraph, x)),)
+        return Form((dataclasses.replace(term, parts=(*term.parts, *whole)),), form.replaced)
     if is_transpose(node):
-        return linear_form(fgraph, node.inputs[0], kept).transpose()
+        return linear_form(fgraph, node.inputs[0], kept).map(Term.transpose)
     if is_elementwise(node, Neg):
-        return linear_form(fgraph, node.inputs[0], kept).times([_number(x, -1)])
-    if is_elementwise(node, Mul):
-        matrices = [y for y in node.inputs if not is_scalar(y)]
-        if len(matrices) == 1:
-            scalars = [y for y in node.inputs if is_scalar(y)]
-            return linear_form(fgraph, matrices[0], kept).times(scalars)
-    if is_elementwise(node, TrueDiv) and is_scalar(node.inputs[1]) and not is_scalar(node.inputs[0]):
-        return linear_form(fgraph, node.inputs[0], kept).times([pt.reciprocal(node.inputs[1])])
-    if is_elementwise(node, Add, Sub) and all(y.type.shape == x.type.shape for y in node.inputs):
-        forms = [linear_form(fgraph, y, kept) for y in node.inputs]
-        if isinstance(node.op.scalar_op, Sub):
-            forms[1] = forms[1].times([_number(x, -1)])
-        terms = tuple(itertools.chain.from_iterable(form.terms for form in forms))
-        if len(terms) <= MOST_TERMS:
-            return Form(terms, frozenset().union(*(form.replaced for form in forms)))
-    return itself
+        return linear_form(fgraph, node.inputs[0], kept).map(Term.__neg__)
+    if is_elementwise(node, Add, Sub):
+        return _sum_form(fgraph, node, kept) or itself
+    return _scaled_form(fgraph, x, kept) or itself
 
 
-def node_cost(node: Apply) -> int:
-    """Multiplications in a product of the graph."""
-    left, right = map(Factor, node.inputs)
-    return batch_size((left, right)) * left.shape[0] * left.shape[1] * right.shape[1]
+def scaling(x: TensorVariable) -> tuple[TensorVariable, Scale] | None:
+    """The matrix that x is a scalar multiple of, and what multiplies any matrix so; None where x is no multiple."""
+    node = x.owner
+    if not is_elementwise(node, Mul, TrueDiv):
+        return None
+    places = [place for place, y in enumerate(node.inputs) if not is_scalar(y)]
+    if len(places) != 1 or (is_elementwise(node, TrueDiv) and places != [0]):
+        return None
+    (place,) = places
+    matrix = node.inputs[place]
+    if not _one_dtype(x, matrix) or x.type.ndim != matrix.type.ndim:
+        return None
+
+    def scale(y: TensorVariable) -> TensorVariable:
+        return x if y is matrix else node.op(*node.inputs[:place], y, *node.inputs[place + 1 :])
+
+    return matrix, scale
 
 
-@dataclasses.dataclass(frozen=True)
-class Order:
-    """How to multiply a chain: two halves in their own orders, or a matrix that is there already."""
+def _scaled_form(fgraph: FunctionGraph, x: TensorVariable, kept: bool) -> Form | None:
+    """The form of a product scaled by numbers; None where it is something else."""
+    found = scaling(x)
+    if found is None or sizes_of(fgraph, x) != sizes_of(fgraph, found[0]):
+        return None
+    matrix, scale = found
+    form = linear_form(fgraph, matrix, kept)
+    if form.is_opaque:  # a matrix that is scaled before it is multiplied stays as it is
+        return None
+    batch = sizes_of(fgraph, x)[:-2]
+    one_number = all(y is matrix or all(y.type.broadcastable) for y in x.owner.inputs)
+    if not one_number and any(f.batch != batch for term in form.terms for f in term.chain):
+        return None
+    return form.map(lambda term: term.times(scale))
 
-    cost: int
-    factor: Factor | None = None
-    halves: tuple["Order", "Order"] | None = None
 
-    def build(self) -> TensorVariable:
-        """The graph of this order."""
-        if self.factor is not None:
-            return self.factor.variable
-        left, right = (half.build() for half in self.halves)
-        return pt.dot(left, right) if left.type.ndim == right.type.ndim == 2 else pt.matmul(left, right)
+def _sum_form(fgraph: FunctionGraph, node: Apply, kept: bool) -> Form | None:
+    """The form of a sum: a term for each product in it, and one for all that is none.
 
-
-def best_order(fgraph: FunctionGraph, term: Term, replaced: frozenset[Apply]) -> Order:
-    """The cheapest order to multiply a term's chain.
-
-    Products that the graph keeps cost nothing; those of `replaced` are not kept.
+    Matrices that are no products are added up before they are multiplied, as they may cancel; what is
+    left of them when a product has been taken away is at most as large as they were and that product.
     """
-    chain = term.chain
-    kept = {(part.start, part.end): part.product for part in term.parts}
-
-    @functools.cache
-    def solve(start: int, end: int) -> Order:
-        if end - start == 1:
-            return Order(0, chain[start])
-        if (start, end) in kept:
-            return Order(0, kept[start, end])
-        if end - start == 2 and (found := _find_product(fgraph, *chain[start:end], replaced)) is not None:
-            return Order(0, found)
-        orders = []
-        for middle in range(start + 1, end):
-            halves = solve(start, middle), solve(middle, end)
-            rows, inner, columns = chain[start].shape[0], chain[middle].shape[0], chain[end - 1].shape[1]
-            own = batch_size(chain[start:end]) * rows * inner * columns
-            orders.append(Order(own + halves[0].cost + halves[1].cost, None, halves))
-        return min(orders, key=lambda order: order.cost)
-
-    return solve(0, len(chain))
-
-
-def _find_product(fgraph: FunctionGraph, left: Factor, right: Factor, replaced: frozenset[Apply]) -> Factor | None:
-    """left @ right, or the transpose of it, where the graph computes it for others."""
-    for node in _users(fgraph, left.base):
-        if node in replaced or not is_product(node):
-            continue
-        factors = tuple(map(strip, node.inputs))
-        if factors == (left, right):
-            return Factor(node.outputs[0])
-        if factors == (right.transpose(), left.transpose()):
-            return Factor(node.outputs[0], True)
-    return None
+    (x,) = node.outputs
+    sizes = sizes_of(fgraph, x)
+    if not _one_dtype(x, *node.inputs) or any(sizes_of(fgraph, y) != sizes for y in node.inputs):
+        return None
+    forms = [linear_form(fgraph, y, kept) for y in node.inputs]
+    if is_elementwise(node, Sub):
+        forms[1] = forms[1].map(Term.__neg__)
+    terms = list(itertools.chain.from_iterable(form.terms for form in forms))
+    products = [term for term in terms if len(term.chain) > 1]
+    others = [term for term in terms if len(term.chain) == 1]
+    if not products:
+        return None
+    if len(others) > 1:
+        added = signed_sum([(term.chain[0].build(x.dtype), term.negative) for term in others])
+        others = [Term((Factor(added, sizes),))]
+    terms = (*products, *others)
+    if len(terms) > MOST_TERMS:
+        return None
+    return Form(terms, frozenset().union(*(form.replaced for form in forms)))
 
 
-def _users(fgraph: FunctionGraph, base: TensorVariable) -> Iterator[Apply]:
-    """Nodes of the graph that use a matrix or its transpose."""
-    for node, _ in fgraph.clients.get(base, ()):
-        if is_transpose(node):
-            yield from (user for user, _ in fgraph.clients[node.outputs[0]])
-        else:
-            yield node
+def signed_sum(addends: Sequence[tuple[TensorVariable, bool]]) -> TensorVariable:
+    """The sum of tensors, of which some (True) are subtracted."""
+    ordered = sorted(addends, key=lambda addend: addend[1])
+    (result, negative), *others = ordered
+    result = -result if negative else result
+    for x, subtracted in others:
+        result = result - x if subtracted else result + x
+    return result
 
 
-def strip(x: TensorVariable) -> Factor:
-    """A matrix, or what it is the transpose of."""
-    return Factor(x.owner.inputs[0], True) if is_transpose(x.owner) else Factor(x)
+def node_count(fgraph: FunctionGraph, node: Apply) -> Count:
+    """Multiplications in a product of the graph."""
+    left, right = (factor(fgraph, x) for x in node.inputs)
+    return product_count(left.shape, right.shape, (left.batch, right.batch))
 
 
-def batch_size(factors: Sequence[Factor]) -> int:
-    """Matrices in the batch that these factors' product is."""
-    return math.prod(np.broadcast_shapes(*(factor.batch for factor in factors)))
-
-
-def _number(x: TensorVariable, value: float) -> TensorVariable:
-    return pt.constant(np.full((1,) * x.type.ndim, value, dtype=x.dtype))
+def product_count(left: Sizes, right: Sizes, batches: Sequence[Sizes], times: int = 1) -> Count:
+    """Multiplications in a product of matrices with these rows and columns."""
+    return Count.of((*broadcast(batches), left[0], left[1], right[1]), times)

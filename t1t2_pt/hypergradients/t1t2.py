@@ -1,0 +1,116 @@
+"""T1-T2: one elementary update is seen to depend on the hyperparameters (Eq. 3).
+
+    g_lambda = -(grad_theta C2)^T (d grad_theta C1~ / d lambda)
+
+is one L-op (pullback) through the graph of the training gradient, never a Jacobian.
+"""
+
+import dataclasses
+import typing
+from collections.abc import Sequence
+
+import pytensor.tensor as pt
+from pytensor.gradient import NullTypeGradError, disconnected_grad, pullback
+from pytensor.graph.basic import Variable
+from pytensor.graph.replace import clone_replace
+from pytensor.tensor.variable import TensorVariable
+
+from t1t2_pt.hypergradients.connections import influences
+from t1t2_pt.hypergradients.problem import Problem, name_of, positive, tensors_like
+from t1t2_pt.limits import rescale
+
+
+@dataclasses.dataclass(frozen=True)
+class T1T2:
+    """Eq. 3 by the L-op: only the last elementary update is seen to depend on lambda.
+
+    Parameters
+    ----------
+    train_gradients
+        The gradients of `train_cost` with respect to `params`, where the caller has them already.
+    next_params
+        theta_{t+1}, one tensor per parameter: take the validation gradient there, as Eq. 3 is
+        written, and not at theta_t, where it shares the forward pass with the step.
+    max_norm
+        Rescale each parameter's validation gradient to at most this Euclidean norm.
+    step_size
+        eta, the step size of the elementary parameters, a number or a scalar. Needed where `val_cost`
+        itself depends on a hyperparameter: its derivative, divided by eta, then joins the result, which
+        is the whole derivative of C2 after the update, per unit of eta.
+    """
+
+    name: typing.ClassVar[str] = "t1t2"
+
+    train_gradients: Sequence[TensorVariable] | None = None
+    next_params: Sequence[TensorVariable] | None = None
+    max_norm: float | None = None
+    step_size: float | TensorVariable | None = None
+
+    def __post_init__(self):
+        if self.max_norm is not None:
+            positive("max_norm", self.max_norm)
+        if self.step_size is None:
+            return
+        if not isinstance(self.step_size, Variable):
+            positive("step_size", self.step_size)
+        elif not isinstance(self.step_size, TensorVariable) or self.step_size.type.ndim:
+            raise TypeError(f"step_size = {self.step_size}: is no scalar; give a number or a scalar tensor")
+
+    def __call__(self, problem: Problem) -> list[TensorVariable]:
+        """The hypergradients of a problem."""
+        params, hyperparams = list(problem.params), list(problem.hyperparams)
+        train_gradients = self._train_gradients(problem)
+        direct = problem.direct()
+        if direct and self.step_size is None:
+            raise ValueError(
+                f"hyperparams: {direct[0]} influences val_cost, too, and Eq. 3 leaves that derivative out; "
+                "give step_size to have it added, or build val_cost without it"
+            )
+        val_gradients = pt.grad(problem.val_cost, params, disconnected_inputs="ignore")
+        of_hyperparams = pt.grad(problem.val_cost, hyperparams, disconnected_inputs="ignore") if direct else []
+        if self.next_params is not None:
+            moved = dict(zip(params, tensors_like("next_params", self.next_params, params), strict=True))
+            replaced = clone_replace([*val_gradients, *of_hyperparams], replace=moved)
+            val_gradients, of_hyperparams = replaced[: len(params)], replaced[len(params) :]
+        if self.max_norm is not None:
+            val_gradients = [rescale(g, self.max_norm) for g in val_gradients]
+        gradients = _pulled_back(train_gradients, hyperparams, [-disconnected_grad(g) for g in val_gradients])
+        if direct:
+            gradients = [
+                g + pt.cast(d / self.step_size, g.dtype) for g, d in zip(gradients, of_hyperparams, strict=True)
+            ]
+        return gradients
+
+    def _train_gradients(self, problem: Problem) -> list[TensorVariable]:
+        if self.train_gradients is None:
+            return pt.grad(problem.train_cost, list(problem.params))
+        given = tensors_like("train_gradients", self.train_gradients, problem.params)
+        used = influences(given)
+        if used.issuperset(problem.hyperparams):
+            return given
+        own = influences(pt.grad(problem.train_cost, list(problem.params)))
+        for position, variable in enumerate(problem.hyperparams):
+            if variable in own and variable not in used:
+                raise ValueError(
+                    f"train_gradients: do not depend on {name_of(variable, position, 'hyperparams')}, as the gradients "
+                    "of train_cost do; give pt.grad(train_cost, params) of this very cost, or leave them out"
+                )
+        return given
+
+
+def _pulled_back(outputs, hyperparams, cotangents) -> list[TensorVariable]:
+    """The L-op, and which hyperparameter is to blame where PyTensor has no derivative."""
+    try:
+        return pullback(outputs, hyperparams, cotangents, disconnected_inputs="ignore")
+    except (NullTypeGradError, NotImplementedError):
+        for position, variable in enumerate(hyperparams):
+            try:
+                pullback(outputs, [variable], cotangents, disconnected_inputs="ignore")
+            except (NullTypeGradError, NotImplementedError) as error:
+                reason = " ".join(str(error).split())[:200]
+                name = name_of(variable, position, "hyperparams")
+                raise ValueError(
+                    f"hyperparams: {name}: the training gradient has no derivative by it ({reason}); "
+                    "compute the cost by other operations"
+                ) from None
+        raise
