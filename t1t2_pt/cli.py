@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from t1t2_pt import cli_data
-from t1t2_pt.config import FIELDS, USUAL, field_info, run_config
+from t1t2_pt.config import FIELDS, OPTIONS, USUAL, field_info, run_config
 from t1t2_pt.doctor import examine
 from t1t2_pt.errors import InputError
 from t1t2_pt.exchange import check_export, export_runs, read_runs
@@ -69,14 +69,14 @@ def parser() -> argparse.ArgumentParser:
     )
     train.set_defaults(command=_train)
     groups = {name: train.add_argument_group(name, text) for name, text in GROUPS.items()}
-    for name, field in FIELDS.items():
+    for name in OPTIONS:
         info = field_info(name)
         groups[info["group"]].add_argument(
             *_flags(name),
             dest=name,
             metavar=metavar(name),
             default=argparse.SUPPRESS,
-            help=f"{info['description']} (default: {_default(name, field)})".replace("%", "%%"),
+            help=f"{info['description']} (default: {_default(name, FIELDS[name])})".replace("%", "%%"),
         )
     where = train.add_argument_group("where", "backend, data and result")
     add_sweep_options(where)
@@ -136,7 +136,7 @@ def _default(name: str, field) -> str:
 
 
 def _train(options: argparse.Namespace) -> int:
-    given = {name: read_field(name, text) for name, text in vars(options).items() if name in FIELDS}
+    given = {name: read_field(name, text) for name, text in vars(options).items() if name in OPTIONS}
     config = run_config(**given)
     (run,) = sweep_from(options).run([config])
     _print_run(run, options.json)

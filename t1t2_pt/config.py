@@ -2,11 +2,13 @@
 
 A `RunConfig` is checked as a whole when it is made, so that nothing starts training with a bad
 value. Its digest names the run in the store; its `structure` says which runs share a compiled graph.
-The backend and the machine are not part of it: they are recorded beside a result, not in its name.
+Both are of its canonical form, in which a field that does nothing has its default. The backend and the
+machine are not part of it: they are recorded beside a result, not in its name.
 """
 
 import dataclasses
 import difflib
+import functools
 import hashlib
 import json
 from typing import Annotated, Any, Literal
@@ -17,7 +19,13 @@ from pydantic import ConfigDict, Field
 from t1t2_pt.errors import InputError
 from t1t2_pt.networks import CONVOLUTIONAL, Layer, MaxPool, mlp
 
-DIGEST_VERSION = 1
+DIGEST_VERSION = 2
+
+# What a run computes beyond its fields: the constants of optimisers, batch normalisation, leak and initial
+# weights, preprocessing, the noise's generator, the order of updates. A run is another run when this changes:
+# raise it with any change that changes results by more than rounding (`tests/golden` tells), and make the golden
+# runs and the committed results again.
+ALGORITHM = 1
 
 DatasetName = Literal["mnist", "svhn", "cifar10", "digits-on-photos"]
 NetworkName = Literal["mlp", "all-cnn-c", "ladder-baseline"]
@@ -26,10 +34,11 @@ OptimizerName = Literal["sgd", "momentum", "adam"]
 ScheduleName = Literal["constant", "linear", "hold_then_linear"]
 
 LARGEST = 3e38  # what float32 holds
+LARGEST_COUNT = 2**31 - 1  # what every backend counts in
 _Level = Annotated[float, Field(ge=0, le=LARGEST, allow_inf_nan=False)]
 _Rate = Annotated[float, Field(ge=0, le=LARGEST, allow_inf_nan=False)]
 _Limit = Annotated[float, Field(gt=0, le=LARGEST, allow_inf_nan=False)]
-_Count = Annotated[int, Field(ge=1)]
+_Count = Annotated[int, Field(ge=1, le=LARGEST_COUNT)]
 _Width = Annotated[int, Field(ge=1, le=1_000_000)]
 _Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 
@@ -38,6 +47,8 @@ def _option(group: str, description: str, remedy: str) -> dict[str, Any]:
     """The words that `--help` and error messages use for a field."""
     return {"description": description, "json_schema_extra": {"group": group, "remedy": remedy}}
 
+
+IDENTITY = "identity"  # group of the fields that nobody gives
 
 _INPUT_REMEDY = "give a number of 0 or more, or none to leave it out"
 _LEVEL_REMEDY = "give a number of 0 or more, one per layer separated by commas, or none to leave it out"
@@ -203,7 +214,7 @@ class RunConfig:
         **_option("tuning", "largest size of any element of a hypergradient", "give a number above 0, or none"),
     )
     # Measurement
-    evaluate_every: Annotated[int, Field(ge=0)] = Field(
+    evaluate_every: Annotated[int, Field(ge=0, le=LARGEST_COUNT)] = Field(
         default=1,
         **_option(
             "measurement",
@@ -219,11 +230,20 @@ class RunConfig:
             "give a whole number from 0 to 4294967295",
         ),
     )
+    # Identity: not options, but filled in
+    data: Annotated[str, Field(max_length=64)] = Field(
+        default="",
+        **_option(IDENTITY, "fingerprint of the data set's content, filled in when the data are found", "leave it out"),
+    )
+    algorithm: _Count = Field(
+        default=ALGORITHM, **_option(IDENTITY, "version of what the fields do not say", "leave it out")
+    )
 
     def __post_init__(self):
         self._check_network()
         hidden = self.hidden_layers
         self._check_levels(hidden)
+        self._check_lengths()
         for field in ("tune", "per_map"):
             names = getattr(self, field)
             if len(set(names)) != len(names):
@@ -233,6 +253,15 @@ class RunConfig:
                     raise InputError(
                         field, names, f"{name} has no initial value", f"give {name} a number of 0 or more to start at"
                     )
+        if self.noise_before_softmax != "tuned" and len(hidden) == 1 and self.hidden_noise is not None:
+            raise InputError(
+                "noise_before_softmax",
+                self.noise_before_softmax,
+                "leaves no hidden layer with noise to tune in a network of one hidden layer",
+                "give tuned, or set hidden_noise to none",
+            )
+
+    def _check_lengths(self):
         for name in ("t1_samples", "t2_samples"):
             if self.batch_size > getattr(self, name):
                 raise InputError(
@@ -241,12 +270,22 @@ class RunConfig:
                     f"is larger than {name} ({getattr(self, name)})",
                     f"give at most {getattr(self, name)}, or more {name}",
                 )
-        if self.noise_before_softmax != "tuned" and len(hidden) == 1 and self.hidden_noise is not None:
+        if self.batch_size == 1 and self.batch_norm:
             raise InputError(
-                "noise_before_softmax",
-                self.noise_before_softmax,
-                "leaves no hidden layer with noise to tune in a network of one hidden layer",
-                "give tuned, or set hidden_noise to none",
+                "batch_size",
+                1,
+                "makes batch normalisation 0 whatever is learned",
+                "give 2 or more, or batch_norm false",
+            )
+        if self.steps > LARGEST_COUNT:
+            most = LARGEST_COUNT // self.steps_per_epoch
+            raise InputError("epochs", self.epochs, f"makes {self.steps} updates, too many", f"give at most {most}")
+        if self.tune and self.interval > self.steps:
+            raise InputError(
+                "interval",
+                self.interval,
+                f"is longer than the run of {self.steps} updates, in which nothing would be tuned",
+                f"give at most {self.steps}, or tune none",
             )
 
     def _check_network(self):
@@ -304,15 +343,43 @@ class RunConfig:
         """The fields as plain values that JSON can hold."""
         return json.loads(json.dumps(dataclasses.asdict(self)))
 
-    def digest(self) -> str:
-        """SHA-256 (hex) of the canonical form: the run's name in the store.
+    @functools.cached_property
+    def canonical(self) -> "RunConfig":
+        """The same run with every field that does nothing at its default, and names in their usual order."""
+        idle = {name for name in FIELDS if field_info(name)["group"] == "tuning"} if not self.tune else set()
+        if "hold_then_linear" not in (self.schedule, self.hyper_schedule if self.tune else None):
+            idle.add("hold")
+        if not {"input_noise", "hidden_noise"} & set(self.tune):
+            idle.add("noise_learning_rate")
+        if "l2" not in self.tune:
+            idle.add("l2_learning_rate")
+        if self.hidden_noise is None or (self.noise_before_softmax == "fixed" and "hidden_noise" not in self.tune):
+            idle.add("noise_before_softmax")
+        values: dict[str, Any] = {name: FIELDS[name].default.default for name in idle}
+        for field in ("tune", "per_map"):
+            values[field] = tuple(name for name in HYPERPARAMETERS if name in getattr(self, field))
+        if self.evaluate_every >= self.epochs:
+            values["evaluate_every"] = 0  # at the end only, either way
+        values |= self._limits_that_bind()
+        return dataclasses.replace(self, **values)
 
-        A run that tunes nothing is the same whatever its tuning fields say. Fields that came later
-        count where they differ from their defaults only, so that older runs keep their names.
-        """
-        values = {k: v for k, v in self._that_count().items() if k not in _LATER or v != _LATER[k]}
-        canonical = json.dumps([DIGEST_VERSION, values], sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()
+    def _limits_that_bind(self) -> dict[str, None]:
+        """Of a clip and a limit on the norm of single numbers, only the smaller does anything."""
+        clip, norm = self.hypergradient_clip, self.hypergradient_norm
+        levels = [getattr(self, name) for name in self.tune]
+        single = not set(self.tune) & set(self.per_map) and not any(isinstance(level, tuple) for level in levels)
+        if not self.tune or clip is None or norm is None or not single:
+            return {}
+        return {"hypergradient_clip": None} if clip >= norm else {"hypergradient_norm": None}
+
+    def digest(self) -> str:
+        """SHA-256 (hex) of the canonical form: the run's name in the store."""
+        return self._digest
+
+    @functools.cached_property
+    def _digest(self) -> str:
+        text = json.dumps([DIGEST_VERSION, self.canonical.as_dict()], sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def structure(self) -> str:
         """A key shared by the runs that one compiled graph can train together.
@@ -329,26 +396,16 @@ class RunConfig:
         values = self._shared_values()
         return json.dumps({name: value for name, value in values.items() if name not in _LOOP}, sort_keys=True)
 
-    def _that_count(self) -> dict[str, Any]:
-        """The fields that the numbers of this run depend on."""
-        values = self.as_dict()
-        if self.tune:
-            return values
-        return {name: value for name, value in values.items() if field_info(name)["group"] != "tuning"}
-
     def _shared_values(self) -> dict[str, Any]:
         own = {"seed", "learning_rate", "noise_learning_rate", "l2_learning_rate"}
-        values = {name: value for name, value in self._that_count().items() if name not in own}
+        values = {name: value for name, value in self.canonical.as_dict().items() if name not in own}
         for name in HYPERPARAMETERS:
             level = values[name]
             values[name] = len(level) if isinstance(level, list) else level is not None
         return values
 
 
-_LOOP = ("dataset", "split_seed", "epochs", "interval", "evaluate_every")
-
-# Fields that version 0.1 had not, and values that mean what it did.
-_LATER = {"network": "mlp", "width": 1.0, "activation": "relu", "per_map": []}
+_LOOP = ("dataset", "split_seed", "epochs", "interval", "evaluate_every", "data")
 
 HYPERPARAMETERS: tuple[str, ...] = ("input_noise", "hidden_noise", "l2")
 
@@ -372,6 +429,10 @@ def field_info(name: str) -> dict[str, str]:
     """Group, description and remedy of a `RunConfig` field, for help and messages."""
     info = RunConfig.__pydantic_fields__[name]
     return {"description": info.description, **info.json_schema_extra}
+
+
+# Those that a user chooses.
+OPTIONS: tuple[str, ...] = tuple(name for name in FIELDS if field_info(name)["group"] != IDENTITY)
 
 
 def run_config(**values: Any) -> RunConfig:

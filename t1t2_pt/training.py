@@ -17,6 +17,7 @@ from t1t2_pt.backends import Arrays, Backend, Compiled, Population, Program, run
 from t1t2_pt.backends.base import is_hyper_step
 from t1t2_pt.config import RunConfig
 from t1t2_pt.datasets import Split
+from t1t2_pt.errors import InputError
 from t1t2_pt.networks import Network
 from t1t2_pt.step import T1_METRICS, hyperparameter_values, initial_state, level_maps, make_network
 
@@ -119,10 +120,14 @@ def train(
     ------
     ValueError
         If the runs differ in structure.
+    InputError
+        If the split is not the one that the configs speak of, or has labels beyond its classes or numbers
+        that are not finite.
     """
     if len({config.structure() for config in configs}) != 1:
         raise ValueError(f"configs: {len(configs)} runs of differing structure; train each structure by itself")
     first = configs[0]
+    _check_split(first, split)
     like = like or first
     network = make_network(first, split.input_shape, split.classes)
     filled = [*configs, *[configs[-1]] * (size - len(configs) if backend.together else 0)]
@@ -150,6 +155,23 @@ def train(
             after_epoch(epoch, functools.partial(_snapshot, epoch, population, histories))
     states = _hyper_states(configs, network, population)
     return [_finish(*ended, network) for ended in zip(configs, histories, states, strict=True)]
+
+
+def _check_split(config: RunConfig, split: Split) -> None:
+    """A compiled program would read past the end of arrays that are too short, and take a label for another."""
+    expected = {"t1": config.t1_samples, "t2": config.t2_samples}
+    for name in ("t1", "t2", "test"):
+        inputs, labels = split.arrays[f"{name}_inputs"], split.arrays[f"{name}_labels"]
+        if len(inputs) != len(labels) or not len(labels):
+            raise InputError("split", name, f"has {len(inputs)} inputs and {len(labels)} labels", "give one for each")
+        if len(labels) != expected.get(name, len(labels)):
+            problem = f"has {len(labels)} samples, where the config says {expected[name]}"
+            raise InputError("split", name, problem, f"give them by {name}_samples")
+        if not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0 or labels.max() >= split.classes:
+            problem = f"has labels from {labels.min()} to {labels.max()}"
+            raise InputError("split", name, problem, f"give whole numbers from 0 to {split.classes - 1}")
+        if not np.isfinite(inputs).all():
+            raise InputError("split", name, "has inputs that are not finite", "leave those samples out")
 
 
 def _states(configs, like: RunConfig, network: Network, start: Snapshot | None, size: int) -> list[Arrays]:

@@ -13,7 +13,7 @@ from conftest import ROOT
 
 from t1t2_pt import cli, figures
 from t1t2_pt.backends import BACKENDS
-from t1t2_pt.config import FIELDS
+from t1t2_pt.config import OPTIONS
 
 QUICK = ["--hidden", "10", "--t1-samples", "300", "--t2-samples", "100", "--epochs", "2", "--quiet"]
 
@@ -96,7 +96,7 @@ def test_help_teaches(t1t2):
     code, out, _ = t1t2("train", "--help", store=False)
     assert code == 0
     words = " ".join(out.split())
-    for name in FIELDS:
+    for name in OPTIONS:
         assert f"--{name.replace('_', '-')}" in words
     for text in (
         "n0, standard deviation of the Gaussian noise",

@@ -49,6 +49,16 @@ def test_frozen():
         ({"tune": ("l2", "l2"), "l2": 0.1}, r"tune = .*: names a hyperparameter twice"),
         ({"tune": ("dropout",)}, r"tune = \('dropout',\): .*; name some of input_noise,hidden_noise,l2"),
         ({"seed": 2**32}, r"seed = 4294967296: "),
+        ({"batch_size": 1}, r"batch_size = 1: makes batch normalisation 0 whatever is learned; give 2 or more"),
+        ({"epochs": 10**7}, r"epochs = 10000000: makes 5500000000 updates, too many; give at most 3904515"),
+        ({"epochs": 10**40}, r"epochs = 1000.*: .*less than or equal to 2147483647"),
+        ({"interval": 5 * 10**9, "tune": ("l2",), "l2": 0.1}, r"interval = 5000000000: .*less than or equal to"),
+        (
+            {"interval": 2 * 10**9, "tune": ("l2",), "l2": 0.1},
+            r"interval = 2000000000: is longer than the run of 137500",
+        ),
+        ({"evaluate_every": 2**31}, r"evaluate_every = 2147483648: "),
+        ({"t1_samples": 2**31}, r"t1_samples = 2147483648: "),
         ({"hold": 1.0}, r"hold = 1.0: "),
         ({"inputnoise": 0.1}, r"inputnoise = 0.1: is not a field of a run; did you mean input_noise\?"),
         ({"hidden": (5,), "hidden_noise": 0.1, "noise_before_softmax": "fixed"}, r"noise_before_softmax = 'fixed': "),
@@ -69,7 +79,7 @@ def test_every_field_is_explained():
 
 
 class TestDigest:
-    base = run_config(input_noise=0.5, hidden_noise=0.25, tune=("input_noise",))
+    base = run_config(input_noise=0.5, hidden_noise=0.25, l2=0.2, per_map=("l2",), tune=("input_noise", "l2"))
 
     def test_survives_json(self):
         again = run_config(**json.loads(json.dumps(self.base.as_dict())))
@@ -78,7 +88,7 @@ class TestDigest:
 
     def test_is_stable(self):
         """A change of this value disowns every stored run: raise DIGEST_VERSION knowingly."""
-        assert run_config().digest()[:16] == "c0a512a500ca8502"
+        assert run_config().digest()[:16] == "925cc0323e691600"
 
     def test_whole_numbers_are_numbers(self):
         assert run_config(input_noise=1).digest() == run_config(input_noise=1.0).digest()
@@ -91,16 +101,66 @@ class TestDigest:
             "input_noise": 0.4,
             "hidden_noise": 0.1,
             "l2": 0.1,
-            "tune": ("hidden_noise",),
+            "tune": ("hidden_noise", "l2"),
         }
         training = {"epochs": 3, "batch_size": 50, "optimizer": "sgd", "learning_rate": 0.1, "gradient_norm": None}
         schedules = {"schedule": "linear", "hold": 0.5, "hyper_schedule": "linear"}
         tuning = {"interval": 5, "hyper_optimizer": "adam", "noise_learning_rate": 0.2, "l2_learning_rate": 0.2}
         safety = {"validation_gradient_at": "next", "hypergradient_norm": None, "hypergradient_clip": None}
-        others = data | network | levels | training | schedules | tuning | safety | {"evaluate_every": 0, "seed": 1}
+        measured = {"evaluate_every": 0, "seed": 1, "data": "0123", "algorithm": 7}
+        others = data | network | levels | training | schedules | tuning | safety | measured
         assert set(others) == set(FIELDS) - {"dataset", "network", "width"}  # of which test_networks.py has more
         digests = {replace(self.base, **{name: value}).digest() for name, value in others.items()}
         assert len(digests | {self.base.digest()}) == len(others) + 1
+
+    @pytest.mark.parametrize(
+        ("fields", "idle"),
+        [
+            ({"schedule": "linear"}, {"hold": 0.3}),
+            ({"schedule": "linear", "tune": ()}, {"hold": 0.3, "hyper_schedule": "hold_then_linear"}),
+            ({"tune": ("l2",)}, {"noise_learning_rate": 3.0}),
+            ({"tune": ("input_noise",)}, {"l2_learning_rate": 3.0}),
+            ({"tune": ("input_noise", "l2")}, {"tune": ("l2", "input_noise")}),
+            ({"per_map": ("input_noise", "l2")}, {"per_map": ("l2", "input_noise")}),
+            ({"tune": ("input_noise",)}, {"hypergradient_clip": 3.0}),
+            ({"tune": ("input_noise",)}, {"hypergradient_clip": None}),
+            ({"tune": ("input_noise",), "hypergradient_clip": 2.0}, {"hypergradient_norm": 100.0}),
+            ({"tune": ("input_noise",), "hypergradient_clip": 2.0}, {"hypergradient_norm": None}),
+            ({"hidden_noise": None}, {"noise_before_softmax": "none"}),
+            ({"tune": ("input_noise",)}, {"noise_before_softmax": "fixed"}),
+            ({"evaluate_every": 0}, {"evaluate_every": 250}),
+            ({"evaluate_every": 0}, {"evaluate_every": 10**9}),
+        ],
+    )
+    def test_what_does_nothing_names_nothing(self, fields, idle):
+        plain = replace(self.base, **fields)
+        other = replace(plain, **idle)
+        assert other != plain
+        assert other.canonical == plain.canonical
+        assert other.digest() == plain.digest()
+        assert other.structure() == plain.structure()
+        assert other.graph() == plain.graph()
+
+    @pytest.mark.parametrize(
+        ("fields", "change"),
+        [
+            ({"schedule": "linear", "hyper_schedule": "hold_then_linear"}, {"hold": 0.3}),
+            ({"tune": ("l2",)}, {"hypergradient_clip": 2.0}),
+            ({"tune": ("l2",)}, {"hypergradient_clip": 5.0}),  # of one element of many it is no norm
+            ({"tune": ("input_noise",), "per_map": ("input_noise",)}, {"hypergradient_clip": 5.0}),
+            ({"tune": ("input_noise",)}, {"hypergradient_clip": 2.0}),
+            ({"tune": ("hidden_noise",)}, {"noise_before_softmax": "fixed"}),
+            ({"evaluate_every": 0}, {"evaluate_every": 249}),
+        ],
+    )
+    def test_what_does_something_counts(self, fields, change):
+        plain = replace(self.base, **fields)
+        assert replace(plain, **change).digest() != plain.digest()
+
+    @pytest.mark.parametrize("tune", [(), ("input_noise",), ("hidden_noise", "l2")])
+    def test_the_canonical_form_is_canonical(self, tune):
+        canonical = replace(self.base, tune=tune).canonical
+        assert canonical.canonical == canonical
 
     def test_a_fixed_run_ignores_tuning_fields(self):
         fixed = replace(self.base, tune=())
@@ -128,7 +188,7 @@ levels = st.one_of(st.none(), st.floats(0, 10), st.lists(st.floats(0, 10), min_s
 
 
 @settings(max_examples=50)
-@given(noise=levels, l2=st.one_of(st.none(), st.floats(0, 1)), rate=st.floats(0, 1), batch=st.integers(1, 100))
+@given(noise=levels, l2=st.one_of(st.none(), st.floats(0, 1)), rate=st.floats(0, 1), batch=st.integers(2, 100))
 def test_what_is_shown_can_be_read_back(noise, l2, rate, batch):
     """Every field's text on the command line gives its value again."""
     tune = tuple(n for n, v in zip(HYPERPARAMETERS, (None, noise, l2), strict=True) if v is not None)

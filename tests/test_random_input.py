@@ -19,7 +19,7 @@ from conftest import TINY
 
 from t1t2_pt import cli
 from t1t2_pt.checkpoints import Checkpoint, UnusableCheckpointError
-from t1t2_pt.config import FIELDS, run_config
+from t1t2_pt.config import FIELDS, OPTIONS, run_config
 from t1t2_pt.datasets import archives, cifar10, svhn
 from t1t2_pt.datasets.idx import read_idx
 from t1t2_pt.errors import InputError
@@ -128,7 +128,7 @@ def random_arguments(rng: random.Random) -> list[str]:
     commands = (["train"], ["runs", "list"], ["runs", "show"], ["runs", "export"], ["data", "verify"], ["data"], [])
     arguments = list(rng.choice(commands[:1] * 6 + commands))
     words = [str(x) for x in (*NUMBERS, *TEXTS, *NAMES, "1,2", ",", "--", "-1", "1e-4,1e-3", "5m", "true")]
-    options = [f"--{name.replace('_', '-')}" for name in FIELDS]
+    options = [f"--{name.replace('_', '-')}" for name in OPTIONS]
     options += [
         "--json",
         "--quiet",

@@ -1,5 +1,6 @@
 """The loop: batches, history, reproducibility, and that tuning moves towards better settings."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -8,6 +9,7 @@ from conftest import TINY
 
 from t1t2_pt.backends import get_backend
 from t1t2_pt.config import replace, run_config
+from t1t2_pt.errors import InputError
 from t1t2_pt.training import t1_rows, t2_rows, train
 
 pytestmark = pytest.mark.xdist_group("training")  # runs of one structure compile once in a process
@@ -75,6 +77,30 @@ def test_learning_rate_follows_its_schedule(tiny_split, backend):
 def test_differing_structures_are_refused(tiny_split, backend):
     with pytest.raises(ValueError, match="2 runs of differing structure"):
         train([tiny(), tiny(epochs=3)], tiny_split, backend)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (
+            lambda a: {"t1_inputs": a["t1_inputs"][:50], "t1_labels": a["t1_labels"][:50]},
+            r"t1.*: has 50 samples, where .* 60",
+        ),
+        (lambda a: {"t2_labels": a["t2_labels"][:20]}, r"t2.*: has 30 inputs and 20 labels"),
+        (lambda a: {"t2_labels": a["t2_labels"] + 1}, r"t2.*: has labels from 1 to 3; give whole numbers from 0 to 2"),
+        (lambda a: {"test_labels": a["test_labels"] - 1}, r"test.*: has labels from -1 to 1"),
+        (lambda a: {"t1_labels": a["t1_labels"].astype(float)}, r"t1.*: has labels from"),
+        (lambda a: {"test_inputs": a["test_inputs"][:0], "test_labels": a["test_labels"][:0]}, r"test.*: has 0 inputs"),
+        (
+            lambda a: {"t1_inputs": np.where(a["t1_inputs"] > 2, np.nan, a["t1_inputs"])},
+            r"t1.*: has inputs that are not",
+        ),
+    ],
+)
+def test_data_that_do_not_fit_are_refused(tiny_split, backend, change, problem):
+    split = dataclasses.replace(tiny_split, arrays={**tiny_split.arrays, **change(tiny_split.arrays)})
+    with pytest.raises(InputError, match=f"split = '{problem}"):
+        train([tiny()], split, backend)
 
 
 def test_on_epoch_is_called(tiny_split, backend):

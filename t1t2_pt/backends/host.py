@@ -180,7 +180,9 @@ def _compile(inputs: Sequence, outputs: Tensors, mode: Mode, **options) -> Calla
     with warnings.catch_warnings():
         # Without any BLAS to link, C falls back on NumPy's: `t1t2 doctor` reports it.
         warnings.filterwarnings("ignore", message=blas.NO_BLAS)
-        with pytensor.config.change_flags(**blas.compiler_flags()):
+        # Numba's fast arithmetic adds in another order where functions are inlined, which they are only the first
+        # time, before they come from its cache: bits would depend on that, and nothing is faster by it.
+        with pytensor.config.change_flags(**blas.compiler_flags(), numba__fastmath=False):
             function = pytensor.function(
                 list(inputs), list(outputs.values()), mode=mode, on_unused_input="ignore", trust_input=True, **options
             )
