@@ -156,8 +156,13 @@ class Network:
     batch_norm: bool
     slope: float = 0.0
 
+    @property
+    def is_convolutional(self) -> bool:
+        """Whether it takes images."""
+        return not isinstance(self.hidden[-1], Dense)
+
     def __post_init__(self):
-        dense = isinstance(self.hidden[-1], Dense)
+        dense = not self.is_convolutional
         if len(self.input_shape) != (1 if dense else 3):
             needed = "features" if dense else "images of height, width and maps"
             raise ValueError(f"input_shape = {self.input_shape}: this network takes {needed}")
@@ -170,7 +175,7 @@ class Network:
     @property
     def layers(self) -> tuple[Layer, ...]:
         """The hidden layers and the softmax layer."""
-        if isinstance(self.hidden[-1], Dense):
+        if not self.is_convolutional:
             return (*self.hidden, Dense(self.classes))
         return (*self.hidden, Convolution(self.classes, 1))
 

@@ -132,12 +132,12 @@ class Sweep:
         return groups
 
     def _fitting(self, config: RunConfig) -> int:
-        """How many runs like this one train at once: what fits into memory, a share for each device."""
+        """How many runs like this one train at once: what fits into the machine's memory, a share for each device."""
         if config.network in CONVOLUTIONAL:
             return 1
         split = self._splits.get(*data_key(config))
         network = make_network(config, split.input_shape, split.classes)
-        fitting = runs_that_fit(config, network, self.backend.free_memory() // self.backend.lanes)
+        fitting = runs_that_fit(config, network, self.backend.memory() // self.backend.lanes)
         return min(self.together, fitting) * self.backend.devices()
 
     def _work(self, group: Group) -> Work:

@@ -12,9 +12,10 @@ import pytest
 from conftest import need
 
 from t1t2_pt import step
-from t1t2_pt.backends import Program, blas, exported, get_backend, memory, run_constants
+from t1t2_pt.backends import BACKENDS, Program, blas, exported, get_backend, memory, run_constants
 from t1t2_pt.backends.jax import FLOAT32, TF32, JaxProgram, _jax_functions
 from t1t2_pt.config import run_config
+from t1t2_pt.errors import InputError
 from t1t2_pt.networks import Network, mlp
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -186,7 +187,42 @@ class TestMemory:
         assert taken < 1.5 * (sum(value.nbytes for value in state.values()) + activations)
 
     def test_the_machine_has_some(self):
-        assert memory.free_host_memory() > 1 << 20
+        assert 1 << 20 < memory.available_memory() <= memory.host_memory()
+
+    def test_what_is_free_does_not_count(self, monkeypatch):
+        """Groups must be the same when a sweep is started again beside something else."""
+        before = [backend.memory() for backend in BACKENDS.values() if backend.missing() is None]
+        real = memory.psutil.virtual_memory()
+        monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: real._replace(available=1, free=1))
+        assert [backend.memory() for backend in BACKENDS.values() if backend.missing() is None] == before
+        assert memory.available_memory() == 1
+
+    def test_containers_have_less(self, monkeypatch, tmp_path):
+        monkeypatch.setattr(memory, "_container_limits", lambda: [1 << 40, 12345])
+        memory.host_memory.cache_clear()
+        assert memory.host_memory() == 12345
+        monkeypatch.undo()
+        memory.host_memory.cache_clear()
+
+    @pytest.mark.parametrize(
+        ("fields", "runs", "told"),
+        [
+            ({"hidden": (10**6, 10**6)}, 1, r"hidden = \(1000000, 1000000\): takes 20 TB of memory, where 24 GB can"),
+            ({"hidden": (1000,) * 3}, 1000, r"hidden = \(1000, 1000, 1000\): with 1000 runs at once takes"),
+            (
+                {"hidden": (10,), "t1_samples": 10**8, "t2_samples": 10**8, "batch_size": 10**8, "epochs": 1},
+                1,
+                r"batch_size = 1000",
+            ),
+        ],
+    )
+    def test_what_does_not_fit_is_refused(self, fields, runs, told):
+        config = run_config(**fields)
+        network = step.make_network(config, (784,), 10)
+        with pytest.raises(InputError, match=told) as caught:
+            memory.check_fits(config, network, runs, 24 * 10**9)
+        assert "or a machine with more memory" in str(caught.value)
+        memory.check_fits(config, network, runs, 10**15)
 
 
 SPREAD = """
@@ -196,6 +232,7 @@ sys.path.insert(0, "tests")
 from conftest import TINY, make_tiny_split
 from t1t2_pt.backends import get_backend
 from t1t2_pt.config import run_config
+from t1t2_pt.errors import InputError
 from t1t2_pt.training import train
 backend = get_backend("jax")
 configs = [run_config(**TINY, input_noise=0.2, tune=("input_noise",), seed=seed) for seed in range(int(sys.argv[1]))]

@@ -62,8 +62,11 @@ class Backend(Protocol):
     def versions(self) -> Mapping[str, str]:
         """Versions of what it computes with, and the device."""
 
-    def free_memory(self) -> int:
-        """Bytes that runs can have on each device."""
+    def memory(self) -> int:
+        """Bytes that each device has, whatever of them is in use."""
+
+    def available_memory(self) -> int:
+        """Bytes that can be had on each device now."""
 
     def devices(self) -> int:
         """Devices over which a population is spread."""

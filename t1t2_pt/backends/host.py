@@ -15,7 +15,7 @@ from pytensor.compile.mode import Mode, get_mode
 
 from t1t2_pt.backends import blas
 from t1t2_pt.backends.base import Arrays, is_hyper_step
-from t1t2_pt.backends.memory import free_host_memory
+from t1t2_pt.backends.memory import available_memory, host_memory
 from t1t2_pt.backends.program import Graph, Program
 from t1t2_pt.evaluation import evaluate
 from t1t2_pt.ops.static_elemwise import UseStaticLoops
@@ -43,8 +43,11 @@ class HostBackend:
             return {"numba": importlib.metadata.version("numba"), "device": "cpu"}
         return {"compiler": pytensor.config.cxx, "device": "cpu"}
 
-    def free_memory(self) -> int:
-        return free_host_memory()
+    def memory(self) -> int:
+        return host_memory()
+
+    def available_memory(self) -> int:
+        return available_memory()
 
     def devices(self) -> int:
         return 1

@@ -14,7 +14,7 @@ from pytensor.graph.fg import FunctionGraph
 
 from t1t2_pt.backends.base import Arrays
 from t1t2_pt.backends.exported import Exported
-from t1t2_pt.backends.memory import free_host_memory, give_memory_back, usable_cores
+from t1t2_pt.backends.memory import available_memory, give_memory_back, host_memory, usable_cores
 from t1t2_pt.backends.program import Program
 from t1t2_pt.evaluation import Stage, evaluate
 from t1t2_pt.rewrites import accumulate_in_output_dtype
@@ -59,13 +59,20 @@ class JaxBackend:
         products = "TF32 where the device has it" if self._precision == TF32 else "float32"
         return {"jax": jax.__version__, "device": jax.devices()[0].device_kind, "products": products}
 
-    def free_memory(self) -> int:
-        import jax
+    def memory(self) -> int:
+        return self._statistics().get("bytes_limit", host_memory() // self.devices())
 
-        statistics = jax.local_devices()[0].memory_stats() or {}
+    def available_memory(self) -> int:
+        statistics = self._statistics()
         if "bytes_limit" in statistics:
             return statistics["bytes_limit"] - statistics.get("bytes_in_use", 0)
-        return free_host_memory() // self.devices()
+        return available_memory() // self.devices()
+
+    def _statistics(self) -> Mapping[str, int]:
+        """What an accelerator tells of its memory; nothing for a CPU."""
+        import jax
+
+        return jax.local_devices()[0].memory_stats() or {}
 
     def devices(self) -> int:
         import jax
