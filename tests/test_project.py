@@ -88,8 +88,9 @@ class TestEnvironments:
 # Lowest first: a room imports only from rooms before it.
 ROOMS = [
     *("errors", "files", "ops", "layers", "networks", "config", "noise", "rewrites", "hypergradient", "costs"),
-    *("optimizers", "schedules", "step", "evaluation", "backends", "datasets", "training", "runs", "exchange"),
-    *("groups", "interrupts", "checkpoints", "reservations", "progress", "work", "places", "sweep", "cluster"),
+    *("optimizers", "schedules", "step", "evaluation", "backends", "datasets", "columns", "snapshots", "training"),
+    *("provenance", "runs", "reruns", "store", "exchange", "groups", "interrupts", "checkpoints", "processes"),
+    *("reservations", "progress", "work", "places", "sweep", "cluster"),
     *("timing", "statistics", "claims", "captions", "plotting", "options", "doctor", "figures", "report"),
     *("cli_data", "cli"),
 ]
