@@ -10,7 +10,7 @@ import pandas as pd
 from t1t2_pt.figures import PRESETS, REFERENCE
 from t1t2_pt.options import OneLineParser, told
 from t1t2_pt.report import Section, write_report
-from t1t2_pt.runs import REPOSITORY
+from t1t2_pt.provenance import REPOSITORY
 
 LEAD = (
     'Luketina, Berglund, Greff and Raiko, "Scalable Gradient-Based Tuning of Continuous Regularization '

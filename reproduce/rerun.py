@@ -20,7 +20,7 @@ from t1t2_pt.captions import mnist_preset
 from t1t2_pt.config import RunConfig
 from t1t2_pt.figures import FigureScript, Request, Runs, main
 from t1t2_pt.plotting import COLOURS, add_caption, new_figure
-from t1t2_pt.runs import untuned
+from t1t2_pt.reruns import untuned
 
 SEEDS = 5
 NAMES = {"left": "input noise and L2", "right": "input and hidden noise"}

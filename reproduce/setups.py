@@ -13,7 +13,8 @@ import numpy as np
 
 from t1t2_pt.config import RunConfig, run_config
 from t1t2_pt.figures import Request
-from t1t2_pt.runs import StoredRun, rerun_config, untuned
+from t1t2_pt.reruns import rerun_config, untuned
+from t1t2_pt.runs import StoredRun
 
 STAGES = ("before", "tuned", "rerun")
 # Panels from left to right: the data sets in the order in which they are wanted.

@@ -4,27 +4,32 @@ A checkpoint is a `.npz` file, which NumPy opens without pickle, of the runs tha
 whole state, the history so far and whose they are. Its last bytes (the comment of the zip archive) are
 the SHA-256 of all before, so that a file that was cut short or altered is known before it is parsed.
 It is replaced whole, and removed when its runs are in the store.
+
+Each process that trains runs of a group writes a file of its own, and reads those of all: so one that was stopped
+for long, and does not know yet that another has taken its runs over, harms nothing.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import io
 import json
 import re
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from t1t2_pt.config import RunConfig
-from t1t2_pt.errors import InputError
-from t1t2_pt.files import remove_leftovers, replacing
-from t1t2_pt.training import Snapshot
+from t1t2_pt.errors import InputError, reason
+from t1t2_pt.files import replacing
+from t1t2_pt.snapshots import Histories, Snapshot, misfit
 
-FORMAT = 1
+FORMAT = 2
 _DIGITS = 64  # of a SHA-256, in hexadecimal
-_HEADER = "header"
+_HEADER, _HISTORY, _MEASURED, _STATE = "header", "history", "measured", "state/"
 _REMEDY = "give a number of epochs such as 5, or a time such as 30s, 5m or 1h, or none"
 
 
@@ -69,23 +74,37 @@ class Checkpoint:
     ----------
     folder
         Where checkpoints lie.
-    configs
-        The runs, in order.
+    group
+        The runs that were asked for together, in order.
+    runs
+        Those of them that this checkpoint is of: the others are stored, or another process trains them.
     backend
         Its name; another backend's numbers differ in rounding.
     form
         What else the arrangement of the state depends on: the program's tuned hyperparameters.
+    owner
+        Who writes it.
+    superseded
+        Files of processes that trained the group before; they go when this is written.
     """
 
     folder: Path
-    configs: Sequence[RunConfig]
+    group: Sequence[RunConfig]
+    runs: Sequence[RunConfig]
     backend: str
     form: str = ""
+    owner: str = ""
+    superseded: Sequence[Path] = ()
 
     @property
     def path(self) -> Path:
-        """The file."""
-        return self.folder / f"{hashlib.sha256(self._identity().encode()).hexdigest()[:40]}.npz"
+        """The file that is written."""
+        part = "\n".join((self.owner, *map(RunConfig.digest, self.runs)))
+        return self.folder / f"{self._name}-{hashlib.sha256(part.encode()).hexdigest()[:16]}.npz"
+
+    def files(self) -> list[Path]:
+        """What there is of the group, whoever wrote it, with what a killed process left half-written."""
+        return sorted(self.folder.glob(f"*{self._name}*.npz"))
 
     def write(self, snapshot: Snapshot, environment: dict[str, str]) -> None:
         """Write the file, whole or not at all.
@@ -98,11 +117,13 @@ class Checkpoint:
         header = {
             "format": FORMAT,
             "identity": self._identity(),
+            "runs": [*map(RunConfig.digest, self.runs)],
             "environment": environment,
             "epoch": snapshot.epoch,
-            "histories": snapshot.histories,
+            "columns": snapshot.histories.names,
         }
-        arrays = {f"state/{name}": array for name, array in snapshot.state.items()}
+        arrays = {f"{_STATE}{name}": array for name, array in snapshot.state.items()}
+        arrays |= {_HISTORY: snapshot.histories.values, _MEASURED: snapshot.histories.measured}
         arrays[_HEADER] = np.frombuffer(json.dumps(header).encode(), np.uint8)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -112,41 +133,101 @@ class Checkpoint:
             ) from None
         with replacing(self.path) as beside:
             beside.write_bytes(_sealed(arrays))
+        _unlink(self.superseded)
 
-    def read(self) -> tuple[Snapshot, dict[str, str]] | None:
-        """What was written last and the environment that wrote it; None where there is no file.
+    def read(self, initial: Snapshot) -> tuple[Snapshot, dict[str, str]] | None:
+        """What was written last of these runs, and the environment that wrote it; None where there is nothing.
+
+        Parameters
+        ----------
+        initial
+            The runs before their first epoch, which a checkpoint must fit.
 
         Raises
         ------
         UnusableCheckpointError
-            If the file cannot be read, was cut short or altered, or is of other runs or a newer version.
+            If there is a file and none can be used: it cannot be read, was cut short or altered, is of other runs or
+            another version, or does not fit.
         """
+        found, unusable = [], None
+        for path in self.files():
+            if path.name.startswith("."):
+                continue
+            try:
+                found.append(self._read(path, initial))
+            except UnusableCheckpointError as error:
+                unusable = unusable or UnusableCheckpointError(f"checkpoint {path}: {error}")
+        found = [one for one in found if one is not None]
+        if unusable and not found:
+            raise unusable
+        return max(found, key=lambda one: one[0].epoch, default=None)
+
+    def discard(self) -> None:
+        """Remove the file and those that it supersedes, as its runs are stored."""
+        remove(self.path)
+        _unlink(self.superseded)
+
+    def _read(self, path: Path, initial: Snapshot) -> tuple[Snapshot, dict[str, str]] | None:
+        """The runs, if the file has all of them."""
         try:
-            content = self.path.read_bytes()
+            content = path.read_bytes()
         except FileNotFoundError:
             return None
         except OSError as error:
             raise UnusableCheckpointError(f"cannot be read ({error.strerror})") from None
-        arrays = _opened(content)
+        _check_seal(content)
         try:
-            header = json.loads(arrays.pop(_HEADER).tobytes())
-            version, identity = header["format"], header["identity"]
-        except (KeyError, ValueError, TypeError) as error:
-            raise UnusableCheckpointError(f"is not a checkpoint ({error})") from None
-        if version != FORMAT:
-            raise UnusableCheckpointError(f"was written by another version of t1t2_pt (format {version})")
-        if identity != self._identity():
-            raise UnusableCheckpointError("is of another config or backend")
-        state = {name.removeprefix("state/"): array for name, array in arrays.items()}
-        return Snapshot(header["epoch"], state, header["histories"]), header["environment"]
+            header, arrays = _opened(content)
+            self._check(header)
+            places = {digest: place for place, digest in enumerate(header["runs"])}
+            wanted = [config.digest() for config in self.runs]
+            if not places.keys() >= set(wanted):
+                return None
+            snapshot = _snapshot(header, arrays).of_runs([places[digest] for digest in wanted])
+            problem = misfit(snapshot, initial, self.runs[0])
+        except UnusableCheckpointError:
+            raise
+        except Exception as error:  # NumPy and zipfile raise nearly anything
+            raise UnusableCheckpointError(f"is not a checkpoint ({reason(error)})") from None
+        if problem:
+            raise UnusableCheckpointError(f"does not fit: {problem}")
+        return snapshot, header["environment"]
 
-    def discard(self) -> None:
-        """Remove the file, and what a killed process left beside it."""
-        remove_leftovers(self.path)
-        self.path.unlink(missing_ok=True)
+    def _check(self, header: dict[str, Any]) -> None:
+        if header["format"] != FORMAT:
+            raise UnusableCheckpointError(f"was written by another version of t1t2_pt (format {header['format']})")
+        if header["identity"] != self._identity():
+            raise UnusableCheckpointError("is of another config or backend")
+        told = header["environment"]
+        if not all(isinstance(text, str) for text in (*header["columns"], *header["runs"], *told, *told.values())):
+            raise UnusableCheckpointError("is not a checkpoint (a text in it is something else)")
+
+    @property
+    def _name(self) -> str:
+        return hashlib.sha256(self._identity().encode()).hexdigest()[:40]
 
     def _identity(self) -> str:
-        return "\n".join((self.backend, self.form, *(config.digest() for config in self.configs)))
+        return "\n".join((self.backend, self.form, *map(RunConfig.digest, self.group)))
+
+
+def readable(folder: Path) -> Iterator[tuple[Path, set[str]]]:
+    """The checkpoints in a folder that can be read, and the digests of their runs."""
+    for path in sorted(folder.glob("[!.]*.npz")):
+        with contextlib.suppress(Exception):  # NumPy and zipfile raise nearly anything
+            with np.load(path, allow_pickle=False) as archive:
+                runs = set(json.loads(archive[_HEADER].tobytes())["runs"])
+            yield path, runs
+
+
+def remove(path: Path) -> None:
+    """Remove a checkpoint, and what is left half-written of it."""
+    _unlink([path, *path.parent.glob(f".{path.stem}-*")])
+
+
+def _unlink(paths: Iterable[Path]) -> None:
+    for path in paths:
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def _sealed(arrays: dict[str, np.ndarray]) -> bytes:
@@ -160,10 +241,23 @@ def _sealed(arrays: dict[str, np.ndarray]) -> bytes:
     return buffer.getvalue()
 
 
-def _opened(content: bytes) -> dict[str, np.ndarray]:
+def _check_seal(content: bytes) -> None:
     body, digest = content[:-_DIGITS], content[-_DIGITS:]
     if hashlib.sha256(body).hexdigest().encode() != digest:
         whole = re.fullmatch(rb"[0-9a-f]{64}", digest) and body[-22:-18] == b"PK\x05\x06"
         raise UnusableCheckpointError("was altered: its checksum does not fit" if whole else "was cut short")
+
+
+def _opened(content: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
+        arrays = {name: archive[name] for name in archive.files}
+    return json.loads(arrays.pop(_HEADER).tobytes()), arrays
+
+
+def _snapshot(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Snapshot:
+    measured = arrays.pop(_MEASURED)
+    if any(len(array) != len(header["runs"]) for array in arrays.values()):
+        raise UnusableCheckpointError("does not fit: an array in it is of another number of runs")
+    histories = Histories(header["columns"], arrays.pop(_HISTORY), measured)
+    state = {name.removeprefix(_STATE): array for name, array in arrays.items()}
+    return Snapshot(header["epoch"], state, histories)

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from t1t2_pt import cli_data
+from t1t2_pt.columns import level_columns
 from t1t2_pt.config import FIELDS, OPTIONS, USUAL, field_info, run_config
 from t1t2_pt.doctor import examine
 from t1t2_pt.errors import InputError
@@ -26,7 +26,8 @@ from t1t2_pt.options import (
     sweep_from,
     told,
 )
-from t1t2_pt.runs import RunStore, StoredRun, final_level
+from t1t2_pt.runs import StoredRun
+from t1t2_pt.store import RunStore
 
 GROUPS = {
     "data": "what is trained on",
@@ -40,7 +41,10 @@ GROUPS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code (0, 2 for unusable input, 130 for Ctrl-C, 143 for SIGTERM)."""
+    """Run the command; returns its exit code.
+
+    0; 1 where something was left out or is wrong, which is told; 2 for unusable input; 130 for Ctrl-C, 143 for SIGTERM.
+    """
 
     def command() -> int:
         options = parser().parse_args(arguments)
@@ -82,9 +86,12 @@ def parser() -> argparse.ArgumentParser:
     add_sweep_options(where)
     where.add_argument("--json", action="store_true", help="print the result as JSON")
 
-    runs = commands.add_parser("runs", help="list, show, export and import stored runs").add_subparsers(
-        required=True, metavar="COMMAND"
-    )
+    runs = commands.add_parser(
+        "runs",
+        help="list, show, export and import stored runs",
+        description="List, show, export and import stored runs. `list` and `export` leave out runs that cannot be "
+        "read (damaged, of a newer version), name each in a line, and then end with exit code 1.",
+    ).add_subparsers(required=True, metavar="COMMAND")
     listing = runs.add_parser("list", help="a line for each stored run")
     listing.set_defaults(command=_list)
     add_store(listing)
@@ -144,11 +151,11 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _list(options: argparse.Namespace) -> int:
-    runs = _existing(options.store).all()
+    runs, code = _readable(_existing(options.store))
     if options.json:
         for run in runs:
             print(json.dumps({k: v for k, v in run.as_dict().items() if k != "history"}))
-        return 0
+        return code
     table = Table(
         "digest", "finished", "data", "network", "tuned", "n0", "n1", "l2", "epochs", "test error", "backend", "status"
     )
@@ -167,18 +174,29 @@ def _list(options: argparse.Namespace) -> int:
             run.provenance["backend"],
             run.status,
         )
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
-    return 0
+    _console(160).print(table)
+    return code
+
+
+def _console(width: int) -> Console:
+    """For tables, as wide where the output is no terminal; texts of runs mean nothing but themselves."""
+    return Console(width=None if sys.stdout.isatty() else width, markup=False, emoji=False)
+
+
+def _readable(store: RunStore) -> tuple[list[StoredRun], int]:
+    """The runs that can be read, and the exit code; the others are told."""
+    unreadable = []
+    runs = store.all(skip=unreadable.append)
+    for error in unreadable:
+        print(f"t1t2: {error}", file=sys.stderr)
+    return runs, 1 if unreadable else 0
 
 
 def _levels(run: StoredRun, name: str) -> str:
     if getattr(run.config, name) is None:
         return "-"
-    if name in run.config.per_map:
-        levels = tuple(value for column, value in run.final.items() if re.fullmatch(rf"{name}_\d+", column))
-        return "per map, mean " + ",".join(f"{level:.3g}" for level in levels)
-    levels = final_level(run, name)
-    return ",".join(f"{level:.3g}" for level in (levels if isinstance(levels, tuple) else (levels,)))
+    levels = ",".join(f"{run.final[column]:.3g}" for column in level_columns(run.config, name))
+    return f"per map, mean {levels}" if name in run.config.per_map else levels
 
 
 def _show_run(options: argparse.Namespace) -> int:
@@ -189,16 +207,20 @@ def _show_run(options: argparse.Namespace) -> int:
 def _export(options: argparse.Namespace) -> int:
     check_export("file", options.file)
     store = _existing(options.store)
-    runs = [_find(store, digest) for digest in options.digests] or store.all()
-    export_runs(runs, options.file)
+    found, code = [_find(store, digest) for digest in options.digests], 0
+    if not found:
+        found, code = _readable(store)
+    runs = {run.digest: run for run in found}
+    export_runs(list(runs.values()), options.file)
     print(f"{len(runs)} runs written to {options.file}")
-    return 0
+    return code
 
 
 def _import(options: argparse.Namespace) -> int:
     runs = read_runs(options.file)
     store = RunStore(options.store)
-    new = [run for run in runs if store.get(run.config) is None]
+    there = store.get_all((run.config for run in runs), skip=lambda error: None)  # what cannot be read is replaced
+    new = [run for run in runs if run.config not in there]
     store.put(new)
     print(f"{len(new)} runs added to {options.store}, {len(runs) - len(new)} were there")
     return 0
@@ -213,7 +235,7 @@ def _existing(path: Path) -> RunStore:
 def _find(store: RunStore, digest: str) -> StoredRun:
     found = store.find(digest)
     if len(found) == 1:
-        return found[0]
+        return store.read(found[0])
     problem = f"fits {len(found)} runs" if found else "fits no stored run"
     raise InputError("digest", digest, problem, "give one that `t1t2 runs list` shows, in full if need be")
 
@@ -238,7 +260,7 @@ def _print_run(run: StoredRun, as_json: bool) -> None:
     table.add_row("seconds", f"{sum(run.history['seconds']):.1f}")
     for name, value in run.provenance.items():
         table.add_row(name, str(value))
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    _console(120).print(table)
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -72,8 +72,10 @@ class Scheduler:
         self.stop()
         self._client.close()
 
-    def submit(self, work: Work, advance: Callable[[int], None]) -> "concurrent.futures.Future[list[StoredRun]]":
-        """Start a piece of work; see `Place`."""
+    def submit(
+        self, work: Work, advance: Callable[[int], None], lost: Callable[[], bool]
+    ) -> "concurrent.futures.Future[list[StoredRun]]":
+        """Start a piece of work; see `Place`. What is lost meanwhile ends all the same, and is not used."""
         name = uuid.uuid4().hex
         self._advance[name] = advance
         return self._executor.submit(_do, work, self._name, name)

@@ -8,9 +8,9 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from t1t2_pt.errors import InputError
+from t1t2_pt.errors import InputError, reason
 from t1t2_pt.files import check_can_write, replacing
-from t1t2_pt.runs import StoredRun
+from t1t2_pt.runs import NotARunError, StoredRun
 
 ENDINGS = (".jsonl", ".jsonl.gz", ".csv")
 
@@ -39,12 +39,12 @@ def export_runs(runs: Sequence[StoredRun], path: Path) -> None:
 
 
 def read_runs(path: Path) -> list[StoredRun]:
-    """Runs from a `.jsonl` or `.jsonl.gz` file.
+    """Runs from a `.jsonl` or `.jsonl.gz` file, each once.
 
     Raises
     ------
     InputError
-        If the file cannot be read, or a line is not a run whose digest fits its config.
+        If the file cannot be read, or a line is not a whole run whose digest fits its config.
     """
     remedy = "give a file that `t1t2 runs export` wrote"
     try:
@@ -52,18 +52,16 @@ def read_runs(path: Path) -> list[StoredRun]:
         text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode()
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise InputError("file", str(path), f"cannot be read ({error})", remedy) from None
-    runs = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    runs = {}
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
         try:
-            values = json.loads(line)
-            run = StoredRun.from_dict(values)
-            fits = run.digest == values["digest"]
-        except (ValueError, KeyError, TypeError, AttributeError, InputError) as error:
-            raise InputError("file", str(path), f"line {number} is not a run ({error})", remedy) from None
-        if not fits:
-            raise InputError("file", str(path), f"line {number} has a digest that does not fit its config", remedy)
-        runs.append(run)
-    return runs
+            run = StoredRun.from_dict(json.loads(line))
+        except (NotARunError, ValueError, RecursionError) as error:
+            raise InputError("file", str(path), f"line {number} is not a run ({reason(error)})", remedy) from None
+        runs.setdefault(run.digest, run)
+    return list(runs.values())
 
 
 def _lines(runs: Sequence[StoredRun]) -> str:

@@ -19,7 +19,9 @@ from t1t2_pt.exchange import check_export, export_runs
 from t1t2_pt.files import check_can_write
 from t1t2_pt.options import OneLineParser, add_sweep_options, sweep_from, told
 from t1t2_pt.plotting import STYLE, save_figure
-from t1t2_pt.runs import REPOSITORY, RunStore, StoredRun
+from t1t2_pt.provenance import REPOSITORY
+from t1t2_pt.runs import StoredRun
+from t1t2_pt.store import RunStore
 from t1t2_pt.sweep import Sweep
 from t1t2_pt.timing import export_timing, timed
 

@@ -37,7 +37,7 @@ def replacing(path: Path) -> Iterator[Path]:
     path = Path(path)
     beside = None
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_beside(path), suffix=path.suffix)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
         os.close(handle)
         beside = Path(name)
         yield beside
@@ -61,17 +61,6 @@ def unwritable(path: Path, error: OSError) -> InputError:
     else:
         remedy = "give a folder that you can write to"
     return InputError("file", str(path), f"cannot be written ({error.strerror or error})", remedy)
-
-
-def remove_leftovers(path: Path) -> None:
-    """Remove what a killed process left beside `path`, which nobody writes now."""
-    with contextlib.suppress(OSError):
-        for left in path.parent.glob(f"{_beside(path)}*{path.suffix}"):
-            left.unlink(missing_ok=True)
-
-
-def _beside(path: Path) -> str:
-    return f".{path.stem}-"
 
 
 def check_can_write(field: str, path: Path) -> None:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 
 from t1t2_pt.config import RunConfig
-from t1t2_pt.runs import untuned
+from t1t2_pt.reruns import untuned
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,16 +20,19 @@ class Group:
     Parameters
     ----------
     configs
-        The runs.
+        The runs, as they were asked for together.
     like
         The run whose program trains them.
     size
         Runs in the population; it is filled up with copies.
+    lacking
+        Those of the runs that are to be trained: the store lacks them, or they are trained again.
     """
 
     configs: tuple[RunConfig, ...]
     like: RunConfig
     size: int
+    lacking: tuple[RunConfig, ...]
 
 
 def data_key(config: RunConfig) -> tuple:
@@ -84,7 +87,7 @@ def make_groups(
         like = program_of[key]
         size = population_size([len(same) for same in structures], together(like))
         parts = (same[start : start + size] for same in structures for start in range(0, len(same), size))
-        placed += [((number + turn, -number), Group(part, like, size)) for turn, part in enumerate(parts)]
+        placed += [((number + turn, -number), Group(part, like, size, part)) for turn, part in enumerate(parts)]
     return [group for _, group in sorted(placed, key=lambda item: item[0])]
 
 

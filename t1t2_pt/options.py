@@ -13,9 +13,13 @@ from t1t2_pt.checkpoints import Every
 from t1t2_pt.config import FIELDS, field_info
 from t1t2_pt.errors import CODE_OF_SIGNAL, InputError
 from t1t2_pt.interrupts import Interrupted
-from t1t2_pt.runs import RunStore, default_store
+from t1t2_pt.store import RunStore, default_store
 from t1t2_pt.sweep import Sweep
 
+STORE_HELP = (
+    "run store (default: %(default)s); several processes may use it at once, also on several machines, if it lies on "
+    "a shared disk whose locks hold between them (NFS 4, SMB, Lustre with flock; not sshfs)"
+)
 LONGEST = 500  # characters of a message
 
 
@@ -134,7 +138,7 @@ def add_sweep_options(parser) -> None:
 
 def add_store(parser) -> None:
     """The option that names the run store."""
-    parser.add_argument("--store", type=Path, default=default_store(), help="run store (default: %(default)s)")
+    parser.add_argument("--store", type=Path, default=default_store(), help=STORE_HELP)
 
 
 def sweep_from(options: argparse.Namespace) -> Sweep:

@@ -25,8 +25,18 @@ class Place(Protocol):
 
     def __exit__(self, *_) -> None: ...
 
-    def submit(self, work: Work, advance: Callable[[int], None]) -> "concurrent.futures.Future[Runs]":
-        """Start a piece of work; `advance` is told, from any thread, how many updates were done."""
+    def submit(
+        self, work: Work, advance: Callable[[int], None], lost: Callable[[], bool]
+    ) -> "concurrent.futures.Future[Runs]":
+        """Start a piece of work.
+
+        Parameters
+        ----------
+        advance
+            Told, from any thread, how many updates were done.
+        lost
+            Whether another process has taken the work over, so that it may end early; what it ends in is not used.
+        """
 
     def stop(self) -> None:
         """Ask all work to stop after its epoch, with a checkpoint."""
@@ -52,8 +62,11 @@ class Here:
         self.stop()
         self._pool.shutdown(cancel_futures=True)
 
-    def submit(self, work: Work, advance: Callable[[int], None]) -> "concurrent.futures.Future[Runs]":
-        return self._pool.submit(do, work, Line(self._stop.is_set, advance, self._say), self._splits)
+    def submit(
+        self, work: Work, advance: Callable[[int], None], lost: Callable[[], bool]
+    ) -> "concurrent.futures.Future[Runs]":
+        line = Line(lambda: self._stop.is_set() or lost(), advance, self._say)
+        return self._pool.submit(do, work, line, self._splits)
 
     def stop(self) -> None:
         self._stop.set()

@@ -1,28 +1,32 @@
 """Many runs: what is stored is taken from the store, the rest is trained in groups and stored.
 
 Each group is stored, by this process alone, when it is done. Runs that another process trains are waited
-for. What a signal or a crash stops goes on from its last checkpoint when the same is asked for again.
+for; those that another one has taken over, because this one had stood still, are left to it. What a signal or a
+crash stops goes on from its last checkpoint when the same is asked for again.
 """
 
 import concurrent.futures
 import contextlib
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from t1t2_pt.backends import Backend
 from t1t2_pt.backends.memory import runs_that_fit
-from t1t2_pt.checkpoints import Every
+from t1t2_pt.checkpoints import Every, readable, remove
 from t1t2_pt.config import RunConfig
+from t1t2_pt.errors import InputError
 from t1t2_pt.groups import Group, data_key, make_groups, programs_of
 from t1t2_pt.interrupts import Interrupt, Interrupted, StopAskedError, orderly
 from t1t2_pt.networks import CONVOLUTIONAL
 from t1t2_pt.places import Here, Place
 from t1t2_pt.progress import Display
 from t1t2_pt.reservations import Reservations
-from t1t2_pt.runs import RunStore, StoredRun
+from t1t2_pt.runs import StoredRun
 from t1t2_pt.step import make_network
+from t1t2_pt.store import RunStore
 from t1t2_pt.work import Splits, Work
 
 TOGETHER = 16
@@ -97,6 +101,8 @@ class Sweep:
         """
         wanted = list(dict.fromkeys(configs))
         self._programs = {**programs_of(wanted), **self._programs}
+        if not self.recompute:
+            self._tidy()
         found: Trained = {} if self.recompute else self.store.get_all(wanted)
         missing = [config for config in wanted if config not in found]
         groups = self._groups(wanted, missing) if missing else []
@@ -107,6 +113,7 @@ class Sweep:
             shown = [*missing, *(config for config in later if config not in found)]
             with self.display.shown(len(shown), sum(config.steps for config in shown)):
                 found |= self._train(groups)
+            self._tidy()
         return [found[config] for config in configs]
 
     def run_parts[Part](
@@ -124,11 +131,9 @@ class Sweep:
                 self._seen.add(key)
         groups, lacking = [], set(missing)
         for group in make_groups(wanted, self._programs, self._fitting):
-            configs = tuple(config for config in group.configs if config in lacking)
-            if configs:
-                groups.append(dataclasses.replace(group, configs=configs))
-            else:
-                self._work(group).checkpoint.discard()  # of runs that were stored just before their process died
+            some = tuple(config for config in group.configs if config in lacking)
+            if some:
+                groups.append(dataclasses.replace(group, lacking=some))
         return groups
 
     def _fitting(self, config: RunConfig) -> int:
@@ -140,8 +145,22 @@ class Sweep:
         fitting = runs_that_fit(config, network, self.backend.memory() // self.backend.lanes)
         return min(self.together, fitting) * self.backend.devices()
 
-    def _work(self, group: Group) -> Work:
-        return Work(group, self.backend.name, self.data_dir, self.checkpoints, self.every)
+    def work(self, group: Group, owner: str) -> Work:
+        """What is lacking of a group, as work."""
+        work = Work(group, self.backend.name, self.data_dir, self.checkpoints, self.every, owner)
+        if group.lacking != group.configs:
+            return work
+        # Listed now, while all of the group is ours: should it be lost, the files of who takes it are not among them.
+        files = (path for path in work.checkpoint.files() if path != work.checkpoint.path)
+        return dataclasses.replace(work, superseded=tuple(files))
+
+    def _tidy(self) -> None:
+        """Remove checkpoints whose runs are all stored, however that came about, unless somebody trains them anew."""
+        for checkpoint, digests in readable(self.checkpoints):
+            if len(self.store.rows("runs", ("digest",), digests)) == len(digests):
+                with contextlib.suppress(InputError), Reservations(self.store) as reservations:
+                    if reservations.take(digests) == digests:
+                        remove(checkpoint)
 
     def _train(self, groups: Sequence[Group]) -> Trained:
         with (
@@ -179,16 +198,17 @@ class _Crew:
         told = False
         while groups or self._doing:
             elsewhere = []
+            self._sweep.store.check_there()
             while groups and len(self._doing) < self._place.lanes and not interrupt():
                 elsewhere += self._begin(groups.pop(0))
             groups += elsewhere
             if interrupt():
                 raise StopAskedError
             if self._doing:
-                self._collect(LISTEN)
+                groups += self._collect(LISTEN)
             elif groups:
                 if not told:
-                    runs = sum(len(group.configs) for group in groups)
+                    runs = sum(len(group.lacking) for group in groups)
                     self._sweep.display.say(f"waiting for {runs} runs that another process trains")
                     told = True
                 time.sleep(LOOK_AGAIN)
@@ -196,20 +216,19 @@ class _Crew:
 
     def _begin(self, group: Group) -> list[Group]:
         """Start what is free of a group; returns what is left of it, which others train."""
-        digests = {config.digest(): config for config in group.configs}
-        taken = self._reservations.take(digests)
-        mine = [digests[digest] for digest in digests if digest in taken]
+        digests = {config: config.digest() for config in group.lacking}
+        taken = self._reservations.take(digests.values())
         if not self._sweep.recompute:
-            stored = self._sweep.store.get_all(group.configs)  # another process may have finished meanwhile
-            self._reservations.release(config.digest() for config in mine if config in stored)
+            stored = self._sweep.store.get_all(group.lacking)  # another process may have finished meanwhile
+            self._reservations.release(taken & {digests.pop(config) for config in stored})
             self._store_of_others(stored)
-            mine = [config for config in mine if config not in stored]
-            group = dataclasses.replace(group, configs=tuple(c for c in group.configs if c not in stored))
-        left = tuple(config for config in group.configs if config not in mine)
+        mine = tuple(config for config, digest in digests.items() if digest in taken)
+        left = tuple(config for config in digests if config not in mine)
         if mine:
-            work = self._sweep._work(dataclasses.replace(group, configs=tuple(mine)))
-            self._doing[self._place.submit(work, self._sweep.display.advance)] = work
-        return [dataclasses.replace(group, configs=left)] if left else []
+            work = self._sweep.work(dataclasses.replace(group, lacking=mine), self._reservations.owner)
+            lost = functools.partial(self._reservations.lost, [digests[config] for config in mine])
+            self._doing[self._place.submit(work, self._sweep.display.advance, lost)] = work
+        return [dataclasses.replace(group, lacking=left)] if left else []
 
     def _store_of_others(self, stored: Trained) -> None:
         self._found |= stored
@@ -217,17 +236,29 @@ class _Crew:
             self._sweep.display.advance(sum(config.steps for config in stored))
             self._sweep.display.finish(len(stored))
 
-    def _collect(self, timeout: float) -> None:
-        """Store what is done."""
+    def _collect(self, timeout: float) -> list[Group]:
+        """Store what is done; returns what other processes have taken over."""
         done, _ = concurrent.futures.wait(self._doing, timeout, concurrent.futures.FIRST_COMPLETED)
-        for future in done:
-            work = self._doing.pop(future)
+        return [left for future in done for left in self._store(future, self._doing.pop(future))]
+
+    def _store(self, future: concurrent.futures.Future, work: Work) -> list[Group]:
+        digests = [config.digest() for config in work.group.lacking]
+        try:
             runs = future.result()
-            self._sweep.store.put(runs)
+        except Exception:
+            if self._reservations.held(digests):
+                raise
+            runs = []
+        stored = {run.config: run for run in (self._reservations.put(runs) if runs else ())}
+        self._found |= stored
+        self._sweep.display.finish(len(stored))
+        lost = tuple(config for config in work.group.lacking if config not in stored)
+        if not lost:
             work.checkpoint.discard()
-            self._reservations.release(run.digest for run in runs)
-            self._found |= {run.config: run for run in runs}
-            self._sweep.display.finish(len(runs))
+            return []
+        remove(work.checkpoint.path)
+        self._sweep.display.say(f"another process took over {len(lost)} runs while this one stood still")
+        return [dataclasses.replace(work.group, lacking=lost)]
 
     def _end(self) -> None:
         """Let all work stop, and keep what was finished all the same."""

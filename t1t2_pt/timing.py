@@ -23,7 +23,8 @@ from t1t2_pt.backends.program import Graph, Graphs
 from t1t2_pt.config import RunConfig
 from t1t2_pt.errors import InputError, reason
 from t1t2_pt.files import replacing
-from t1t2_pt.runs import RunStore, environment
+from t1t2_pt.provenance import environment
+from t1t2_pt.store import RunStore
 from t1t2_pt.training import NEVER
 
 SAMPLES = 1000  # of random data: a step takes the same time whatever the numbers are
@@ -100,7 +101,7 @@ def timed(config: RunConfig, backend: Backend, store: RunStore, say: Callable[[s
 
 def store_timing(timing: Timing, config: RunConfig, backend: Backend, store: RunStore) -> None:
     """Keep the times of a run's steps on a backend and a machine like this."""
-    with store.writing() as connection, connection:
+    with store.writing() as connection:
         connection.execute(_TABLE)
         row = _digest(config, backend), json.dumps(timing.as_dict())
         connection.execute("INSERT OR REPLACE INTO timings VALUES (?, ?)", row)
@@ -108,7 +109,7 @@ def store_timing(timing: Timing, config: RunConfig, backend: Backend, store: Run
 
 def stored_timing(config: RunConfig, backend: Backend, store: RunStore) -> Timing | None:
     """What `store_timing` kept, if it did."""
-    for text in store.timings(_digest(config, backend)):
+    for (text,) in store.rows("timings", ("timing",), [_digest(config, backend)]):
         try:
             return Timing.from_dict(json.loads(text))
         except (ValueError, TypeError, KeyError, AttributeError) as error:

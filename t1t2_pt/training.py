@@ -9,16 +9,18 @@ import functools
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
 from t1t2_pt.backends import Arrays, Backend, Compiled, Population, Program, run_constants
 from t1t2_pt.backends.base import is_hyper_step
+from t1t2_pt.columns import level_columns, map_columns
 from t1t2_pt.config import RunConfig
 from t1t2_pt.datasets import Split
 from t1t2_pt.errors import InputError
 from t1t2_pt.networks import Network
+from t1t2_pt.snapshots import Histories, Snapshot
 from t1t2_pt.step import T1_METRICS, hyperparameter_values, initial_state, level_maps, make_network
 
 History = dict[str, list[float]]
@@ -56,29 +58,9 @@ class Trained:
 
 
 Rows = list[dict[str, float]]
-
-
-@dataclasses.dataclass(frozen=True)
-class Snapshot:
-    """Runs between two epochs: all that it takes to go on as if nothing had happened.
-
-    Parameters
-    ----------
-    epoch
-        Epochs that are done.
-    state
-        The whole state of each run, every array [runs, ...].
-    histories
-        The rows of each run's history so far, with what was measured.
-    """
-
-    epoch: int
-    state: Arrays
-    histories: list[Rows]
-
-
 AfterEpoch = Callable[[int, Callable[[], Snapshot]], None]
 
+COSTS = ("train_cost", "t1_cost", "t2_cost", "test_cost")
 NEVER = 1 << 30  # an interval that no run reaches
 KEPT_PROGRAMS = 8
 
@@ -130,31 +112,32 @@ def train(
     _check_split(first, split)
     like = like or first
     network = make_network(first, split.input_shape, split.classes)
+    start = start or initial_snapshot(configs, split, like)
     filled = [*configs, *[configs[-1]] * (size - len(configs) if backend.together else 0)]
     population = _compile(like, network, split, backend).populate(
         {name: _in_shape(name, array, network.input_shape) for name, array in split.arrays.items()},
-        _states(configs, like, network, start, len(filled)),
+        [_state_of(start.state, min(run, len(configs) - 1)) for run in range(len(filled))],
         [run_constants(config, "float32") for config in filled],
     )
-    histories = [[_initial_row(config, network)] for config in configs]
-    epoch = 0
-    if start is not None:
-        histories, epoch = [list(rows) for rows in start.histories], start.epoch
-    while epoch < first.epochs and not _all_diverged(histories):
+    epoch, histories = start.epoch, start.histories.copy()
+    over = "train_cost" in histories.names and _all_diverged(histories.column("train_cost")[:, -1])
+    while not over:
         epoch += 1
         began = time.perf_counter()
         rows = _epoch_rows(configs, filled, like, network, epoch, population)
-        over = epoch == first.epochs or _all_diverged([[row] for row in rows])
+        over = epoch == first.epochs or _all_diverged(row["train_cost"] for row in rows)
         if over or (first.evaluate_every and epoch % first.evaluate_every == 0):
             for row, metrics in zip(rows, _per_run(population.evaluate()), strict=False):
                 row.update(metrics)
         seconds = (time.perf_counter() - began) / len(configs)
-        for history, row in zip(histories, rows, strict=True):
-            history.append({"epoch": epoch, "seconds": seconds, **row})
+        histories.append([{"seconds": seconds, **row} for row in rows])
         if after_epoch is not None:
             after_epoch(epoch, functools.partial(_snapshot, epoch, population, histories))
     states = _hyper_states(configs, network, population)
-    return [_finish(*ended, network) for ended in zip(configs, histories, states, strict=True)]
+    return [
+        _finish(config, histories.of_run(run), _divergence(histories, run), state, network)
+        for run, (config, state) in enumerate(zip(configs, states, strict=True))
+    ]
 
 
 def _check_split(config: RunConfig, split: Split) -> None:
@@ -174,24 +157,28 @@ def _check_split(config: RunConfig, split: Split) -> None:
             raise InputError("split", name, "has inputs that are not finite", "leave those samples out")
 
 
-def _states(configs, like: RunConfig, network: Network, start: Snapshot | None, size: int) -> list[Arrays]:
-    """Where each run of the population starts, in the form that the program of `like` has."""
-    if start is None:
-        form = {"tune": like.tune, "hyper_optimizer": like.hyper_optimizer}
-        states = [initial_state(dataclasses.replace(config, **form), network) for config in configs]
-    else:
-        states = [{name: array[run] for name, array in start.state.items()} for run in range(len(configs))]
-    return states + [states[-1]] * (size - len(states))
+def initial_snapshot(configs: Sequence[RunConfig], split: Split, like: RunConfig) -> Snapshot:
+    """Runs before their first epoch, in the form that the program of `like` has."""
+    network = make_network(configs[0], split.input_shape, split.classes)
+    form = {"tune": like.tune, "hyper_optimizer": like.hyper_optimizer, "interval": 1}
+    states = [initial_state(dataclasses.replace(config, **form), network) for config in configs]
+    state = {name: np.stack([one[name] for one in states]) for name in states[0]}
+    levels = [_hyper_columns(config, network, hyperparameter_values(config, network)) for config in configs]
+    return Snapshot(0, state, Histories.of([{"seconds": 0.0, **row} for row in levels]))
 
 
-def _snapshot(epoch: int, population: Population, histories: list[Rows]) -> Snapshot:
-    state = {name: array[: len(histories)] for name, array in population.state().items()}
-    return Snapshot(epoch, state, [list(rows) for rows in histories])
+def _snapshot(epoch: int, population: Population, histories: Histories) -> Snapshot:
+    state = {name: array[: len(histories.values)] for name, array in population.state().items()}
+    return Snapshot(epoch, state, histories.copy())
 
 
-def _all_diverged(histories: list[Rows]) -> bool:
+def _state_of(state: Arrays, run: int) -> Arrays:
+    return {name: array[run] for name, array in state.items()}
+
+
+def _all_diverged(costs: Iterable[float]) -> bool:
     """Whether no run has a finite cost any more, from which none comes back."""
-    return not any(math.isfinite(rows[-1].get("train_cost", 0.0)) for rows in histories)
+    return not any(map(math.isfinite, costs))
 
 
 def t1_rows(config: RunConfig, epoch: int) -> np.ndarray:
@@ -275,29 +262,12 @@ def _steps_with(metric: str, steps: int, hyper_steps: int) -> float:
 def _hyper_states(configs: Sequence[RunConfig], network: Network, population: Population) -> list[Arrays]:
     """Each run's hyperparameters."""
     values = population.state(tuple(hyperparameter_values(configs[0], network)))
-    return [{name: value[run] for name, value in values.items()} for run in range(len(configs))]
+    return [_state_of(values, run) for run in range(len(configs))]
 
 
 def _per_run(stacked: Arrays) -> list[dict[str, float]]:
     runs = len(next(iter(stacked.values())))
     return [{name: float(values[run]) for name, values in stacked.items()} for run in range(runs)]
-
-
-def _initial_row(config: RunConfig, network: Network) -> dict[str, float]:
-    hyper = _hyper_columns(config, network, hyperparameter_values(config, network))
-    return {"epoch": 0, "seconds": 0.0, **hyper}
-
-
-def layer_columns(name: str, layers: int) -> list[str]:
-    """History columns of a hyperparameter that has one number per layer: `hidden_noise_1`, ..., `l2_0`, ..."""
-    first = 1 if name == "hidden_noise" else 0
-    return [f"{name}_{layer}" for layer in range(first, first + layers)]
-
-
-def map_columns(name: str, maps: Sequence[int]) -> list[str]:
-    """Columns of a hyperparameter that has one number per map: `hidden_noise_1_0`, `hidden_noise_1_1`, ..."""
-    layers = layer_columns(name, len(maps))
-    return [f"{column}_{number}" for column, count in zip(layers, maps, strict=True) for number in range(count)]
 
 
 def _hyper_columns(config: RunConfig, network: Network, values: Arrays) -> dict[str, float]:
@@ -308,25 +278,25 @@ def _hyper_columns(config: RunConfig, network: Network, values: Arrays) -> dict[
         if name in config.per_map:
             ends = np.cumsum(level_maps(network)[name])[:-1]
             value = np.array([part.mean() for part in np.split(value, ends)])
-        names = [name] if value.ndim == 0 else layer_columns(name, len(value))
-        columns |= dict(zip(names, value.reshape(-1).tolist(), strict=True))
+        columns |= dict(zip(level_columns(config, name), value.reshape(-1).tolist(), strict=True))
     return columns
 
 
-def _finish(config: RunConfig, rows: Rows, state: Arrays, network: Network) -> Trained:
-    names = dict.fromkeys(name for row in rows for name in row)
-    history = {name: [row.get(name, math.nan) for row in rows] for name in names}
+def _finish(
+    config: RunConfig, history: History, divergence: tuple[int | None, str], state: Arrays, network: Network
+) -> Trained:
     maps = {}
     for name in config.per_map:
         columns = map_columns(name, level_maps(network)[name])
         maps |= dict(zip(columns, np.asarray(state[name]).tolist(), strict=True))
-    return Trained(config, history, *_divergence(rows), maps)
+    return Trained(config, history, *divergence, maps)
 
 
-def _divergence(rows: Rows) -> tuple[int | None, str]:
+def _divergence(histories: Histories, run: int) -> tuple[int | None, str]:
     """The first epoch with a cost that is not finite, and which cost that was; None for a sound run."""
-    for row in rows[1:]:
-        for name in ("train_cost", "t1_cost", "t2_cost", "test_cost"):
-            if not math.isfinite(row.get(name, 0.0)):
-                return int(row["epoch"]), f"{name} was {row[name]:g} in epoch {row['epoch']:g}"
+    costs = {name: histories.column(name, unmeasured=0.0)[run] for name in COSTS if name in histories.names}
+    for epoch in range(1, len(histories.measured)):
+        for name, column in costs.items():
+            if not math.isfinite(column[epoch]):
+                return epoch, f"{name} was {column[epoch]:g} in epoch {epoch}"
     return None, ""

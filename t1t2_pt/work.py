@@ -15,15 +15,17 @@ from t1t2_pt.checkpoints import Checkpoint, Every, UnusableCheckpointError
 from t1t2_pt.datasets import DATASETS, Split, make_split
 from t1t2_pt.groups import Group, data_key
 from t1t2_pt.interrupts import StopAskedError
-from t1t2_pt.runs import StoredRun, environment, finished_run
-from t1t2_pt.training import Snapshot, train
+from t1t2_pt.provenance import environment
+from t1t2_pt.runs import StoredRun, finished_run
+from t1t2_pt.snapshots import Snapshot
+from t1t2_pt.training import initial_snapshot, train
 
 KEPT_BYTES = 1 << 30  # of splits that are kept
 
 
 @dataclasses.dataclass(frozen=True)
 class Work:
-    """A group of runs, and how and where it is trained.
+    """The lacking runs of a group, and how and where they are trained.
 
     Parameters
     ----------
@@ -35,6 +37,10 @@ class Work:
         Folder of checkpoints.
     every
         How often they are written.
+    owner
+        Whose work it is: as nobody else does, it writes checkpoints under this name.
+    superseded
+        Checkpoints of the group that others left, when nobody else trains any of it.
     """
 
     group: Group
@@ -42,13 +48,16 @@ class Work:
     data_dir: Path | None
     checkpoints: Path
     every: Every
+    owner: str = ""
+    superseded: tuple[Path, ...] = ()
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """Where this group's checkpoint lies."""
+        """Where the checkpoint of these runs lies, and others of the group."""
         like = self.group.like
         form = f"{','.join(like.tune)} {like.hyper_optimizer if like.tune else ''}".strip()
-        return Checkpoint(self.checkpoints, self.group.configs, self.backend, form)
+        runs = self.group.configs, self.group.lacking
+        return Checkpoint(self.checkpoints, *runs, self.backend, form, self.owner, self.superseded)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,7 +115,7 @@ def _bytes(split: Split) -> int:
 
 
 def do(work: Work, line: Line, splits: Splits) -> list[StoredRun]:
-    """Train the group, from its checkpoint if there is one.
+    """Train the runs that the group lacks, from a checkpoint if there is one.
 
     Raises
     ------
@@ -115,10 +124,10 @@ def do(work: Work, line: Line, splits: Splits) -> list[StoredRun]:
     InputError
         If the data cannot be loaded or a checkpoint not be written.
     """
-    configs, backend = work.group.configs, get_backend(work.backend)
+    configs, backend = work.group.lacking, get_backend(work.backend)
     split = splits.get(*data_key(configs[0]))
     here, written = environment(backend), time.monotonic()
-    start, more = _start(work, here, line)
+    start, more = _start(work, split, here, line)
     if start is not None:
         line.advance(start.epoch * configs[0].steps_per_epoch * len(configs))
 
@@ -144,12 +153,14 @@ def _due(every: Every, epoch: int, written: float) -> bool:
     return every.seconds is not None and time.monotonic() - written >= every.seconds
 
 
-def _start(work: Work, here: dict[str, str], line: Line) -> tuple[Snapshot | None, dict[str, str]]:
+def _start(work: Work, split: Split, here: dict[str, str], line: Line) -> tuple[Snapshot | None, dict[str, str]]:
     """The checkpoint to go on from, if there is a usable one, and what the provenance says of it."""
+    if not work.checkpoint.files():
+        return None, {}
     try:
-        found = work.checkpoint.read()
+        found = work.checkpoint.read(initial_snapshot(work.group.lacking, split, work.group.like))
     except UnusableCheckpointError as error:
-        line.say(f"checkpoint {work.checkpoint.path}: {error}; its runs start again")
+        line.say(f"{error}; its runs start again")
         return None, {}
     if found is None:
         return None, {}

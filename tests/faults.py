@@ -13,16 +13,16 @@ sys.path.insert(0, str(HERE))
 
 from conftest import TINY, make_tiny_split  # noqa: E402
 
-from t1t2_pt import runs, work  # noqa: E402
+from t1t2_pt import provenance, reservations, work  # noqa: E402
 from t1t2_pt.config import RunConfig, replace, run_config  # noqa: E402
 from t1t2_pt.options import OneLineParser, add_sweep_options, sweep_from, told  # noqa: E402
 
 
-def configs(runs: int, epochs: int) -> list[RunConfig]:
+def configs(runs: int, epochs: int, width: int = 6) -> list[RunConfig]:
     """Tuned and fixed runs of two networks."""
     some = []
     for number in range(runs):
-        fields = {**TINY, "epochs": epochs, "hidden": (6,) if number % 4 < 2 else (5, 4)}
+        fields = {**TINY, "epochs": epochs, "hidden": (width,) if number % 4 < 2 else (width - 1, width - 2)}
         config = run_config(**fields, input_noise=0.1 + 0.02 * number, seed=number)
         some.append(replace(config, tune=("input_noise",)) if number % 2 else config)
     return some
@@ -35,15 +35,18 @@ def main(arguments=None) -> int:
     parser.add_argument("epochs", type=int)
     parser.add_argument("pause", type=float)
     parser.add_argument("--together", type=int, default=3)
+    parser.add_argument("--width", type=int, default=6)
+    parser.add_argument("--lapse", type=float, default=reservations.LAPSE)
     add_sweep_options(parser)
     options = parser.parse_args(arguments)
     play(options.pause)
+    reservations.LAPSE, reservations.RENEW = options.lapse, options.lapse / 4
 
     def command() -> int:
         sweep = sweep_from(options)
         sweep.together = options.together
         print("ready", flush=True)
-        sweep.run(configs(options.runs, options.epochs))
+        sweep.run(configs(options.runs, options.epochs, options.width))
         return 0
 
     return told("faults", command)
@@ -52,7 +55,7 @@ def main(arguments=None) -> int:
 def play(pause: float) -> None:
     """Let data be invented and epochs take their time, in this process."""
     work.make_split = lambda *key: make_tiny_split()
-    runs._commit = lambda: "whatever"  # the checkout may change while a long test runs
+    provenance._commit = lambda: "whatever"  # the checkout may change while a long test runs
     train = work.train
 
     def slow(some, split, backend, after_epoch, **options):

@@ -18,7 +18,7 @@ from t1t2_pt.backends import get_backend
 from t1t2_pt.exchange import read_runs
 from t1t2_pt.figures import REFERENCE, Request, main_of_all
 from t1t2_pt.plotting import STYLE
-from t1t2_pt.runs import RunStore
+from t1t2_pt.store import RunStore
 from t1t2_pt.timing import Timing, store_timing
 
 TIMING = Timing.from_dict(json.loads((ROOT / "data" / "results" / "timing.json").read_text()))

@@ -1,29 +1,21 @@
-"""Checkpoints: resuming continues bit for bit, and whatever is wrong with a file is told apart."""
+"""Checkpoints: resuming continues bit for bit, and where nothing can be gone on from the runs start again."""
 
 import numpy as np
 import pytest
-from conftest import TINY, make_tiny_split
+from conftest import make_tiny_split
+from test_checkpoint_files import CONFIGS, put, resealed, snapshot_of
 
-from t1t2_pt import checkpoints, work
+from t1t2_pt import work
 from t1t2_pt.backends import get_backend
-from t1t2_pt.checkpoints import Checkpoint, Every, UnusableCheckpointError
-from t1t2_pt.config import replace, run_config
+from t1t2_pt.checkpoints import Checkpoint, Every
+from t1t2_pt.config import replace
 from t1t2_pt.errors import InputError
 from t1t2_pt.groups import Group
 from t1t2_pt.interrupts import StopAskedError
-from t1t2_pt.training import Snapshot, train
+from t1t2_pt.training import train
 from t1t2_pt.work import Line, Splits, Work
 
-CONFIGS = tuple(
-    run_config(**{**TINY, "epochs": 6}, input_noise=level, seed=2, tune=("input_noise",), hyper_optimizer="adam")
-    for level in (0.2, 0.6)
-)
 FIXED = tuple(replace(config, tune=()) for config in CONFIGS)
-SNAPSHOT = Snapshot(
-    3,
-    {"weights_0": np.arange(12, dtype=np.float32).reshape(2, 3, 2), "l2": np.float32([0.1, np.nan])},
-    [[{"epoch": 0.0, "l2": 0.1 + 0.2}, {"epoch": 1.0, "l2": float("nan")}], [{"epoch": 0.0}, {"epoch": 1.0}]],
-)
 
 
 def bits(trained) -> list:
@@ -54,7 +46,8 @@ def tiny_data(monkeypatch):
 
 
 def make(tmp_path, backend, configs=CONFIGS, like=CONFIGS[0], size=2, every=None) -> Work:
-    return Work(Group(configs, like, size), backend.name, None, tmp_path / "kept", every or Every(seconds=1000))
+    group = Group(configs, like, size, configs)
+    return Work(group, backend.name, None, tmp_path / "kept", every or Every(seconds=1000))
 
 
 @pytest.mark.parametrize(("configs", "size"), [(CONFIGS, 2), (FIXED, 3)], ids=["tuned", "fixed in a tuned program"])
@@ -100,75 +93,6 @@ def test_another_environment_goes_on_and_is_told(tmp_path, monkeypatch):
     assert run.provenance["resumed"].startswith("after epoch 2, which came from numpy")
 
 
-class TestFile:
-    @pytest.fixture
-    def file(self, tmp_path):
-        checkpoint = Checkpoint(tmp_path / "kept", CONFIGS, "jax")
-        checkpoint.write(SNAPSHOT, {"backend": "jax"})
-        return checkpoint
-
-    def check(self, file, problem):
-        with pytest.raises(UnusableCheckpointError, match=problem):
-            file.read()
-
-    def test_round_trip(self, file):
-        snapshot, environment = file.read()
-        assert environment == {"backend": "jax"}
-        assert snapshot.epoch == 3
-        assert repr(snapshot.histories) == repr(SNAPSHOT.histories)
-        for name, array in SNAPSHOT.state.items():
-            assert snapshot.state[name].tobytes() == array.tobytes()
-            assert snapshot.state[name].dtype == array.dtype
-
-    def test_numpy_opens_it_without_pickle(self, file):
-        with np.load(file.path, allow_pickle=False) as archive:
-            assert set(archive.files) == {"header", "state/weights_0", "state/l2"}
-
-    def test_none(self, tmp_path):
-        assert Checkpoint(tmp_path, CONFIGS, "jax").read() is None
-
-    @pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 0.999])
-    def test_cut_short(self, file, share):
-        content = file.path.read_bytes()
-        file.path.write_bytes(content[: int(share * len(content))])
-        self.check(file, "was cut short")
-
-    @pytest.mark.parametrize("place", [10, 0.5, 0.9])
-    def test_altered(self, file, place):
-        content = bytearray(file.path.read_bytes())
-        content[int(place * len(content)) if place < 1 else place] ^= 4
-        file.path.write_bytes(content)
-        self.check(file, "was altered")
-
-    def test_of_another_config_or_backend(self, file, tmp_path):
-        other = Checkpoint(file.folder, CONFIGS[:1], "jax")
-        other.path.write_bytes(file.path.read_bytes())
-        self.check(other, "is of another config or backend")
-
-    def test_newer(self, file, monkeypatch):
-        monkeypatch.setattr(checkpoints, "FORMAT", 2)
-        file.write(SNAPSHOT, {})
-        monkeypatch.undo()
-        self.check(file, r"another version of t1t2_pt \(format 2\)")
-
-    def test_something_else(self, file):
-        file.path.write_bytes(checkpoints._sealed({"a": np.zeros(3)}))
-        self.check(file, "is not a checkpoint")
-
-    def test_a_folder(self, file):
-        file.path.unlink()
-        file.path.mkdir()
-        self.check(file, "cannot be read")
-
-    def test_discard_takes_leftovers_along(self, file):
-        left = file.folder / f".{file.path.stem}-abc.npz"
-        other = file.folder / ".other-abc.npz"
-        left.touch(), other.touch()
-        file.discard()
-        assert list(file.folder.iterdir()) == [other]
-        file.discard()
-
-
 def test_unusable_checkpoint_is_told_and_the_runs_start_again(tmp_path):
     backend = get_backend("auto")
     whole = work.do(make(tmp_path / "whole", backend), StopAt(0).line(), Splits(None))
@@ -178,7 +102,18 @@ def test_unusable_checkpoint_is_told_and_the_runs_start_again(tmp_path):
     line = StopAt(0)
     assert bits(work.do(job, line.line(), Splits(None))) == bits(whole)
     assert len(line.said) == 1
-    assert "was cut short; its runs start again" in line.said[0]
+    assert line.said[0] == f"checkpoint {job.checkpoint.path}: was cut short; its runs start again"
+
+
+def test_a_checkpoint_that_does_not_fit_is_told_and_the_runs_start_again(tmp_path):
+    """Though its checksum is right."""
+    backend = get_backend("auto")
+    job = make(tmp_path, backend)
+    job.checkpoint.write(snapshot_of(3), {})
+    resealed(job.checkpoint, put("epoch", lambda epoch: 99))
+    line = StopAt(0)
+    assert [len(run.history["epoch"]) for run in work.do(job, line.line(), Splits(None))] == [7, 7]
+    assert line.said == [f"checkpoint {job.checkpoint.path}: does not fit: its epoch is 99 of 6; its runs start again"]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from t1t2_pt.backends import BACKENDS
 from t1t2_pt.config import run_config
 from t1t2_pt.datasets import Split
 from t1t2_pt.networks import Convolution, MaxPool, Network
-from t1t2_pt.runs import final_level, finished_run, rerun_config
+from t1t2_pt.reruns import final_level, rerun_config
+from t1t2_pt.runs import finished_run
 from t1t2_pt.training import train
 
 SMALL = (Convolution(3, 2, border="full"), MaxPool(), Convolution(2, 2, stride=2))

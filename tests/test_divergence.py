@@ -15,7 +15,7 @@ from t1t2_pt import work
 from t1t2_pt.backends import get_backend
 from t1t2_pt.config import replace, run_config
 from t1t2_pt.plotting import STYLE
-from t1t2_pt.runs import RunStore
+from t1t2_pt.store import RunStore
 from t1t2_pt.sweep import Sweep
 
 SCRIPTS = {script.name: script for script in everything.SCRIPTS}

@@ -17,7 +17,7 @@ from conftest import ROOT
 
 from t1t2_pt.errors import InputError
 from t1t2_pt.exchange import read_runs
-from t1t2_pt.runs import RunStore
+from t1t2_pt.store import RunStore
 
 pytestmark = pytest.mark.xdist_group("sweep")
 SCRIPT = [sys.executable, str(ROOT / "tests" / "faults.py")]
@@ -65,13 +65,19 @@ def wait_for(condition, process, seconds=120) -> None:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    """The store of a sweep that nothing disturbed."""
+def whole(tmp_path_factory):
+    """The store of a sweep that nothing disturbed, and what it said."""
     store = tmp_path_factory.mktemp("whole") / "runs.sqlite"
     answer = run(store)
     assert answer.returncode == 0, answer.stderr
     assert checkpoints(store) == []
-    return content(store)
+    return store, answer.stdout
+
+
+@pytest.fixture(scope="module")
+def undisturbed(whole):
+    """What that store holds."""
+    return content(whole[0])
 
 
 class TestSignals:
@@ -189,21 +195,25 @@ class TestDiskFull:
         assert run(store).returncode == 0
         assert set(content(store)) >= set(undisturbed)
 
-    def test_checkpoint(self, tmp_path, undisturbed):
-        store = tmp_path / "runs.sqlite"
-        process = start(store, 6, 8, 0.3, "--checkpoint-every", "1")
+    def test_checkpoint(self, tmp_path):
+        """Of a network so wide that its checkpoint is larger than the store."""
+        store, whole = tmp_path / "runs.sqlite", tmp_path / "whole.sqlite"
+        wide = ("--width", "200", "--checkpoint-every", "1")
+        assert run(whole, 6, 8, 0.0, *wide).returncode == 0
+        process = start(store, 6, 8, 0.3, *wide)
         wait_for(lambda: checkpoints(store), process)
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
         kept = {path: path.read_bytes() for path in checkpoints(store)}
         assert kept
-        # SQLite's log beside the store is smaller than a checkpoint only for a while: enough for this.
-        answer = ask(self.limited(command(store, 6, 8, 0.0, "--checkpoint-every", "1"), 2))
-        assert "cannot be written" in self.told_in_one_line(answer)
+        answer = ask(self.limited(command(store, 6, 8, 0.0, *wide), whole.stat().st_size // 1024 + 20))
+        told = self.told_in_one_line(answer)
+        assert told.startswith(f"faults: file = '{store}.checkpoints/")
+        assert "cannot be written" in told
         assert {path: path.read_bytes() for path in checkpoints(store)} == kept
         assert not list(store.with_name(store.name + ".checkpoints").glob(".*"))
-        assert run(store).returncode == 0
-        assert content(store) == undisturbed
+        assert run(store, 6, 8, 0.0, *wide).returncode == 0
+        assert content(store) == content(whole)
 
     def test_figure(self, tmp_path):
         """Drawn from a full store onto a disk that has no room for the picture."""
@@ -276,7 +286,6 @@ class TestBrokenStores:
     def store(self, tmp_path):
         path = tmp_path / "runs.sqlite"
         RunStore(path).put(read_runs(ROOT / "data" / "results" / "quick.jsonl.gz")[:8])
-        self.change(path, "PRAGMA journal_mode = DELETE")  # all in one file
         return path
 
     def change(self, store, statement):
@@ -302,14 +311,51 @@ class TestBrokenStores:
 
     def test_a_history_of_something_else(self, store):
         self.change(store, "UPDATE runs SET history = '[1, 2]'")
-        self.told(store, "is damaged: a run in it cannot be read")
+        self.told(store, "is damaged: run .* cannot be read .its history is something else")
 
 
-def test_two_processes_share_a_store(tmp_path, undisturbed):
-    """Each run is trained by one of them; both end well."""
+def stop_between_transactions(store: Path, process: subprocess.Popen) -> None:
+    """Let a process stand still; not while it holds the store's lock, which others would wait for."""
+    while True:
+        process.send_signal(signal.SIGSTOP)
+        connection = sqlite3.connect(store, timeout=0, isolation_level=None)
+        with contextlib.closing(connection), contextlib.suppress(sqlite3.OperationalError):
+            connection.execute("BEGIN EXCLUSIVE")
+            return
+        process.send_signal(signal.SIGCONT)
+
+
+def test_a_process_that_stood_still_leaves_what_was_taken_over(tmp_path, undisturbed):
+    """Stopped while it trains (SIGSTOP, a suspended machine) until another one has taken its runs and ended."""
     store = tmp_path / "runs.sqlite"
+    options = ("--lapse", "4", "--checkpoint-every", "1")
+    still = start(store, 6, 8, 0.2, *options)
+    wait_for(lambda: checkpoints(store), still)
+    stop_between_transactions(store, still)
+    try:
+        answer = run(store, 6, 8, 0.0, *options)
+        assert answer.returncode == 0, answer.stderr
+        stored = {one.digest: one.finished for one in RunStore(store).all()}
+        assert content(store) == undisturbed
+        time.sleep(1.1)  # the times of what is stored are whole seconds
+    finally:
+        still.send_signal(signal.SIGCONT)
+    _, errors = still.communicate(timeout=60)
+    assert still.returncode == 0, errors
+    assert "took over" in errors
+    assert "Traceback" not in errors
+    assert {one.digest: one.finished for one in RunStore(store).all()} == stored
+    assert content(store) == undisturbed
+    assert list(tmp_path.glob("runs.sqlite.checkpoints/*")) == []
+
+
+def test_two_processes_share_a_store(tmp_path, whole, undisturbed):
+    """Each run is trained by one of them; both end well."""
+    store, epochs = tmp_path / "runs.sqlite", 0
     processes = [start(store, 6, 8, 0.1) for _ in range(2)]
     for process in processes:
-        _, errors = process.communicate(timeout=200)
+        said, errors = process.communicate(timeout=200)
         assert process.returncode == 0, errors
+        epochs += said.count("epoch")
     assert content(store) == undisturbed
+    assert epochs == whole[1].count("epoch") > 0

@@ -20,7 +20,8 @@ from t1t2_pt import plotting
 from t1t2_pt.exchange import read_runs
 from t1t2_pt.figures import PRESETS, FigureScript, Request, main, parser
 from t1t2_pt.plotting import STYLE, save_figure
-from t1t2_pt.runs import RunStore, untuned
+from t1t2_pt.reruns import untuned
+from t1t2_pt.store import RunStore
 
 RESULTS = ROOT / "data" / "results"
 

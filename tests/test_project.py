@@ -88,10 +88,10 @@ class TestEnvironments:
 
 # Lowest first: a room imports only from rooms before it.
 ROOMS = [
-    *("errors", "files", "ops", "layers", "networks", "config", "noise", "rewrites", "limits"),
-    *("hypergradients", "costs"),
-    *("optimizers", "schedules", "step", "evaluation", "backends", "datasets", "training", "runs", "exchange"),
-    *("groups", "interrupts", "checkpoints", "reservations", "progress", "work", "places", "sweep", "cluster"),
+    *("errors", "files", "ops", "layers", "networks", "config", "noise", "rewrites", "limits", "hypergradients"),
+    *("costs", "optimizers", "schedules", "step", "evaluation", "backends", "datasets", "columns", "snapshots"),
+    *("training", "provenance", "runs", "reruns", "store", "exchange", "groups", "interrupts", "checkpoints"),
+    *("processes", "reservations", "progress", "work", "places", "sweep", "cluster"),
     *("timing", "statistics", "claims", "captions", "plotting", "options", "doctor", "figures", "report"),
     *("cli_data", "cli"),
 ]

@@ -16,19 +16,23 @@ import pytest
 import report
 import scipy.io
 from conftest import TINY
+from invented import history_of
 
 from t1t2_pt import cli
 from t1t2_pt.checkpoints import Checkpoint, UnusableCheckpointError
+from t1t2_pt.columns import EVALUATION, epoch_columns, first_columns
 from t1t2_pt.config import FIELDS, OPTIONS, run_config
 from t1t2_pt.datasets import archives, cifar10, svhn
 from t1t2_pt.datasets.idx import read_idx
 from t1t2_pt.errors import InputError
 from t1t2_pt.exchange import export_runs, read_runs
 from t1t2_pt.plotting import new_figure, save_figure
-from t1t2_pt.runs import RunStore, finished_run
+from t1t2_pt.runs import finished_run
+from t1t2_pt.snapshots import Histories, Snapshot
 from t1t2_pt.step import hyperparameter_values, make_network
+from t1t2_pt.store import RunStore
 from t1t2_pt.timing import stored_timing
-from t1t2_pt.training import Snapshot, Trained
+from t1t2_pt.training import Trained
 
 FEW, MANY = 300, 10_000
 pytestmark = pytest.mark.xdist_group("random input")
@@ -204,8 +208,7 @@ def _tar(path):
 
 def _a_run():
     config = run_config(**TINY, input_noise=0.5, tune=("input_noise",))
-    history = {"epoch": [0, 1, 2], "seconds": [0.0, 0.1, 0.1], "input_noise": [0.5, 0.4, float("nan")]}
-
+    history = history_of(config, input_noise=[0.5, 0.4, 0.3], test_error=[float("nan"), 0.5, 0.4])
     return finished_run(Trained(config, history, None), _Backend(), "made by the tests")
 
 
@@ -218,9 +221,6 @@ class _Backend:
 
 def _store(path):
     RunStore(path).put([_a_run()])
-    store = RunStore(path)
-    with store.writing() as connection:
-        connection.execute("PRAGMA journal_mode = DELETE")
 
 
 def _read_store(path):
@@ -228,13 +228,18 @@ def _read_store(path):
     store.all(), store.find("a"), store.get(_a_run().config), stored_timing(_a_run().config, _Backend(), store)
 
 
+_TINY = run_config(**TINY)
+_INITIAL = Snapshot(0, {"bias_0": np.zeros((1, 6), np.float32)}, Histories.of([{"seconds": 0.0}]))
+
+
 def _checkpoint(path):
-    return Checkpoint(path.parent, (run_config(**TINY),), "jax")
+    return Checkpoint(path.parent, (_TINY,), (_TINY,), "jax")
 
 
 def _write_checkpoint(path):
     checkpoint = _checkpoint(path)
-    checkpoint.write(Snapshot(1, {"l2": np.float32([0.5])}, [[{"epoch": 0.0}, {"epoch": 1.0}]]), {})
+    row = dict.fromkeys([*first_columns(_TINY)[1:], *epoch_columns(_TINY), *EVALUATION], 0.5)
+    checkpoint.write(Snapshot(1, _INITIAL.state, Histories.of([{"seconds": 0.0}], [row])), {})
     checkpoint.path.rename(path)
 
 
@@ -242,7 +247,7 @@ def _read_checkpoint(path):
     checkpoint = _checkpoint(path)
     checkpoint.path.write_bytes(path.read_bytes())
     with contextlib.suppress(UnusableCheckpointError):
-        checkpoint.read()
+        checkpoint.read(_INITIAL)
     checkpoint.discard()
 
 

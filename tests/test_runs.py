@@ -1,48 +1,17 @@
-"""The store: what goes in comes out, whole runs only, and anything else is told plainly."""
+"""Runs as records: what is read is whole, and anything else is told plainly."""
 
-import math
-import os
-import sqlite3
-import threading
+import json
 
 import pytest
-from conftest import TINY
+from invented import CONFIG, TWO_LAYERS, make_run, same
 
-from t1t2_pt.backends import get_backend
+from t1t2_pt import cli
 from t1t2_pt.config import replace, run_config
 from t1t2_pt.errors import InputError
 from t1t2_pt.exchange import export_runs, read_runs
-from t1t2_pt.runs import RunStore, StoredRun, finished_run, rerun_config, untuned
-from t1t2_pt.training import Trained
-
-TWO_LAYERS = {**TINY, "hidden": (6, 5)}
-CONFIG = run_config(**TWO_LAYERS, input_noise=0.5, l2=(0.1, 0.2, 0.3), tune=("input_noise", "l2"))
-
-
-def make_run(config=CONFIG, diverged_at=None) -> StoredRun:
-    names = ("l2_0", "l2_1", "l2_2") if isinstance(config.l2, tuple) else ("l2",)
-    history = {"epoch": [0, 1, 2], "input_noise": [0.5, 0.1 + 0.2, 1 / 3], "test_error": [math.nan, math.nan, 0.25]}
-    history |= {name: [0.1, 0.2, 0.3] for name in names}
-    return finished_run(Trained(config, history, diverged_at), get_backend("auto"), "made by the tests")
-
-
-def same(a: StoredRun, b: StoredRun) -> bool:
-    return repr(a) == repr(b)  # NaN differs from itself, its text does not
-
-
-def test_round_trip(store):
-    run = make_run()
-    assert store.get(CONFIG) is None
-    store.put([run])
-    assert same(store.get(CONFIG), run)
-    assert same(RunStore(store.path).all()[0], run)
-    assert same(StoredRun.from_dict(run.as_dict()), run)
-    assert store.get(replace(CONFIG, seed=1)) is None
-
-
-def test_numbers_survive_exactly(store):
-    store.put([make_run()])
-    assert store.get(CONFIG).history["input_noise"] == [0.5, 0.1 + 0.2, 1 / 3]
+from t1t2_pt.reruns import final_level, rerun_config, untuned
+from t1t2_pt.runs import NewerRunError, NotARunError, StoredRun
+from t1t2_pt.store import RunStore
 
 
 def test_provenance_says_what_produced_it():
@@ -60,90 +29,96 @@ def test_divergence_is_a_status(store):
     assert run.final["diverged_at"] == 2
 
 
-def test_find_by_beginning(store):
-    runs = [make_run(replace(CONFIG, seed=seed)) for seed in range(20)]
-    store.put(runs)
-    assert [same(found, runs[3]) for found in store.find(runs[3].digest[:20])] == [True]
-    assert len(store.find("")) == 20
-    assert store.find("%") == []
+def without(part: str, name: str):
+    """What changes a run's values by leaving something out."""
+    return lambda values: values[part].pop(name)
 
 
-def test_put_is_all_or_nothing(store):
-    store.put([make_run()])
-    bad = make_run(replace(CONFIG, seed=1))
-    bad.provenance["data"] = math.inf  # cannot be written
-    with pytest.raises(ValueError, match="JSON"):
-        store.put([make_run(replace(CONFIG, seed=2)), bad])
-    assert len(store.all()) == 1
+def with_(part: str, name: str, value):
+    return lambda values: values[part].__setitem__(name, value)
 
 
-def test_nothing_is_made_before_the_first_run(tmp_path):
-    store = RunStore(tmp_path / "deep" / "runs.sqlite")
-    assert store.all() == []
-    assert list(tmp_path.iterdir()) == []
-    store.put([make_run()])
-    assert store.path.is_file()
+def deep(value, times: int):
+    for _ in range(times):
+        value = [value]
+    return value
 
 
-def test_stores_opened_together_do_not_clash(tmp_path):
-    """Eight threads make and fill one new store."""
-    errors = []
+# Half a run, under a right digest; each was taken once, and then spoilt what read it.
+HALVES = {
+    "no final": (lambda values: values.pop("final"), "has no final"),
+    "no provenance": (lambda values: values.pop("provenance"), "has no provenance"),
+    "final without test error": (without("final", "test_error"), "final test_error is not"),
+    "final test error of nothing": (with_("final", "test_error", None), "final test_error is not"),
+    "final of another history": (with_("final", "test_error", 0.5), "final test_error is not"),
+    "history without epochs": (without("history", "epoch"), "history has no epoch"),
+    "history without seconds": (without("history", "seconds"), "history has no seconds"),
+    "history without a level": (without("history", "l2_1"), "history has no l2_1"),
+    "history without an evaluation": (without("history", "t2_cost"), "history has no t2_cost"),
+    "history of fewer epochs": (lambda values: [column.pop(1) for column in values["history"].values()], "2 epochs"),
+    "history of no epochs": (lambda values: [column.clear() for column in values["history"].values()], "2 epochs"),
+    "columns of other lengths": (with_("history", "train_cost", [1.0]), "differ in length"),
+    "a column of one text": (with_("history", "train_cost", "123"), "a number in it is something else"),
+    "a text among numbers": (with_("history", "train_cost", [1.0, "2", 3.0]), "a number in it is something else"),
+    "true among numbers": (with_("history", "train_cost", [1.0, True, 3.0]), "a number in it is something else"),
+    "a huge whole number": (with_("history", "train_cost", [1.0, 10**400, 3.0]), "a number in it is something else"),
+    "lists in lists": (with_("history", "train_cost", deep(1.0, 200)), "a number in it is something else"),
+    "a status of its own": (lambda values: values.update(status="odd"), "status is 'odd'"),
+    "diverged without an epoch": (lambda values: values.update(status="diverged"), "disagree"),
+    "finished, and diverged at an epoch": (with_("final", "diverged_at", 1.0), "disagree"),
+    "no backend": (without("provenance", "backend"), "provenance has no backend"),
+    "no data": (without("provenance", "data"), "provenance has no data"),
+    "a number for a text": (with_("provenance", "numpy", 2), "a text in it is something else"),
+    "half a letter": (with_("provenance", "data", "\ud800"), "surrogates not allowed"),
+    "no time": (lambda values: values.update(finished=None), "a text in it is something else"),
+    "config of something else": (lambda values: values.update(config=[1]), "config is something else"),
+    "a huge level": (with_("config", "input_noise", 10**400), "input_noise = 1000"),
+    "no digest": (lambda values: values.pop("digest"), "has no digest"),
+}
 
-    def work(seed):
-        try:
-            RunStore(tmp_path / "runs.sqlite").put([make_run(replace(CONFIG, seed=seed))])
-        except Exception as error:
-            errors.append(error)
 
-    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert errors == []
-    assert len(RunStore(tmp_path / "runs.sqlite").all()) == 8
+@pytest.mark.parametrize("half", HALVES)
+def test_half_a_run_is_none(half, tmp_path):
+    """Neither read as a run nor imported, which tells the line."""
+    spoil, problem = HALVES[half]
+    values = make_run().as_dict()
+    spoil(values)
+    with pytest.raises(NotARunError, match=problem):
+        StoredRun.from_dict(values)
+    whole = json.dumps(make_run(replace(CONFIG, seed=1)).as_dict())
+    (tmp_path / "a.jsonl").write_text(f"{whole}\n{json.dumps(values)}\n")
+    with pytest.raises(InputError, match=r"line 2 is not a run \(") as told:
+        read_runs(tmp_path / "a.jsonl")
+    assert len(str(told.value).splitlines()) == 1
 
 
-class TestWrongFiles:
-    def check(self, path, problem):
-        before = path.read_bytes()
-        with pytest.raises(InputError, match=f"store = .*: {problem}.*; give another file by --store"):
-            RunStore(path)
-        assert path.read_bytes() == before
+def test_levels_per_map_are_whole():
+    config = replace(CONFIG, per_map=("l2",), l2=0.1)
+    values = {**make_run(replace(config, per_map=())).as_dict(), "config": config.as_dict(), "digest": config.digest()}
+    for layer, maps in enumerate((6, 5, 3)):
+        values["history"][f"l2_{layer}"] = [0.1, 0.2, 0.3]
+        values["final"] |= {f"l2_{layer}": 0.3, **{f"l2_{layer}_{number}": 0.3 for number in range(maps)}}
+    assert final_level(StoredRun.from_dict(values), "l2") == (0.3,) * 14
+    del values["final"]["l2_1_2"]
+    with pytest.raises(NotARunError, match="levels of l2 per map"):
+        StoredRun.from_dict(values)
 
-    def test_not_a_database(self, tmp_path):
-        path = tmp_path / "runs.sqlite"
-        path.write_text("hello, I am not a database at all, and long enough to be read as one" * 20)
-        self.check(path, "file is not a database")
 
-    def test_another_database(self, tmp_path):
-        path = tmp_path / "runs.sqlite"
-        with sqlite3.connect(path) as connection:
-            connection.execute("CREATE TABLE songs (name TEXT)")
-        connection.close()
-        self.check(path, "is not a run store")
+def test_a_field_of_a_later_version_is_named():
+    values = make_run().as_dict()
+    values["config"]["dropout"] = 0.5
+    with pytest.raises(NewerRunError, match="its field 'dropout' is not known to this version of t1t2_pt"):
+        StoredRun.from_dict(values)
 
-    def test_newer_version(self, store):
-        store.put([make_run()])
-        connection = sqlite3.connect(store.path)
-        connection.execute("PRAGMA user_version = 99")
-        connection.close()
-        self.check(store.path, r"was written by a newer version of t1t2_pt \(schema 99\)")
 
-    def test_a_folder(self, tmp_path):
-        with pytest.raises(InputError, match=r"store = .* is a folder"):
-            RunStore(tmp_path)
-
-    def test_below_a_file(self, tmp_path):
-        (tmp_path / "file").write_text("")
-        with pytest.raises(InputError, match=r"store = .* is not a folder"):
-            RunStore(tmp_path / "file" / "runs.sqlite")
-
-    @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-    def test_no_permission(self, tmp_path):
-        tmp_path.chmod(0o500)
-        with pytest.raises(InputError, match=r"store = .* no permission"):
-            RunStore(tmp_path / "runs.sqlite")
+def test_whatever_texts_a_run_has_it_is_shown(store, capsys):
+    """Rich takes square brackets for its own."""
+    run = make_run()
+    run.provenance.update(data="[/data] of [red]theirs", backend="[/jax]")
+    store.put([run])
+    for command in (["list"], ["show", run.digest]):
+        assert cli.main(["runs", *command, "--store", str(store.path)]) == 0
+        assert "[/jax]" in capsys.readouterr().out
 
 
 class TestExchange:
@@ -159,6 +134,8 @@ class TestExchange:
             (b"nonsense", "line 1 is not a run"),
             (b"{}", "line 1 is not a run"),
             (b"[]", "line 1 is not a run"),
+            (b"[" * 100_000, "line 1 is not a run"),
+            (b'{"a": ' + b"9" * 5000 + b"}", "line 1 is not a run"),
             (bytes((255,)), "cannot be read"),
         ],
     )
@@ -171,8 +148,24 @@ class TestExchange:
         export_runs([make_run()], tmp_path / "a.jsonl")
         text = (tmp_path / "a.jsonl").read_text()
         (tmp_path / "a.jsonl").write_text(text.replace('"seed": 0', '"seed": 1'))
-        with pytest.raises(InputError, match=r"line 1 has a digest that does not fit its config"):
+        with pytest.raises(InputError, match=r"line 1 is not a run \(its digest does not fit its config\)"):
             read_runs(tmp_path / "a.jsonl")
+
+    def test_a_run_that_is_there_twice_is_one(self, tmp_path, capsys):
+        runs = [make_run(), make_run(replace(CONFIG, seed=1))]
+        export_runs([*runs, *runs], tmp_path / "a.jsonl")
+        assert len(read_runs(tmp_path / "a.jsonl")) == 2
+        store = RunStore(tmp_path / "runs.sqlite")
+        store.put(runs[:1])
+        assert cli.main(["runs", "import", str(tmp_path / "a.jsonl"), "--store", str(store.path)]) == 0
+        assert capsys.readouterr().out == f"1 runs added to {store.path}, 1 were there\n"
+
+    def test_a_line_ends_at_its_end_only(self, tmp_path):
+        """Unicode has other ends of lines, which another program may leave as they are."""
+        run = make_run()
+        run.provenance["data"] = "one\u2028two"
+        (tmp_path / "a.jsonl").write_text(json.dumps(run.as_dict(), ensure_ascii=False) + "\r\n\n")
+        assert same(read_runs(tmp_path / "a.jsonl")[0], run)
 
 
 class TestRerun:

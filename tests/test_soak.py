@@ -23,7 +23,7 @@ from conftest import TINY
 from t1t2_pt.backends import get_backend
 from t1t2_pt.checkpoints import Every
 from t1t2_pt.config import replace, run_config
-from t1t2_pt.runs import RunStore
+from t1t2_pt.store import RunStore
 from t1t2_pt.sweep import Sweep
 faults.play(0.0)
 sys.stdout = sys.stderr

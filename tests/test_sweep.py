@@ -1,16 +1,21 @@
 """Sweeps: what is stored is not trained again, and nothing finished is lost."""
 
 import dataclasses
+import shutil
 import time
 
 import pytest
 from conftest import TINY, make_tiny_split
 
+from t1t2_pt import reservations, sweep
 from t1t2_pt import work as module
 from t1t2_pt.backends import get_backend
+from t1t2_pt.checkpoints import Every
 from t1t2_pt.config import replace, run_config
 from t1t2_pt.errors import InputError
 from t1t2_pt.groups import make_groups, population_size, programs_of
+from t1t2_pt.reservations import Reservations
+from t1t2_pt.store import RunStore
 from t1t2_pt.sweep import Sweep
 
 pytestmark = pytest.mark.xdist_group("sweep")
@@ -178,3 +183,155 @@ def test_fixed_runs_of_a_tuned_program_with_adam(store):
     runs = make(store).run([*CONFIGS[:2], *tuned])
     assert runs[0].final["input_noise"] == 0.0
     assert runs[2].final["input_noise"] != pytest.approx(0.2)
+
+
+def after_epochs(monkeypatch, then) -> list:
+    """Let something happen after each epoch, before a checkpoint is due; returns the epochs that were trained."""
+    epochs, train = [], module.train
+
+    def watched(configs, split, backend, after_epoch, **options):
+        def after(epoch, snapshot):
+            epochs.append(epoch)
+            then(epoch)
+            after_epoch(epoch, snapshot)
+
+        return train(configs, split, backend, after, **options)
+
+    monkeypatch.setattr(module, "train", watched)
+    return epochs
+
+
+def bits(runs) -> list:
+    return [{k: v for k, v in run.as_dict()["history"].items() if k != "seconds"} for run in runs]
+
+
+class TestCheckpointsOfOthers:
+    """A group of four, stopped after its third epoch."""
+
+    LONG = tuple(replace(config, epochs=6) for config in CONFIGS[:4])
+
+    @staticmethod
+    def four(store, **options):
+        return Sweep(store=store, backend=get_backend("auto"), quiet=True, every=Every(epochs=1), **options)
+
+    @staticmethod
+    def left(store):
+        return [path.name for path in store.path.parent.glob("*.checkpoints/*")]
+
+    @pytest.fixture
+    def stopped(self, store, monkeypatch):
+        def stop(epoch):
+            if epoch == 4:
+                raise InputError("power", "none", "went off", "wait")
+
+        with monkeypatch.context() as patched:
+            after_epochs(patched, stop)
+            with pytest.raises(InputError, match="went off"):
+                self.four(store).run(self.LONG)
+        assert len(self.left(store)) == 1
+        return store
+
+    def test_one_of_runs_that_others_trained_in_part_is_used_and_removed(self, stopped, tmp_path, monkeypatch):
+        whole = self.four(type(stopped)(tmp_path / "whole.sqlite")).run(self.LONG)
+        self.four(stopped).run(self.LONG[:2])
+        assert len(self.left(stopped)) == 1
+        epochs = after_epochs(monkeypatch, lambda epoch: None)
+        runs = self.four(stopped).run(self.LONG)
+        assert epochs == [4, 5, 6]
+        assert bits(runs)[2:] == bits(whole)[2:]
+        assert self.left(stopped) == []
+
+    def test_one_of_runs_that_others_trained_is_removed(self, stopped):
+        """As soon as all of them are stored, though nobody asks for the same group again."""
+        self.four(stopped).run(self.LONG[:2])
+        assert len(self.left(stopped)) == 1
+        self.four(stopped).run(self.LONG[2:])
+        assert self.left(stopped) == []
+
+    def test_one_of_a_living_process_is_left_alone(self, stopped):
+        """Who trains stored runs again has a checkpoint of stored runs."""
+        self.four(stopped).run(self.LONG[:2])
+        with Reservations(stopped) as other:
+            other.take([self.LONG[0].digest()])
+            for some in (self.LONG[2:], self.LONG):
+                self.four(stopped).run(some)
+                assert len(self.left(stopped)) == 1
+            assert other.held([self.LONG[0].digest()])
+        self.four(stopped).run(self.LONG)
+        assert self.left(stopped) == []
+
+    def test_recomputing_goes_on_from_it(self, stopped, monkeypatch):
+        epochs = after_epochs(monkeypatch, lambda epoch: None)
+        self.four(stopped, recompute=True).run(self.LONG)
+        assert (epochs, self.left(stopped)) == ([4, 5, 6], [])
+
+
+def test_runs_that_were_taken_over_are_left_to_the_other(store, monkeypatch):
+    """A process stands still in its second epoch, while another one takes its runs, trains them and stores them."""
+    configs = [replace(config, epochs=400) for config in CONFIGS[:2]]
+    digests = [config.digest() for config in configs]
+    monkeypatch.setattr(reservations, "RENEW", 0.02)
+    monkeypatch.setattr(sweep, "LISTEN", 0.02)
+    monkeypatch.setattr(sweep, "LOOK_AGAIN", 0.02)
+    here = make(store, every=Every(epochs=1))
+    said, other = [], Reservations(store)
+    theirs = here.checkpoints / "theirs.npz"
+
+    def stand_still(epoch):
+        if epoch == 2:
+            with store.writing() as connection:
+                connection.execute("DELETE FROM reservations")
+            assert other.take(digests) == set(digests)
+            theirs.write_bytes(b"theirs")
+        time.sleep(0.01)
+
+    def trains(text):
+        said.append(text)
+        if text.startswith("waiting"):
+            other.put([dataclasses.replace(run, provenance={**run.provenance, "data": "theirs"}) for run in made])
+
+    made = make(type(store)(store.path.with_name("other.sqlite"))).run(configs)
+    epochs = after_epochs(monkeypatch, stand_still)
+    here.display.say = trains
+    runs = here.run(configs)
+    assert [run.provenance["data"] for run in runs] == ["theirs"] * 2
+    assert len(epochs) < 400
+    assert said[1:] == [
+        "another process took over 2 runs while this one stood still",
+        "waiting for 2 runs that another process trains",
+    ]
+    assert [path.name for path in here.checkpoints.iterdir()] == ["theirs.npz"]
+    other.__exit__()
+
+
+def test_what_was_finished_though_it_was_taken_over_is_not_stored(store, monkeypatch):
+    """Noticed only when it was to be stored; meanwhile the other one has given up, so it is trained here again."""
+
+    def take(epoch):
+        if epoch == 2 and not taken:
+            with store.writing() as connection:
+                taken.extend(connection.execute("DELETE FROM reservations RETURNING digest").fetchall())
+
+    taken = []
+    epochs = after_epochs(monkeypatch, take)
+    runs = make(store).run(CONFIGS[:2])
+    assert epochs == [1, 2, 1, 2]
+    assert [run.config for run in runs] == CONFIGS[:2]
+    assert len(store.all()) == 2
+
+
+def test_a_store_that_vanishes_is_told(tmp_path, monkeypatch):
+    """While its runs are trained; and it is not made anew."""
+    monkeypatch.setattr(sweep, "LISTEN", 0.02)
+    store = RunStore(tmp_path / "disk" / "runs.sqlite")
+
+    def remove(epoch):
+        if epoch == 1:
+            shutil.rmtree(store.path.parent)
+        time.sleep(0.1)
+
+    epochs = after_epochs(monkeypatch, remove)
+    with pytest.raises(InputError, match=r"store = .*: was removed while it was in use; put it back"):
+        make(store).run([replace(CONFIGS[0], epochs=400)])
+    assert len(epochs) < 400
+    assert not store.path.exists()
