@@ -6,6 +6,7 @@ the SHA-256 of all before, so that a file that was cut short or altered is known
 It is replaced whole, and removed when its runs are in the store.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import io
@@ -20,6 +21,7 @@ import numpy as np
 from t1t2_pt.config import RunConfig
 from t1t2_pt.errors import InputError
 from t1t2_pt.files import remove_leftovers, replacing
+from t1t2_pt.reading import open_file, read_arrays
 from t1t2_pt.training import Snapshot
 
 FORMAT = 1
@@ -118,13 +120,18 @@ class Checkpoint:
 
         Raises
         ------
+        InputError
+            If there is something else in the folder's place.
         UnusableCheckpointError
             If the file cannot be read, was cut short or altered, or is of other runs or a newer version.
         """
         try:
-            content = self.path.read_bytes()
+            with open_file(self.path) as stream:
+                content = stream.read()
         except FileNotFoundError:
             return None
+        except NotADirectoryError:
+            raise InputError("checkpoint", str(self.folder), "is not a folder", "give --store another place") from None
         except OSError as error:
             raise UnusableCheckpointError(f"cannot be read ({error.strerror})") from None
         arrays = _opened(content)
@@ -143,7 +150,8 @@ class Checkpoint:
     def discard(self) -> None:
         """Remove the file, and what a killed process left beside it."""
         remove_leftovers(self.path)
-        self.path.unlink(missing_ok=True)
+        with contextlib.suppress(NotADirectoryError):
+            self.path.unlink(missing_ok=True)
 
     def _identity(self) -> str:
         return "\n".join((self.backend, self.form, *(config.digest() for config in self.configs)))
@@ -165,5 +173,7 @@ def _opened(content: bytes) -> dict[str, np.ndarray]:
     if hashlib.sha256(body).hexdigest().encode() != digest:
         whole = re.fullmatch(rb"[0-9a-f]{64}", digest) and body[-22:-18] == b"PK\x05\x06"
         raise UnusableCheckpointError("was altered: its checksum does not fit" if whole else "was cut short")
-    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
+    try:
+        return read_arrays(io.BytesIO(content))
+    except ValueError as error:
+        raise UnusableCheckpointError(f"is not a checkpoint ({error})") from None

@@ -12,6 +12,7 @@ import importlib.metadata
 import itertools
 import json
 import math
+import os
 import platform
 import re
 import sqlite3
@@ -23,7 +24,7 @@ from typing import Any
 
 from t1t2_pt.backends import Backend
 from t1t2_pt.config import RunConfig, replace, run_config
-from t1t2_pt.errors import InputError, reason
+from t1t2_pt.errors import InputError, printable, reason
 from t1t2_pt.files import check_can_write
 from t1t2_pt.training import History, Trained, layer_columns
 
@@ -100,7 +101,8 @@ class StoredRun:
         if not all(_is_number(value) for column in columns for value in column):
             raise ValueError("the history has something else than numbers")
         config = run_config(**values["config"])
-        return cls(config, status, _from_json(final), _from_json(history), dict(provenance), finished)
+        provenance = {printable(name): printable(text) for name, text in provenance.items()}
+        return cls(config, printable(status), _from_json(final), _from_json(history), provenance, printable(finished))
 
 
 def untuned(config: RunConfig) -> RunConfig:
@@ -269,7 +271,7 @@ class RunStore:
                 yield connection
 
     def _exists(self) -> bool:
-        return self.path.is_file() and self.path.stat().st_size > 0
+        return os.path.isfile(self.path) and os.path.getsize(self.path) > 0
 
     def _select(self, condition: str, parameters: tuple) -> list[StoredRun]:
         if not self._exists():

@@ -1,5 +1,9 @@
 """Checkpoints: resuming continues bit for bit, and whatever is wrong with a file is told apart."""
 
+import dataclasses
+import os
+import shutil
+
 import numpy as np
 import pytest
 from conftest import TINY, make_tiny_split
@@ -159,6 +163,25 @@ class TestFile:
         file.path.unlink()
         file.path.mkdir()
         self.check(file, "cannot be read")
+
+    def test_a_pipe(self, file):
+        file.path.unlink()
+        os.mkfifo(file.path)
+        self.check(file, "cannot be read")
+
+    def test_a_file_in_the_folders_place(self, file):
+        shutil.rmtree(file.folder)
+        file.folder.write_text("")
+        with pytest.raises(InputError, match=r"checkpoint = .*kept': is not a folder; give --store another place"):
+            file.read()
+        file.discard()
+
+    def test_compressed(self, file, monkeypatch):
+        """Sealed as it should be, and no larger than it looks."""
+        monkeypatch.setattr(checkpoints.np, "savez", lambda stream, allow_pickle, **a: np.savez_compressed(stream, **a))
+        file.write(dataclasses.replace(SNAPSHOT, state={"l2": np.zeros(1 << 20)}), {})
+        monkeypatch.undo()
+        self.check(file, r"is not a checkpoint \(it is compressed\)")
 
     def test_discard_takes_leftovers_along(self, file):
         left = file.folder / f".{file.path.stem}-abc.npz"
