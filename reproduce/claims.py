@@ -25,6 +25,7 @@ from t1t2_pt.config import RunConfig
 from t1t2_pt.figures import PRESETS, REFERENCE, FigureScript, Request, Runs, main
 from t1t2_pt.runs import StoredRun
 from t1t2_pt.timing import Timing
+from t1t2_pt.tables import read_table
 
 SOURCES = {"fig1": fig1.runs, "evolution": evolution.runs, "setups": setups.runs, "cost": cost.runs}
 MOST_HYPERPARAMETERS = 20
@@ -173,13 +174,13 @@ def _paper_starts(dataset: str) -> dict[str, str]:
         stated = dict.fromkeys(("worst_rerun", "worst_start", "better", "median_rerun"), "not published as numbers")
         return stated | {"hysteresis": "weaker on CIFAR-10", "rerun_better": "significantly", "validation": "strong"}
     on = "" if name == dataset else "SVHN: "
-    fixed = pd.read_csv(REFERENCE / f"{name}_before_vs_rerun.csv")
-    both = pd.read_csv(REFERENCE / f"{name}_test_vs_rerun.csv")
+    fixed = _paper(f"{name}_before_vs_rerun", "before_error_percent", "rerun_error_percent")
+    both = _paper(f"{name}_test_vs_rerun", "test_error_percent", "rerun_error_percent")
     before, rerun = fixed["before_error_percent"], fixed["rerun_error_percent"]
     hysteresis = statistics.spearman(both["test_error_percent"], both["rerun_error_percent"])
     better = (both["rerun_error_percent"] < both["test_error_percent"]).mean()
     if name == "svhn":
-        pairs = pd.read_csv(REFERENCE / "svhn_validation_vs_test.csv")
+        pairs = _paper("svhn_validation_vs_test", "validation_error_percent", "test_error_percent")
         validation = statistics.spearman(pairs["validation_error_percent"], pairs["test_error_percent"])
         told = f"{on}Spearman {words(validation)}"
     else:
@@ -193,6 +194,10 @@ def _paper_starts(dataset: str) -> dict[str, str]:
         "rerun_better": f"{on}{100 * better:.0f}% of {len(both)}",
         "validation": told,
     }
+
+
+def _paper(name: str, *columns: str) -> pd.DataFrame:
+    return read_table(REFERENCE / f"{name}.csv", numbers=columns)
 
 
 def _of_layers(preset: str, tuned: Sequence[StoredRun]) -> Iterator[Row]:

@@ -4,7 +4,7 @@ Input noise and an L2 penalty on each layer, without batch normalisation, on SVH
 (MNIST where neither is at hand), as the paper's.
 """
 
-from t1t2_pt.captions import data_name, diverged, split_sizes
+from t1t2_pt.captions import data_names, diverged, split_sizes
 from t1t2_pt.config import RunConfig, run_config
 from t1t2_pt.figures import Request
 from t1t2_pt.reruns import untuned
@@ -42,12 +42,12 @@ def runs(request: Request) -> dict[str, list[RunConfig]]:
 
 def caption(trained, preset: str) -> str:
     """What both figures say of their runs."""
-    run = trained["tuned"][0]
-    config = run.config
+    every = [run for part in trained.values() for run in part]
+    config = trained["tuned"][0].config
     text = (
-        f"Preset {preset}: {data_name(run)}; {split_sizes(config)} samples; "
+        f"Preset {preset}: {data_names(every)}; {split_sizes(config)} samples; "
         f"{'-'.join(map(str, config.hidden))} ReLU network, {config.epochs} epochs; start: input noise "
         f"{config.input_noise:g}, L2 penalty {config.l2[0]:g} in every layer; one run each."
     )
-    text += diverged([run for part in trained.values() for run in part], "curves end where they did")
+    text += diverged(every, "curves end where they did")
     return text if preset == "paper" else text + " Smaller than the paper's network, samples and 300 epochs."

@@ -18,6 +18,7 @@ from t1t2_pt.captions import diverged, mnist_preset
 from t1t2_pt.config import RunConfig, run_config
 from t1t2_pt.figures import FigureScript, Request, Runs, main
 from t1t2_pt.plotting import COLOURS, LABELS, add_caption, draw_grid, draw_trajectory, new_figure
+from t1t2_pt.tables import read_table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,7 +148,7 @@ def _path_rows(panel: str, vertical: str, number: int, run) -> list[dict]:
 
 
 def _draw_reference(axes, panel: str, vertical: str, folder: Path) -> list[dict]:
-    markers = pd.read_csv(folder / "mnist_fig1_markers.csv")
+    markers = read_table(folder / "mnist_fig1_markers.csv", words=("panel", "kind"), numbers=("n0", "y"))
     rows = []
     for kind, marker in (("initial", "s"), ("final", "*")):
         points = markers[(markers["panel"] == panel) & (markers["kind"] == kind)]
@@ -171,7 +172,7 @@ def _caption(trained: Runs, preset: str, with_reference: bool) -> str:
     text = (
         f"T1-T2 tuning (white paths, square: start, star: end) over the test cost of fixed hyperparameters; "
         f"0 on the left axis: an L2 penalty weaker than 10^{NO_L2}. "
-        f"{mnist_preset(preset, config)}; "
+        f"{mnist_preset(preset, every)}; "
         f"{widths} ReLU network, {config.epochs} epochs; {len(every) - tuned} fixed and {tuned} tuned runs; "
         f"backend {backends}."
     )

@@ -11,6 +11,7 @@ import pandas as pd
 
 from t1t2_pt.figures import FigureScript, Runs, main
 from t1t2_pt.plotting import COLOURS, LABELS, add_caption, new_figure
+from t1t2_pt.tables import read_table
 
 FILES = tuple(f"svhn_fig3_run{number}.csv" for number in range(4))
 STYLES = ("-", (0, (7, 1)), (0, (4, 2)), (0, (3, 1, 1, 1)), (0, (1, 1.5)), (0, (1, 4)))
@@ -58,7 +59,7 @@ def _draw_reference(noise, penalty, folder: Path, epochs: float) -> list[dict]:
     """The paper's curves, pale, in the time of our run."""
     rows = []
     for run, name in enumerate(FILES, start=1):
-        table = pd.read_csv(folder / name)
+        table = read_table(folder / name, words=("hyperparameter",), numbers=("curve", "epoch", "value"))
         table = table[(table["hyperparameter"] != "n0") | (table["value"] >= 0)].copy()
         table["epoch"] *= epochs / table["epoch"].max()
         for (kind, curve), part in table.groupby(["hyperparameter", "curve"]):

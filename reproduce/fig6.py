@@ -13,16 +13,17 @@ import setups
 from scatter import Scatter, reference_points
 
 from t1t2_pt.figures import FigureScript, main
+from t1t2_pt.tables import read_table
 
 
 def reference(folder: Path) -> dict[str, pd.DataFrame]:
     """The paper's points; those of MNIST are published against the rerun, row by row with Figure 5's."""
-    mnist = pd.DataFrame(
-        {
-            "x": pd.read_csv(folder / "mnist_validation_vs_rerun.csv")["validation_error_percent"],
-            "y": pd.read_csv(folder / "mnist_test_vs_rerun.csv")["test_error_percent"],
-        }
-    )
+    names = {"x": ("validation_vs_rerun", "validation_error_percent"), "y": ("test_vs_rerun", "test_error_percent")}
+    columns = {
+        axis: read_table(folder / f"mnist_{name}.csv", numbers=(column,))[column]
+        for axis, (name, column) in names.items()
+    }
+    mnist = pd.DataFrame(columns)
     files = {"svhn": "svhn_validation_vs_test.csv"}
     return {"mnist": mnist, **reference_points(folder, files, "validation_error_percent", "test_error_percent")}
 

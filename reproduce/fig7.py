@@ -59,15 +59,16 @@ def tabulate(trained: Runs) -> pd.DataFrame:
 
 
 def _caption(trained: Runs, preset: str) -> str:
+    every = [run for part in trained.values() for run in part]
     config = trained["left/grid"][0].config
     text = (
         "Grid search without tuning: negative test log-likelihood (left) and test error (right) at the end of training "
         "with fixed hyperparameters; crosses: the lowest cell. Top: input noise and L2 penalty, without batch "
-        f"normalisation; bottom: input and hidden noise, with it. {mnist_preset(preset, config)}; "
+        f"normalisation; bottom: input and hidden noise, with it. {mnist_preset(preset, every)}; "
         f"{config.epochs} epochs; "
-        f"{sum(map(len, trained.values()))} runs, one seed."
+        f"{len(every)} runs, one seed."
     )
-    text += diverged([run for part in trained.values() for run in part], "grey")
+    text += diverged(every, "grey")
     return text if preset == "paper" else text + " Smaller than the paper's network, samples and 250 epochs."
 
 

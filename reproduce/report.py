@@ -11,6 +11,7 @@ from t1t2_pt.figures import PRESETS, REFERENCE
 from t1t2_pt.options import OneLineParser, told
 from t1t2_pt.report import Section, write_report
 from t1t2_pt.provenance import REPOSITORY
+from t1t2_pt.tables import read_table
 
 LEAD = (
     'Luketina, Berglund, Greff and Raiko, "Scalable Gradient-Based Tuning of Continuous Regularization '
@@ -28,7 +29,7 @@ SCATTERS = {
 
 def paths(table: pd.DataFrame) -> pd.DataFrame:
     """Figure 1: medians of starts and ends."""
-    markers = pd.read_csv(REFERENCE / "mnist_fig1_markers.csv")
+    markers = read_table(REFERENCE / "mnist_fig1_markers.csv", words=("panel", "kind"), numbers=("n0", "y"))
     rows = []
     for panel, title in PANELS.items():
         ours = table[(table["panel"] == panel) & (table["kind"] == "tuned")].groupby("run")
@@ -54,7 +55,8 @@ def curves(table: pd.DataFrame) -> pd.DataFrame:
         for layer, part in ours.groupby("layer"):
             ends = []
             for number in range(4):
-                run = pd.read_csv(REFERENCE / f"svhn_fig3_run{number}.csv")
+                path = REFERENCE / f"svhn_fig3_run{number}.csv"
+                run = read_table(path, words=("hyperparameter",), numbers=("curve", "value"))
                 kind = "n0" if name == "input_noise" else "log10_l2"
                 curve = run[(run["hyperparameter"] == kind) & (run["curve"] == layer)]
                 ends += [f"{curve['value'].iloc[-1]:.2f}"] if len(curve) else []
@@ -74,7 +76,7 @@ def points(name: str):
             rows.append((f"ours, {part['dataset'].iloc[0]}", *_of(part["x"], part["y"])))
             path = REFERENCE / f"{panel}_{suffix}.csv"
             if path.is_file():
-                paper = pd.read_csv(path)
+                paper = read_table(path, numbers=(x, y))
                 rows.append((f"the paper's, {panel}", *_of(paper[x], paper[y])))
         return pd.DataFrame(
             rows, columns=["points", "number", "median x", "median y", "highest y", "below the diagonal"]

@@ -79,10 +79,11 @@ def draw(trained: Runs, preset: str, reference: Path | None):
         axes.set(xlim=(0, top), ylim=(0, top), aspect="equal", title=name)
         axes.set(xlabel="test error with initial hyperparameters (%)", ylabel="test error with those T1-T2 found (%)")
         axes.legend(loc="upper left")
-    config = next(iter(trained.values()))[0].config
+    every = [run for part in trained.values() for run in part]
+    config = every[0].config
     caption = (
         f"Networks retrained with the hyperparameters that T1-T2 found, against those trained with the initial ones. "
-        f"{mnist_preset(preset, config)}; "
+        f"{mnist_preset(preset, every)}; "
         f"{config.epochs} epochs; {len(table)} starts over {table['seed'].nunique()} seeds."
     )
     add_caption(figure, caption)

@@ -10,9 +10,10 @@ import setups
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from t1t2_pt.captions import data_name, diverged, split_sizes
+from t1t2_pt.captions import data_names, diverged, split_sizes
 from t1t2_pt.figures import Runs
 from t1t2_pt.plotting import COLOURS, add_caption, new_figure
+from t1t2_pt.tables import read_table
 
 MARKERS = "o^sDvP*X"
 TITLES = {
@@ -80,7 +81,7 @@ def tabulate(trained: Runs, preset: str) -> pd.DataFrame:
 
 def reference_points(folder: Path, files: Mapping[str, str], x: str, y: str) -> dict[str, pd.DataFrame]:
     """The paper's points of the panels that have a file, of the columns x and y."""
-    tables = {panel: pd.read_csv(folder / name) for panel, name in files.items()}
+    tables = {panel: read_table(folder / name, numbers=(x, y)) for panel, name in files.items()}
     return {panel: pd.DataFrame({"x": table[x], "y": table[y]}) for panel, table in tables.items()}
 
 
@@ -120,15 +121,16 @@ def _ticks(low: float, high: float) -> list[float]:
 
 
 def _caption(text: str, trained: Runs, preset: str, with_reference: bool) -> str:
-    data = {}
+    panels: dict[str, list] = {}
     for part, found in trained.items():
-        config = found[0].config
-        data[part.split("/")[0]] = f"{data_name(found[0])} ({split_sizes(config)}, {config.epochs} epochs)"
-    text += (
-        f" Equal markers: equal configurations. Preset {preset}: {'; '.join(data.values())}; "
-        f"{sum(map(len, trained.values()))} runs."
-    )
-    text += diverged([run for found in trained.values() for run in found], "crosses at the ends of the axes")
+        panels.setdefault(part.split("/")[0], []).extend(found)
+    data = []
+    for runs in panels.values():
+        config = runs[-1].config
+        data.append(f"{data_names(runs)} ({split_sizes(config)}, {config.epochs} epochs)")
+    every = [run for runs in panels.values() for run in runs]
+    text += f" Equal markers: equal configurations. Preset {preset}: {'; '.join(data)}; {len(every)} runs."
+    text += diverged(every, "crosses at the ends of the axes")
     if preset != "paper":
         text += " Smaller than the paper's networks and samples, and fewer epochs than its 200 to 300."
     return text + (" Grey: the paper's own points." if with_reference else "")

@@ -67,14 +67,15 @@ def draw(trained: Runs, preset: str, reference: Path | None):
 
 
 def _caption(trained: Runs, preset: str) -> str:
+    every = [run for part in trained.values() for run in part]
     config = trained["fixed"][0].config
     text = (
         "Input noise during T1-T2 from three starts with three step sizes, over the test error that a network trained "
-        f"with that noise fixed has at that epoch. {mnist_preset(preset, config)}; "
+        f"with that noise fixed has at that epoch. {mnist_preset(preset, every)}; "
         f"{'-'.join(map(str, config.hidden))} ReLU network with batch "
         f"normalisation, {config.epochs} epochs; {len(trained['fixed'])} fixed and {len(trained['tuned'])} tuned runs."
     )
-    text += diverged([run for part in trained.values() for run in part], "grey; paths end where they did")
+    text += diverged(every, "grey; paths end where they did")
     return text if preset == "paper" else text + " Smaller than the paper's network, samples and 250 epochs."
 
 

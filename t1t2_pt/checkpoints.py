@@ -24,7 +24,8 @@ import numpy as np
 
 from t1t2_pt.config import RunConfig
 from t1t2_pt.errors import InputError, reason
-from t1t2_pt.files import replacing
+from t1t2_pt.files import half_written, replacing
+from t1t2_pt.reading import open_file, read_arrays
 from t1t2_pt.snapshots import Histories, Snapshot, misfit
 
 FORMAT = 2
@@ -145,10 +146,14 @@ class Checkpoint:
 
         Raises
         ------
+        InputError
+            If there is something else in the folder's place.
         UnusableCheckpointError
             If there is a file and none can be used: it cannot be read, was cut short or altered, is of other runs or
             another version, or does not fit.
         """
+        if self.folder.exists() and not self.folder.is_dir():
+            raise InputError("checkpoint", str(self.folder), "is not a folder", "give --store another place")
         found, unusable = [], None
         for path in self.files():
             if path.name.startswith("."):
@@ -170,7 +175,8 @@ class Checkpoint:
     def _read(self, path: Path, initial: Snapshot) -> tuple[Snapshot, dict[str, str]] | None:
         """The runs, if the file has all of them."""
         try:
-            content = path.read_bytes()
+            with open_file(path) as stream:
+                content = stream.read()
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -214,14 +220,14 @@ def readable(folder: Path) -> Iterator[tuple[Path, set[str]]]:
     """The checkpoints in a folder that can be read, and the digests of their runs."""
     for path in sorted(folder.glob("[!.]*.npz")):
         with contextlib.suppress(Exception):  # NumPy and zipfile raise nearly anything
-            with np.load(path, allow_pickle=False) as archive:
-                runs = set(json.loads(archive[_HEADER].tobytes())["runs"])
-            yield path, runs
+            with open_file(path) as stream:
+                header, _ = _opened(stream.read())
+            yield path, set(header["runs"])
 
 
 def remove(path: Path) -> None:
     """Remove a checkpoint, and what is left half-written of it."""
-    _unlink([path, *path.parent.glob(f".{path.stem}-*")])
+    _unlink([path, *half_written(path)])
 
 
 def _unlink(paths: Iterable[Path]) -> None:
@@ -249,8 +255,7 @@ def _check_seal(content: bytes) -> None:
 
 
 def _opened(content: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-        arrays = {name: archive[name] for name in archive.files}
+    arrays = read_arrays(io.BytesIO(content))
     return json.loads(arrays.pop(_HEADER).tobytes()), arrays
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -227,8 +228,9 @@ def _import(options: argparse.Namespace) -> int:
 
 
 def _existing(path: Path) -> RunStore:
-    if not path.is_file():
-        raise InputError("store", str(path), "does not exist", "train something first, or give another file by --store")
+    if not os.path.isfile(path):
+        problem = "is not a file" if os.path.lexists(path) else "does not exist"
+        raise InputError("store", str(path), problem, "train something first, or give another file by --store")
     return RunStore(path)
 
 
@@ -271,7 +273,7 @@ def _doctor(options: argparse.Namespace) -> int:
         for title, lines in report.items():
             print(title)
             for name, text in lines.items():
-                print(f"  {name:<14}{text}")
+                print(f"  {name:<13} {text}")
     return 0 if "works" in report["backends"].values() else 1
 
 

@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from t1t2_pt.config import USUAL
-from t1t2_pt.datasets import DATASETS, absence, find
+from t1t2_pt.datasets import DATASETS, absence, describe, find
+from t1t2_pt.datasets.sources import GIVEN
 from t1t2_pt.errors import InputError
 from t1t2_pt.options import add_data_dir
 
@@ -41,10 +42,9 @@ def add_commands(commands) -> None:
 
 def _list(options: argparse.Namespace) -> int:
     rows = []
-    for name, source in DATASETS.items():
-        usual = USUAL["dataset"][name]
-        place = find(name, options.data_dir)
-        rows.append({"name": name, **usual, "place": place, "description": source.description})
+    for name in DATASETS:
+        usual, place = USUAL["dataset"][name], find(name, options.data_dir)
+        rows.append({"name": name, **usual, "place": place, "description": describe(name, options.data_dir)})
     if options.json:
         print(json.dumps(rows))
         return 0
@@ -62,7 +62,7 @@ def _fetch(options: argparse.Namespace) -> int:
         if source.fetch is None:
             print(f"{name}: is made of data in the repository; there is nothing to fetch")
         else:
-            print(f"{name}: {source.fetch(not options.quiet)}")
+            print(f"{name}: {source.fetch(not options.quiet).path}")
     return 0
 
 
@@ -78,12 +78,14 @@ def _verify(options: argparse.Namespace) -> int:
                 continue
             data = source.load(options.data_dir)
         except InputError as error:
-            if error.field == "data_dir":
+            if error.field in GIVEN:
                 raise
             print(f"{name}: {error}")
             wrong += 1
             continue
-        print(f"{name}: right; {data.provenance}; {len(data.train_labels):,} + {len(data.test_labels):,} in {here}")
+        print(
+            f"{name}: right; {data.provenance}; {len(data.train_labels):,} + {len(data.test_labels):,} in {here.path}"
+        )
     return 1 if wrong else 0
 
 

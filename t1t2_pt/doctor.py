@@ -9,8 +9,8 @@ import pytensor.tensor as pt
 import threadpoolctl
 
 from t1t2_pt.backends import BACKENDS, Backend, blas
-from t1t2_pt.datasets import DATASETS, absence
-from t1t2_pt.errors import InputError
+from t1t2_pt.datasets import DATASETS, absence, find
+from t1t2_pt.errors import InputError, reason
 
 
 def examine(data_dir: Path | None = None) -> dict[str, dict[str, str]]:
@@ -44,8 +44,10 @@ def _try(backend: Backend) -> str:
     outputs = {"value": pt.tanh(pt.outer(x, x)).sum()}
     try:
         value = float(backend.function({"x": x}, outputs)({"x": np.array([1, 2], np.float32)})["value"])
+    except InputError as error:
+        return f"fails: {error}"
     except Exception as error:  # whatever is wrong with an installation is what is asked here
-        return f"fails: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        return f"fails: {type(error).__name__}: {reason(error)}"
     expected = np.tanh([1, 2, 2, 4]).sum()
     return "works" if abs(value - expected) < 1e-5 else f"computes wrongly: {value} for {expected}"
 
@@ -65,11 +67,9 @@ def _blas() -> dict[str, str]:
 
 def _data(data_dir: Path | None) -> dict[str, str]:
     report = {}
-    for name, source in DATASETS.items():
+    for name in DATASETS:
         try:
-            place = source.find(data_dir)
+            report[name] = find(name, data_dir) or absence(name)
         except InputError as error:
             report[name] = str(error)
-        else:
-            report[name] = str(place or absence(name))
     return report

@@ -28,13 +28,20 @@ class InputError(Exception):
         if len(shown) > 120:
             shown = shown[:117] + "..."
         line = f"{field} = {shown}: {problem}; {remedy}"
-        super().__init__(" ".join(line.split()))
+        super().__init__(printable(line))
 
     def __reduce__(self):
         return type(self), (self.field, self.value, self.problem, self.remedy)
 
 
+def printable(text: str) -> str:
+    """Text from outside on one line, without what moves a terminal's cursor or no font has."""
+    line = " ".join(text.split())
+    return line if line.isprintable() else "".join(character for character in line if character.isprintable())
+
+
 def reason(error: Exception) -> str:
-    """What another library's error says, in at most 120 characters of one line."""
-    lines = str(error).splitlines()
+    """What the system's or another library's error says, in at most 120 characters of one line."""
+    text = getattr(error, "strerror", None) or str(error)
+    lines = [line for line in map(printable, text.splitlines()) if line]
     return lines[0][:120] if lines else type(error).__name__

@@ -4,15 +4,17 @@ import csv
 import gzip
 import io
 import json
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 from t1t2_pt.errors import InputError, reason
-from t1t2_pt.files import check_can_write, replacing
+from t1t2_pt.files import check_can_write, make_folder, replacing
+from t1t2_pt.reading import read_file
 from t1t2_pt.runs import NotARunError, StoredRun
 
 ENDINGS = (".jsonl", ".jsonl.gz", ".csv")
+SMALL = 1 << 26  # bytes that any file may hold when inflated
+MOST_INFLATED = 100  # times the size of a larger file: histories shrink to a third, or to a tenth
 
 
 def check_export(field: str, path: Path) -> None:
@@ -32,7 +34,7 @@ def check_export(field: str, path: Path) -> None:
 
 def export_runs(runs: Sequence[StoredRun], path: Path) -> None:
     """Write runs: `.jsonl` and `.jsonl.gz` whole runs, a line each; `.csv` histories, a row per epoch."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     content = (_histories(runs) if path.suffix == ".csv" else _lines(runs)).encode()
     with replacing(path) as beside:
         beside.write_bytes(gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
@@ -48,10 +50,9 @@ def read_runs(path: Path) -> list[StoredRun]:
     """
     remedy = "give a file that `t1t2 runs export` wrote"
     try:
-        content = path.read_bytes()
-        text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode()
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise InputError("file", str(path), f"cannot be read ({error})", remedy) from None
+        text = read_file(path, most=max(SMALL, MOST_INFLATED * path.stat().st_size)).decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError("file", str(path), f"cannot be read ({reason(error)})", remedy) from None
     runs = {}
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():

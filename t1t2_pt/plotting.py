@@ -2,6 +2,7 @@
 
 import json
 import textwrap
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,11 +11,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from PIL import Image
 
 from t1t2_pt.captions import data_name
-from t1t2_pt.errors import reason
-from t1t2_pt.files import replacing, unwritable
+from t1t2_pt.errors import printable, reason
+from t1t2_pt.files import make_folder, replacing
+from t1t2_pt.reading import open_picture
 from t1t2_pt.runs import StoredRun
 
 PROVENANCE = "Runs"  # key of the PNG's metadata
@@ -85,7 +86,9 @@ def draw_trajectory(axes: Axes, x: Sequence[float], y: Sequence[float]) -> None:
 def add_caption(figure: Figure, text: str) -> None:
     """A caption below the panels, wrapped to the figure's width."""
     characters = int(figure.get_figwidth() * 17)
-    figure.supxlabel("\n".join(textwrap.wrap(text, characters)), x=0.01, ha="left", fontsize=8, color="0.25")
+    lines = "\n".join(textwrap.wrap(printable(text), characters))
+    # What data are said to be is text from outside: a dollar in it is a dollar.
+    figure.supxlabel(lines, x=0.01, ha="left", fontsize=8, color="0.25", parse_math=False)
 
 
 def save_figure(
@@ -101,16 +104,15 @@ def save_figure(
     InputError
         If a file cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise unwritable(folder, error) from None
+    make_folder(folder)
+    caption = printable(caption)
     metadata: dict[str, Mapping] = {
         "png": {"Title": name, "Description": caption, PROVENANCE: json.dumps(_provenance(runs)), "Software": None},
         "pdf": {"Title": name, "Subject": caption, "CreationDate": None},
     }
     paths = []
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # a caption may be in any language
         for kind, values in metadata.items() if figure is not None else ():
             with replacing(folder / f"{name}.{kind}") as beside:
                 figure.savefig(beside, metadata=values)
@@ -129,8 +131,8 @@ def read_metadata(path: Path) -> tuple[str, list[dict]]:
         If the file is something else.
     """
     try:
-        with Image.open(path) as image:
-            text = image.text
+        with open_picture(path) as image:
+            text = image.text  # which decodes all of it
         caption, runs = text["Description"], json.loads(text[PROVENANCE])
     except Exception as error:  # a damaged picture makes Pillow raise nearly anything
         raise ValueError(reason(error)) from None
@@ -154,4 +156,4 @@ def _provenance(runs: Sequence[StoredRun]) -> list[dict]:
         }
         for run in runs
     }
-    return list(rows.values())
+    return [{name: printable(text) for name, text in row.items()} for row in rows.values()]

@@ -6,17 +6,21 @@ asks no server for anything.
 
 import base64
 import dataclasses
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import jinja2
 import pandas as pd
 
-from t1t2_pt.errors import InputError
+from t1t2_pt.errors import InputError, printable, reason
 from t1t2_pt.files import replacing
 from t1t2_pt.plotting import read_metadata
+from t1t2_pt.reading import read_file
+from t1t2_pt.tables import read_table
 
 LARGEST = 10_000_000  # bytes
+CLAIM = ("claim", "section", "paper", "preset", "data", "ours", "statistic", "verdict")  # what is shown of one
 TEMPLATE = Path(__file__).resolve().parent / "templates" / "report.html.jinja"
 
 Compare = Callable[[pd.DataFrame], pd.DataFrame]
@@ -69,7 +73,8 @@ def write_report(folder: Path, presets: Sequence[str], sections: Sequence[Sectio
     Raises
     ------
     InputError
-        If no figure is there, or the page cannot be written or would be too large.
+        If no figure is there, a file is not one that the scripts wrote, or the page cannot be written or would
+        be too large.
     """
     pictures = {
         section.name: [
@@ -82,8 +87,11 @@ def write_report(folder: Path, presets: Sequence[str], sections: Sequence[Sectio
     if not any(pictures.values()):
         raise InputError("--out", str(folder), "has no figures", "draw them first: `make figures`")
     path = folder / "claims.csv"
-    claims = pd.read_csv(path, keep_default_na=False).to_dict("records") if path.is_file() else []
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    again = "make it again: `make claims`"
+    claims = read_table(path, words=CLAIM, remedy=again).to_dict("records") if os.path.lexists(path) else []
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, finalize=_printable
+    )
     page = environment.from_string(TEMPLATE.read_text()).render(
         sections=sections, pictures=pictures, claims=claims, lead=lead
     )
@@ -99,25 +107,41 @@ def write_report(folder: Path, presets: Sequence[str], sections: Sequence[Sectio
 
 def _picture(folder: Path, preset: str, below: str, section: Section) -> Picture | None:
     image, table = (folder / below / f"{section.name}.{kind}" for kind in ("png", "csv"))
-    if not image.is_file() or not table.is_file():
+    if not os.path.lexists(image) or not os.path.lexists(table):
         return None
+    command = f"make {section.name}" + (f" PRESET={preset}" if below else "")
+    remedy = f"draw it again: `{command}`"
     try:
         caption, runs = read_metadata(image)
-        numbers = section.compare(pd.read_csv(table)) if section.compare is not None else None
-        content = base64.b64encode(image.read_bytes()).decode()
-    except (OSError, ValueError, KeyError) as error:
-        remedy = f"draw it again: `make {section.name}`"
-        raise InputError("--out", str(image), f"is not a figure of ours ({error})", remedy) from None
+        content = base64.b64encode(read_file(image, LARGEST)).decode()
+    except (OSError, ValueError) as error:
+        raise InputError("--out", str(image), f"is not a figure of ours ({reason(error)})", remedy) from None
     return Picture(
         preset=preset,
         source=f"data:image/png;base64,{content}",
         caption=caption,
         csv=str(Path(below) / table.name),
-        command=f"make {section.name}" + (f" PRESET={preset}" if below else ""),
-        table=numbers,
+        command=command,
+        table=_compared(section.compare, table, remedy) if section.compare is not None else None,
         runs=runs,
         summary=_summary(runs),
     )
+
+
+def _compared(compare: Compare, path: Path, remedy: str) -> pd.DataFrame:
+    """The paper's numbers beside those of a table that a figure script wrote."""
+    table = read_table(path, remedy=remedy)
+    try:
+        return compare(table)
+    except InputError:
+        raise
+    except Exception as error:  # whatever a table of something else makes pandas raise
+        raise InputError("--out", str(path), f"is not a table of ours ({reason(error)})", remedy) from None
+
+
+def _printable(value: object) -> object:
+    """What the page shows of a value."""
+    return printable(value) if type(value) is str else value
 
 
 def _summary(runs: Sequence[dict[str, str]]) -> str:

@@ -1,6 +1,8 @@
 """Small data and models that the tests share."""
 
+import contextlib
 import sys
+import tracemalloc
 from pathlib import Path
 
 import hypothesis
@@ -36,6 +38,23 @@ def make_tiny_split(dtype: str = "float32") -> Split:
 @pytest.fixture
 def tiny_split() -> Split:
     return make_tiny_split()
+
+
+@pytest.fixture
+def peak():
+    """What Python and NumPy allocate in a block stays below so many bytes."""
+
+    @contextlib.contextmanager
+    def measured(at_most: int):
+        tracemalloc.start()
+        try:
+            yield
+            reached = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert reached < at_most
+
+    return measured
 
 
 @pytest.fixture

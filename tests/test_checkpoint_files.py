@@ -3,6 +3,8 @@
 import hashlib
 import io
 import json
+import os
+import shutil
 import sys
 import zipfile
 
@@ -14,6 +16,7 @@ from t1t2_pt import checkpoints
 from t1t2_pt.checkpoints import Checkpoint, UnusableCheckpointError
 from t1t2_pt.columns import EVALUATION, epoch_columns, first_columns
 from t1t2_pt.config import replace, run_config
+from t1t2_pt.errors import InputError
 from t1t2_pt.files import replacing
 from t1t2_pt.snapshots import Snapshot
 from t1t2_pt.training import initial_snapshot
@@ -65,6 +68,26 @@ class TestFile:
     def test_numpy_opens_it_without_pickle(self, file):
         with np.load(file.path, allow_pickle=False) as archive:
             assert set(archive.files) == {"header", "history", "measured", *(f"state/{name}" for name in INITIAL.state)}
+
+    def test_a_pipe(self, file):
+        file.path.unlink()
+        os.mkfifo(file.path)
+        self.check(file, "cannot be read")
+        assert list(checkpoints.readable(file.folder)) == []
+
+    def test_a_file_in_the_folders_place(self, file):
+        shutil.rmtree(file.folder)
+        file.folder.write_text("")
+        with pytest.raises(InputError, match=r"checkpoint = .*kept': is not a folder; give --store another place"):
+            file.read(INITIAL)
+        file.discard()
+
+    def test_compressed(self, file, monkeypatch):
+        """Sealed as it should be, and no larger than it looks."""
+        monkeypatch.setattr(checkpoints.np, "savez", lambda stream, allow_pickle, **a: np.savez_compressed(stream, **a))
+        file.write(SNAPSHOT, {})
+        monkeypatch.undo()
+        self.check(file, r"is not a checkpoint \(it is compressed\)")
 
     def test_none(self, tmp_path):
         assert Checkpoint(tmp_path, CONFIGS, CONFIGS, "jax").read(INITIAL) is None

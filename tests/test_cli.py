@@ -209,7 +209,7 @@ def test_corrupt_data(t1t2, script, tmp_path, monkeypatch):
         assert code == 2
         assert len(err.splitlines()) == 1
         assert "train-labels-idx1-ubyte.gz': cannot be read" in err
-        assert "delete it to have it fetched again" in err
+        assert "put a sound copy in its place, or move its folder away" in err
     assert os.listdir(tmp_path) == ["data"]
 
 

@@ -144,11 +144,11 @@ class TestSources:
     def test_given_folder_comes_first(self, tmp_path, monkeypatch):
         monkeypatch.setenv("T1T2_DATA", str(tmp_path / "elsewhere"))
         given = self.copy(tmp_path)
-        assert sources.locate(mnist.REMOTE, given) == given / "mnist"
+        assert sources.locate(mnist.REMOTE, given).path == given / "mnist"
 
     def test_environment_comes_next(self, tmp_path, monkeypatch):
         monkeypatch.setenv("T1T2_DATA", str(self.copy(tmp_path)))
-        assert sources.locate(mnist.REMOTE) == tmp_path / "mnist"
+        assert sources.locate(mnist.REMOTE).path == tmp_path / "mnist"
 
     def test_damaged_mnist_is_refused(self, tmp_path):
         labels = self.copy(tmp_path) / "mnist" / "t10k-labels-idx1-ubyte.gz"
@@ -184,8 +184,9 @@ class TestSources:
             with pytest.raises(InputError, match="could not be fetched"):
                 sources.fetch(sources.Remote("thing", url, wrong), progress=False)
             assert not (tmp_path / "cache" / "thing" / "a.gz").exists()
-            folder = sources.locate(sources.Remote("thing", url, right))
-            assert (folder / "a.gz").read_bytes() == b"content"
+            place = sources.locate(sources.Remote("thing", url, right))
+            assert place.files["a.gz"] == tmp_path / "cache" / "thing" / "a.gz"
+            assert place.files["a.gz"].read_bytes() == b"content"
             server.shutdown()
 
     def test_data_dir_must_exist(self, tmp_path):

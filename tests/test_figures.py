@@ -1,5 +1,6 @@
 """Figures against baselines and against the numbers they are drawn from."""
 
+import dataclasses
 import functools
 
 import fig1
@@ -17,10 +18,12 @@ from matplotlib.testing.compare import compare_images
 
 from t1t2_pt import figures as module
 from t1t2_pt import plotting
+from t1t2_pt.captions import mnist_preset
 from t1t2_pt.exchange import read_runs
 from t1t2_pt.figures import PRESETS, FigureScript, Request, main, parser
 from t1t2_pt.plotting import STYLE, save_figure
 from t1t2_pt.reruns import untuned
+from t1t2_pt.runs import StoredRun
 from t1t2_pt.store import RunStore
 
 RESULTS = ROOT / "data" / "results"
@@ -69,6 +72,8 @@ def test_fig1_draws_what_its_table_says():
         (mesh,) = (c for c in axes.collections if isinstance(c, QuadMesh))
         np.testing.assert_allclose(np.ma.getdata(mesh.get_array()).reshape(grid.shape), grid)
         lines = [line for line in curves(axes) if len(line) > 1]
+        wanted = fig1.runs(Request("quick"))[f"{panel}/tuned"]
+        assert rows[rows["kind"] == "tuned"]["run"].nunique() == len(axes.lines) / 4 == len(wanted) > 1
         for number, path in rows[rows["kind"] == "tuned"].groupby("run"):
             points = path[["n0", "y"]].to_numpy()
             assert sum(np.array_equal(line, points) for line in lines) == 2  # its outline and itself
@@ -83,6 +88,34 @@ def test_caption_says_preset_data_and_what_is_missing():
         assert f"Preset {preset}: MNIST, T1" in caption
         assert "Smaller than the paper's" in caption
         assert "square: start, star: end" in caption
+
+
+@pytest.mark.parametrize(
+    "said", ["costs $5, or $x^{", r"\frac $\frac$ $", "数据 from 東京 😀", "a\x1b[2J\x00\u202eb", "word" * 120]
+)
+def test_what_data_are_said_to_be_is_drawn_as_it_is(said, tmp_path):
+    """No mathematics, no control characters, in any language: in the figure and in its metadata."""
+    values = next(iter(kept("quick").values())).as_dict()
+    told = f"{said} (content 0123456789ab); T1 2,500, T2 1,000, split seed 0"
+    run = StoredRun.from_dict({**values, "provenance": {**values["provenance"], "data": told}})
+    caption = mnist_preset("quick", [run])
+    shown = "a[2Jb" if "\x1b" in said else said
+    assert caption == f"Preset quick: {shown} (content 0123456789ab), T1 2,500, T2 1,000"
+    figure, _ = plotting.new_figure(3, 2, 1)
+    plotting.add_caption(figure, caption)
+    save_figure(figure, pd.DataFrame({"x": [1.0]}), tmp_path, "a", caption, [run])
+    assert "".join(figure.get_supxlabel().split()) == "".join(caption.split())
+    read, (row,) = plotting.read_metadata(tmp_path / "a.png")
+    assert read == caption
+    assert row["data"] == f"{shown} (content 0123456789ab)"
+
+
+def test_runs_on_other_data_do_not_pass_for_the_rest():
+    """A run is stored under its config, which names the data set and not its content."""
+    one, other = list(kept("quick").values())[:2]
+    other = dataclasses.replace(other, provenance={**other.provenance, "data": "drawn by hand; T1 2,500, T2 1,000"})
+    assert mnist_preset("quick", [one, one]) == "Preset quick: MNIST, T1 2,500, T2 1,000, test 10,000 samples"
+    assert "MNIST, the official files (SHA-256 checked) and drawn by hand, T1" in mnist_preset("quick", [one, other])
 
 
 def test_reference_is_drawn_when_asked():

@@ -5,10 +5,15 @@ the slow test.
 """
 
 import contextlib
+import functools
 import gzip
 import io
+import pickle
 import random
+import shutil
 import tarfile
+import zlib
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,18 +24,21 @@ from conftest import TINY
 from invented import history_of
 
 from t1t2_pt import cli
+from t1t2_pt.backends import caches
 from t1t2_pt.checkpoints import Checkpoint, UnusableCheckpointError
 from t1t2_pt.columns import EVALUATION, epoch_columns, first_columns
 from t1t2_pt.config import FIELDS, OPTIONS, run_config
-from t1t2_pt.datasets import archives, cifar10, svhn
+from t1t2_pt.datasets import archives, cifar10, preprocessing, sources, svhn
 from t1t2_pt.datasets.idx import read_idx
 from t1t2_pt.errors import InputError
 from t1t2_pt.exchange import export_runs, read_runs
 from t1t2_pt.plotting import new_figure, save_figure
+from t1t2_pt.report import CLAIM, write_report
 from t1t2_pt.runs import finished_run
 from t1t2_pt.snapshots import Histories, Snapshot
 from t1t2_pt.step import hyperparameter_values, make_network
 from t1t2_pt.store import RunStore
+from t1t2_pt.tables import read_table
 from t1t2_pt.timing import stored_timing
 from t1t2_pt.training import Trained
 
@@ -265,12 +273,75 @@ def _picture(path):
 def _read_picture(path):
     folder = path.parent / "drawn"
     (folder / "fig2.png").write_bytes(path.read_bytes())
-    report.write_report(folder, ["quick"], [report.Section("fig2", "a", "b")], "lead")
+    write_report(folder, ["quick"], [report.Section("fig2", "a", "b")], "lead")
+
+
+def _unpacked(path):
+    _idx(path)
+    path.write_bytes(gzip.decompress(path.read_bytes()))
+
+
+def _plain_mat(path):
+    x = np.zeros((32, 32, 3, 4), np.uint8)
+    scipy.io.savemat(path, {"n": np.arange(3), "X": x, "c": "text", "y": np.uint8([[1], [10], [3], [4]])})
+
+
+def _provenance(path):
+    (path.parent / "thing").mkdir()
+    (path.parent / "thing" / "a").write_text("")
+    path.write_text("a part; drawn for tests, with all of its letters: ä é 数 😀")
+
+
+def _read_provenance(path):
+    (path.parent / "thing" / "PROVENANCE").write_bytes(path.read_bytes())
+    place = sources.find(sources.Remote("thing", "", {"a": ""}), path.parent)
+    assert 0 < len(place.declared) <= sources.LONGEST_PROVENANCE
+    assert place.declared.isprintable()
+
+
+def _arrays(path):
+    with open(path, "wb") as stream:
+        np.savez(stream, mean=np.zeros(3, np.float32), matrix=np.eye(3, dtype=np.float32))
+
+
+def _read_whitening(path):
+    found = preprocessing._read_whitening(path, 3)
+    assert found is None or [part.shape for part in found] == [(3,), (3, 3)]
+
+
+def _table(path):
+    path.write_text("kind,panel,dataset,x,y\n" + "ours,mnist,mnist,1.5,2.5\nours,svhn,digits,0.5,1e-3\n" * 5)
+
+
+def _read_table(path):
+    read_table(path, words=("kind", "panel"), numbers=("x", "y"))
+    drawn = path.parent / "drawn"
+    if not drawn.exists():
+        _picture(path.parent / "fig4.png")
+        (drawn / "fig2.png").rename(drawn / "fig4.png")
+    (drawn / "fig4.csv").write_bytes(path.read_bytes())
+    write_report(drawn, ["quick"], [report.Section("fig4", "a", "b", report.points("fig4"))], "lead")
+
+
+def _claims(path):
+    path.write_text(",".join(CLAIM) + "\n" + ",".join(f'"{name}, {name}"' for name in CLAIM) + "\n")
+
+
+def _entry(write, whole):
+    """An entry of somebody's cache: whole or not."""
+
+    def read(path):
+        if not whole(path):
+            raise InputError("entry", str(path), "is not whole", "nothing")
+
+    return write, read
 
 
 KINDS = {
     "idx": (_idx, lambda path: read_idx(path, (3, 4))),
+    "unpacked idx": (_unpacked, lambda path: read_idx(path, (3, 4), part=True)),
     "mat": (_mat, lambda path: svhn.read_mat(path, 4)),
+    "plain mat": (_plain_mat, lambda path: svhn.read_mat(path, 4, part=True)),
     "archive": (_tar, lambda path: archives.read_members(path, {"a.bin": 40, "b.bin": 40})),
     "batch": (_batch, lambda path: cifar10.read_batch(path.parent, path.name, path.read_bytes(), 5)),
     "runs.jsonl": (lambda path: export_runs([_a_run()] * 2, path), read_runs),
@@ -278,7 +349,20 @@ KINDS = {
     "store": (_store, _read_store),
     "checkpoint": (_write_checkpoint, _read_checkpoint),
     "picture": (_picture, _read_picture),
+    "provenance": (_provenance, _read_provenance),
+    "whitening": (_arrays, _read_whitening),
+    "table": (_table, _read_table),
+    "claims": (_claims, lambda path: read_table(path, words=CLAIM)),
+    "entry of JAX's": _entry(lambda path: path.write_bytes(zlib.compress(bytes(999))), caches.is_whole_program),
+    "entry of Numba's": _entry(lambda path: path.write_bytes(pickle.dumps(list(range(99)))), caches.is_whole_function),
+    "entry of C's": _entry(lambda path: shutil.copy(_library(), path), caches.is_whole_library),
 }
+SLOW = ("picture", "table")  # a tenth of them does
+
+
+@functools.cache
+def _library():
+    return min(Path(np.__file__).parent.rglob("*.so"), key=lambda path: path.stat().st_size)
 
 
 def damaged(content: bytes, rng: random.Random) -> bytes:
@@ -311,10 +395,10 @@ def test_damaged_files_are_read_or_told(kind, count, tmp_path):
     write(path)
     read(path)
     content, rng, told = path.read_bytes(), random.Random(3), 0
-    for number in range(count if kind != "picture" else count // 10):
+    for number in range(count if kind not in SLOW else count // 10):
         path.write_bytes(damaged(content, rng))
         line = line_of(read, path)
         assert "\n" not in line
         assert len(line) < 1000, number
         told += bool(line)
-    assert told or kind in ("checkpoint", "batch")
+    assert told or kind in ("checkpoint", "whitening")

@@ -1,17 +1,22 @@
 """The report page: what is on it, and how it behaves in a real browser (Debian's Chromium)."""
 
+import html
 import json
 import os
+import re
 import shutil
+from dataclasses import replace
 
-import claims
+import fig4
 import pandas as pd
 import pytest
 import report
 from conftest import ROOT
 
+from t1t2_pt.errors import InputError
+from t1t2_pt.exchange import read_runs
 from t1t2_pt.plotting import new_figure, read_metadata, save_figure
-from t1t2_pt.report import LARGEST
+from t1t2_pt.report import CLAIM, LARGEST
 
 FIGURES = ROOT / "figures"
 PAGE = FIGURES / "index.html"
@@ -46,9 +51,10 @@ def test_page_says_what_it_must(page):
         assert all(run["commit"] and run["backend"] and run["data"] for run in runs)
     assert text.count("<img ") == len(list(FIGURES.glob("*.png"))) - 1 + len(list((FIGURES / "laptop").glob("*.png")))
     table = pd.read_csv(FIGURES / "claims.csv")
-    assert set(table["verdict"]) <= {
-        *("holds", "does not hold", "undecided", "not at this scale", "cheaper here", "dearer here")
-    }
+    assert len(table) > 10
+    for claim, verdict in zip(table["claim"], table["verdict"], strict=True):
+        assert f"<td>{html.escape(claim)}</td>" in text
+        assert verdict in ("holds", "does not hold", "undecided", "not at this scale", "cheaper here", "dearer here")
 
 
 def test_reference_numbers_are_beside_ours():
@@ -74,6 +80,83 @@ def test_picture_of_something_else_is_told(tmp_path, capsys):
     assert "is not a figure of ours" in capsys.readouterr().err
 
 
+class TestDamaged:
+    """One line names the file and what to do, and a page that was there stays as it was."""
+
+    @pytest.fixture
+    def folder(self, tmp_path):
+        """A page of one figure that is compared with the paper's numbers, and of the claims."""
+        for name in ("fig4.png", "fig4.csv", "claims.csv"):
+            shutil.copy(FIGURES / name, tmp_path)
+        assert report.main(["--out", str(tmp_path)]) == 0
+        return tmp_path
+
+    CONTENTS = {  # noqa: RUF012
+        "nothing": b"",
+        "no column": b"a,b\n1,2\n",
+        "no row": b"claim,section,paper,preset,data,ours,statistic,verdict,kind,panel,dataset,x,y\n",
+        "bytes": bytes(range(256)) * 40,
+        "half a quotation": b'kind,panel,x,y\n"ours,1,2',
+        "other columns' values": b"kind,panel,dataset,x,y\nours,mnist,mnist,a,b\n",
+        "huge": b"a" * 11_000_000,
+    }
+
+    @pytest.mark.parametrize("name", ["fig4.png", "fig4.csv", "claims.csv"])
+    @pytest.mark.parametrize("content", [*CONTENTS, "pipe", "folder"])
+    def test_is_told(self, folder, name, content, capsys):
+        page = (folder / "index.html").read_bytes()
+        (folder / name).unlink()
+        if content == "pipe":
+            os.mkfifo(folder / name)
+        elif content == "folder":
+            (folder / name).mkdir()
+        else:
+            (folder / name).write_bytes(self.CONTENTS[content])
+        capsys.readouterr()
+        assert report.main(["--out", str(folder)]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert f"{folder / name}': is not a " in line
+        assert line.endswith("`make claims`" if name == "claims.csv" else "draw it again: `make fig4`")
+        assert len(line) < 500
+        assert (folder / "index.html").read_bytes() == page
+
+    def test_picture_cut_short(self, folder, capsys):
+        content = (folder / "fig4.png").read_bytes()
+        for length in (20, 2000, len(content) // 2):
+            (folder / "fig4.png").write_bytes(content[:length])
+            assert report.main(["--out", str(folder)]) == 2
+            assert "fig4.png': is not a figure of ours (" in capsys.readouterr().err
+
+    def test_numbers_of_the_paper(self, folder, tmp_path, monkeypatch, capsys):
+        shutil.copytree(report.REFERENCE, tmp_path / "reference")
+        path = tmp_path / "reference" / "mnist_before_vs_rerun.csv"
+        path.write_text("setup,before_error_percent\n1,2\n")
+        monkeypatch.setattr(report, "REFERENCE", tmp_path / "reference")
+        assert report.main(["--out", str(folder)]) == 2
+        line = capsys.readouterr().err
+        assert f"{path}': is not a table of ours (it has no column rerun_error_percent); restore it from" in line
+        with pytest.raises(InputError, match="mnist_before_vs_rerun"):
+            fig4.SCATTER.reference(tmp_path / "reference")
+
+
+def test_text_from_outside_is_text(tmp_path):
+    """In captions, runs and tables: no markup, nothing that a font or a terminal cannot show."""
+    evil = "<script>alert(1)</script>\x1b[31m\x00\u202e & <b>"
+    shown = "&lt;script&gt;alert(1)&lt;/script&gt;[31m &amp; &lt;b&gt;"
+    figure, _ = new_figure(2, 2, 1)
+    run = replace(read_runs(ROOT / "data" / "results" / "quick.jsonl.gz")[0], provenance={"data": evil, "device": evil})
+    save_figure(figure, pd.DataFrame({"a": [1]}), tmp_path, "fig2", evil, [run])
+    caption, (row,) = read_metadata(tmp_path / "fig2.png")
+    assert caption.isprintable()
+    assert row["data"].isprintable()
+    pd.DataFrame([dict.fromkeys(CLAIM, evil)]).to_csv(tmp_path / "claims.csv", index=False)
+    assert report.main(["--out", str(tmp_path)]) == 0
+    text = (tmp_path / "index.html").read_text()
+    assert text.count("<script>") == 1  # the page's own
+    assert text.replace("\n", " ").isprintable()
+    assert text.count(shown) >= 2 + len(CLAIM)
+
+
 def test_metadata_round_trip(tmp_path):
     figure, _ = new_figure(2, 2, 1)
     save_figure(figure, pd.DataFrame({"a": [1]}), tmp_path, "x", "a caption with – signs")
@@ -87,7 +170,7 @@ def test_what_is_missing_is_said(tmp_path):
     text = (tmp_path / "index.html").read_text()
     assert text.count("Not drawn yet") == len(report.SECTIONS) - 1
     assert "Not made yet" in text
-    assert claims.SCRIPT.name == "claims"
+    assert {f"make {section.name}" for section in report.SECTIONS} <= set(re.findall("<code>(make .*?)</code>", text))
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""An hour of sweeps in one process: memory, open files and threads stop growing.
+"""An hour of sweeps in one process: memory, open files, threads and files left behind stop growing.
 
 `T1T2_SOAK_MINUTES` makes it shorter or longer. Each sweep has a structure that no other has, so that
 whatever is kept of a structure shows.
@@ -40,7 +40,9 @@ while time.monotonic() < end:
 @pytest.mark.slow
 def test_an_hour_of_sweeps(tmp_path):
     arguments = [str(tmp_path / "runs.sqlite"), str(60 * MINUTES), str(ROOT / "tests")]
-    environment = {**os.environ, "T1T2_NO_CACHE": "1"}
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    environment = {**os.environ, "T1T2_NO_CACHE": "1", "TMPDIR": str(scratch)}
     command = [sys.executable, "-c", SWEEPS, *arguments]
     rows = []
     with (
@@ -50,13 +52,15 @@ def test_an_hour_of_sweeps(tmp_path):
         watched = psutil.Process(process.pid)
         for _ in process.stdout:
             if process.poll() is None:
-                rows.append((watched.memory_info().rss / 2**20, watched.num_fds(), watched.num_threads()))
+                left = sum(path.is_file() for path in scratch.rglob("*"))
+                rows.append((watched.memory_info().rss / 2**20, watched.num_fds(), watched.num_threads(), left))
     assert process.returncode == 0, (tmp_path / "log").read_text()[-2000:]
     assert len(rows) >= 40, "too short: nothing would show"
     quarters = [rows[place * len(rows) // 4 : (place + 1) * len(rows) // 4] for place in range(4)]
     medians = [[statistics.median(column) for column in zip(*quarter, strict=True)] for quarter in quarters]
-    print(f"{len(rows)} sweeps; medians by quarter of MiB, open files, threads: {medians}")
+    print(f"{len(rows)} sweeps; medians by quarter of MiB, open files, threads, temporary files: {medians}")
+    assert list(scratch.iterdir()) == []
     for name, second, last, growth in zip(
-        ("memory", "files", "threads"), medians[1], medians[3], (1.08, 1, 1), strict=True
+        ("memory", "files", "threads", "temporary files"), medians[1], medians[3], (1.08, 1, 1, 1), strict=True
     ):
         assert last <= growth * second, f"{name} grew: {medians}"

@@ -12,12 +12,16 @@ import hashlib
 import importlib.metadata
 import os
 import threading
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytensor
 
+from t1t2_pt.backends import caches
+from t1t2_pt.backends.generated import generated_sources
 from t1t2_pt.files import keep, user_cache
+from t1t2_pt.reading import open_file
 
 _making = threading.Lock()  # PyTensor's rewriting is not made for several threads
 
@@ -63,7 +67,7 @@ class Exported:
         with self._lock:
             if signature not in self._compiled:
                 use_compilation_cache()
-                with _making:
+                with making():
                     function = self._load(signature, shapes)
                 options = compiler_options()
                 compiled = jax.jit(function, donate_argnums=self._donated, compiler_options=options)
@@ -80,7 +84,8 @@ class Exported:
         key = "\n".join((self._identity, signature, str(self._donated), _environment()))
         path = cache_folder() / "exported" / f"{hashlib.sha256(key.encode()).hexdigest()}.stablehlo"
         with contextlib.suppress(OSError, ValueError, RuntimeError, AssertionError):
-            exported = jax.export.deserialize(_checked(path.read_bytes()))
+            with open_file(path) as stream:
+                exported = jax.export.deserialize(_checked(stream.read()))
             os.utime(path)
             return exported.call
         exported = jax.export.export(jax.jit(self._make(), donate_argnums=self._donated))(*shapes)
@@ -89,6 +94,13 @@ class Exported:
         with contextlib.suppress(OSError):
             _make_room(path.parent)
         return exported.call
+
+
+@contextlib.contextmanager
+def making() -> Iterator[None]:
+    """While the block runs, PyTensor rewrites and translates graphs in this thread only, and leaves no files."""
+    with _making, generated_sources(read_again=False):
+        yield
 
 
 @functools.cache
@@ -117,10 +129,15 @@ def use_compilation_cache() -> None:
     """Let JAX keep what XLA compiles, unless the user has told it where already."""
     import jax
 
-    folder = cache_folder()
-    if folder is None or jax.config.jax_compilation_cache_dir is not None:
+    if cache_folder() is None or jax.config.jax_compilation_cache_dir is not None:
         return
-    jax.config.update("jax_compilation_cache_dir", str(folder / "xla"))
+    folder = cache_folder() / "xla"
+    if not caches.usable(folder):
+        return
+    caches.remove_damaged(folder, "*-cache", caches.is_whole_program, Path.unlink)
+    # The disk may be full later, or a lock be held: it costs time only.
+    warnings.filterwarnings("ignore", message="Error (reading|writing) persistent compilation cache")
+    jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_compilation_cache_max_size", LARGEST_CACHE)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 

@@ -13,8 +13,9 @@ import numpy as np
 import pytensor
 from pytensor.compile.mode import Mode, get_mode
 
-from t1t2_pt.backends import blas
+from t1t2_pt.backends import blas, caches
 from t1t2_pt.backends.base import Arrays, is_hyper_step
+from t1t2_pt.backends.generated import generated_sources
 from t1t2_pt.backends.memory import available_memory, host_memory
 from t1t2_pt.backends.program import Graph, Program
 from t1t2_pt.evaluation import evaluate
@@ -65,7 +66,9 @@ class HostBackend:
     def _mode(self) -> Mode:
         # PyTensor's default linker is Numba; C is asked for by name.
         if self.name == "numba":
+            caches.prepare_numba()
             return get_mode("NUMBA")
+        caches.prepare_c()
         # Folding scalars into products would compute a gradient again for each of its multiples.
         mode = Mode(linker="cvm", optimizer="fast_run").excluding("local_dot22_to_dot22scalar")
         return mode.register((UseStaticLoops(), AFTER_ALL))
@@ -180,13 +183,33 @@ def _shared(name: str, variable):
 
 def _compile(inputs: Sequence, outputs: Tensors, mode: Mode, **options) -> Callable[..., Arrays]:
     """A PyTensor function that returns its outputs by name."""
-    with warnings.catch_warnings():
-        # Without any BLAS to link, C falls back on NumPy's: `t1t2 doctor` reports it.
-        warnings.filterwarnings("ignore", message=blas.NO_BLAS)
-        # Numba's fast arithmetic adds in another order where functions are inlined, which they are only the first
-        # time, before they come from its cache: bits would depend on that, and nothing is faster by it.
-        with pytensor.config.change_flags(**blas.compiler_flags(), numba__fastmath=False):
-            function = pytensor.function(
-                list(inputs), list(outputs.values()), mode=mode, on_unused_input="ignore", trust_input=True, **options
-            )
-    return lambda *arguments: dict(zip(outputs, function(*arguments), strict=True))
+
+    def make(**flags) -> Callable:
+        with warnings.catch_warnings():
+            # Without any BLAS to link, C falls back on NumPy's: `t1t2 doctor` reports it.
+            warnings.filterwarnings("ignore", message=blas.NO_BLAS)
+            flags |= blas.compiler_flags()
+            # Numba's fast arithmetic adds in another order where functions are inlined, which they are only the
+            # first time, before they come from its cache: bits would depend on that, and nothing is faster by it.
+            with pytensor.config.change_flags(numba__fastmath=False, **flags), generated_sources(read_again=True):
+                return pytensor.function(
+                    list(inputs),
+                    list(outputs.values()),
+                    mode=mode,
+                    on_unused_input="ignore",
+                    trust_input=True,
+                    **options,
+                )
+
+    function = make()
+
+    def call(*arguments) -> Arrays:
+        nonlocal function
+        try:
+            values = function(*arguments)
+        except OSError:  # Numba compiles now, and has found no room to keep what it compiled
+            function = make(numba__cache=False)
+            values = function(*arguments)
+        return dict(zip(outputs, values, strict=True))
+
+    return call

@@ -13,7 +13,7 @@ import pytensor
 from pytensor.graph.fg import FunctionGraph
 
 from t1t2_pt.backends.base import Arrays
-from t1t2_pt.backends.exported import Exported
+from t1t2_pt.backends.exported import Exported, making
 from t1t2_pt.backends.memory import available_memory, give_memory_back, host_memory, usable_cores
 from t1t2_pt.backends.program import Program
 from t1t2_pt.evaluation import Stage, evaluate
@@ -92,7 +92,8 @@ class JaxBackend:
     def function(self, inputs: Tensors, outputs: Tensors) -> Callable[[Arrays], Arrays]:
         import jax
 
-        (traceable,) = _jax_functions(inputs, [(outputs,)], self._precision)
+        with making():
+            (traceable,) = _jax_functions(inputs, [(outputs,)], self._precision)
         compiled = jax.jit(lambda values: traceable(values)[0])
 
         def call(values: Arrays) -> Arrays:

@@ -4,9 +4,10 @@ from pathlib import Path
 
 from t1t2_pt.datasets import cifar10, mnist, photos, svhn
 from t1t2_pt.datasets.base import Dataset, Source, Split, split_rows
+from t1t2_pt.datasets.sources import GIVEN
 from t1t2_pt.errors import InputError
 
-__all__ = ["DATASETS", "Dataset", "Source", "Split", "absence", "find", "load_split", "make_split"]
+__all__ = ["DATASETS", "Dataset", "Source", "Split", "absence", "describe", "find", "load_split", "make_split"]
 
 DATASETS: dict[str, Source] = {
     "mnist": mnist.SOURCE,
@@ -27,15 +28,24 @@ def find(name: str, data_dir: Path | None = None) -> str | None:
     Raises
     ------
     InputError
-        If the folder given is none.
+        If a folder of data sets that the user named is none.
     """
     try:
         place = DATASETS[name].find(data_dir)
     except InputError as error:
-        if error.field == "data_dir":
+        if error.field in GIVEN:
             raise
         return str(error)
-    return None if place is None else str(place)
+    return None if place is None else str(place.path)
+
+
+def describe(name: str, data_dir: Path | None = None) -> str:
+    """What a data set is, with the numbers of samples that lie on this machine, or else of the published ones."""
+    source = DATASETS[name]
+    try:
+        return source.describe(source.find(data_dir))
+    except InputError:
+        return source.describe()
 
 
 def load_split(dataset: str, t1_samples: int, t2_samples: int, split_seed: int, data_dir: Path | None = None) -> Split:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from t1t2_pt.datasets.sources import Place
 from t1t2_pt.errors import InputError
 
 
@@ -43,7 +44,9 @@ class Source:
     Parameters
     ----------
     description
-        What it is, in a line.
+        What it is, in a line, with `{}` for the numbers of samples.
+    published
+        Samples for training and for test.
     find
         `find(data_dir)` gives the place of its files on this machine, or None.
     fetch
@@ -53,13 +56,30 @@ class Source:
     prepare
         `prepare(t1, t2, test)` preprocesses uint8 images, with whatever is fitted fitted on T1, to
         float32 arrays of the same shapes.
+    count
+        `count(place)` gives the samples for training and for test of files that need not be the published ones;
+        None where they always are.
     """
 
     description: str
-    find: Callable[[Path | None], Path | None]
-    fetch: Callable[[bool], Path] | None
+    published: tuple[int, int]
+    find: Callable[[Path | None], Place | None]
+    fetch: Callable[[bool], Place] | None
     load: Callable[[Path | None], Dataset]
     prepare: Callable[[np.ndarray, np.ndarray, np.ndarray], list[np.ndarray]]
+    count: Callable[[Place], tuple[int, int]] | None = None
+
+    def describe(self, place: Place | None = None) -> str:
+        """What it is in a line, with the numbers of samples that lie there, or else of the published ones.
+
+        Raises
+        ------
+        InputError
+            If the files there cannot be read.
+        """
+        partial = self.count is not None and place is not None and place.declared is not None
+        train, test = self.count(place) if partial else self.published
+        return self.description.format(f"{train:,} + {test:,}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,11 +124,12 @@ def split_rows(
         if size < 1:
             raise InputError(name, size, "leaves the split empty", "give at least 1")
     if t1 + t2 > samples:
+        share = max(1, samples * t2 // (t1 + t2))
         raise InputError(
             "t1_samples",
             t1,
             f"with {t2} t2_samples exceeds the {samples} training samples",
-            f"give at most {samples} together",
+            f"give at most {samples} together, such as --t1-samples {samples - share} --t2-samples {share}",
         )
     order = np.random.Generator(np.random.Philox(seed)).permutation(samples)
     if groups is None:

@@ -2,19 +2,22 @@
 
 import gzip
 import hashlib
+import math
 import zlib
 from pathlib import Path
 
 import numpy as np
 
-from t1t2_pt.errors import InputError
+from t1t2_pt.datasets.sources import bad_file
+from t1t2_pt.errors import reason
+from t1t2_pt.reading import open_file
 
 _UNSIGNED_BYTE = 0x08
-REMEDY = "delete it to have it fetched again, or restore it from version control"
+_GZIP = b"\x1f\x8b"
 
 
-def read_idx(path: Path, shape: tuple[int, ...], sha256: str | None = None) -> np.ndarray:
-    """Read a gzipped IDX file of unsigned bytes and check all of it.
+def read_idx(path: Path, shape: tuple[int, ...], sha256: str | None = None, part: bool = False) -> np.ndarray:
+    """Read an IDX file of unsigned bytes, gzipped or not, and check all of it.
 
     Parameters
     ----------
@@ -22,6 +25,8 @@ def read_idx(path: Path, shape: tuple[int, ...], sha256: str | None = None) -> n
         The dimensions that the file must have.
     sha256
         Digest (hex) of the uncompressed file; None skips this check.
+    part
+        Whether the first dimension may be smaller, but not 0.
 
     Returns
     -------
@@ -32,29 +37,50 @@ def read_idx(path: Path, shape: tuple[int, ...], sha256: str | None = None) -> n
     InputError
         Naming the file and what is wrong with it.
     """
-    try:
-        with gzip.open(path) as stream:
-            # One byte more than expected is enough to see that there is too much.
-            content = stream.read(4 + 4 * len(shape) + int(np.prod(shape)) + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError("data file", str(path), f"cannot be read ({error})", REMEDY) from None
-    problem = _problem(content, shape, sha256)
-    if problem:
-        raise InputError("data file", str(path), problem, REMEDY)
-    return np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
-
-
-def _problem(content: bytes, shape: tuple[int, ...], sha256: str | None) -> str | None:
-    magic = bytes((0, 0, _UNSIGNED_BYTE, len(shape)))
-    if content[:4] != magic:
-        return f"starts with {content[:4].hex() or 'nothing'}, where IDX of {len(shape)} dimensions has {magic.hex()}"
     header = 4 + 4 * len(shape)
-    sizes = tuple(int.from_bytes(content[i : i + 4], "big") for i in range(4, header, 4))
-    if sizes != shape:
-        return f"has dimensions {sizes}, where {shape} are expected"
-    expected = header + int(np.prod(shape))
+    # One byte more than expected is enough to see that there is too much.
+    content = _start(path, header + math.prod(shape) + 1)
+    found = _dimensions(path, content, len(shape))
+    if found != shape and not (part and found[1:] == shape[1:] and 1 <= found[0] <= shape[0]):
+        raise bad_file(path, f"has dimensions {found}, where {shape} are expected", declarable=not part)
+    expected = header + math.prod(found)
     if len(content) != expected:
-        return f"holds {'more' if len(content) > expected else 'fewer'} than the expected {expected} bytes"
+        raise bad_file(
+            path, f"holds {'more' if len(content) > expected else 'fewer'} than the expected {expected} bytes"
+        )
     if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
-        return "has a wrong SHA-256 checksum"
-    return None
+        raise bad_file(path, "has a wrong SHA-256 checksum", declarable=True)
+    return np.frombuffer(content, dtype=np.uint8, offset=header).reshape(found)
+
+
+def count(path: Path, dimensions: int) -> int:
+    """How many samples a file says that it has.
+
+    Raises
+    ------
+    InputError
+        If it is no IDX file of so many dimensions.
+    """
+    return _dimensions(path, _start(path, 4 + 4 * dimensions), dimensions)[0]
+
+
+def _start(path: Path, length: int) -> bytes:
+    """The first bytes of a file, inflated where it is gzipped, whatever its name."""
+    try:
+        with open_file(path) as stream:
+            start = stream.read(2)
+            stream.seek(0)
+            if start == _GZIP or (path.suffix == ".gz" and start != bytes(2)):
+                with gzip.GzipFile(fileobj=stream) as inflated:
+                    return inflated.read(length)
+            return stream.read(length)
+    except (OSError, EOFError, zlib.error) as error:
+        raise bad_file(path, f"cannot be read ({reason(error)})") from None
+
+
+def _dimensions(path: Path, content: bytes, count: int) -> tuple[int, ...]:
+    magic = bytes((0, 0, _UNSIGNED_BYTE, count))
+    if content[:4] != magic:
+        problem = f"starts with {content[:4].hex() or 'nothing'}, where IDX of {count} dimensions has {magic.hex()}"
+        raise bad_file(path, problem)
+    return tuple(int.from_bytes(content[i : i + 4], "big") for i in range(4, 4 + 4 * count, 4))

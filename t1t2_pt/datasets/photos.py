@@ -6,14 +6,16 @@ The 73,257 training images use 13,257 of the 60,000 training digits twice, on di
 """
 
 import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
 
-from t1t2_pt.datasets import mnist, preprocessing
+from t1t2_pt.datasets import mnist, preprocessing, sources
 from t1t2_pt.datasets.base import Dataset, Source
 from t1t2_pt.datasets.sources import REPOSITORY_DATA
 from t1t2_pt.errors import InputError, reason
+from t1t2_pt.reading import open_picture
 
 FOLDER = REPOSITORY_DATA / "photos"
 PHOTOS = {
@@ -32,8 +34,9 @@ def load(data_dir: Path | None = None) -> Dataset:
     Raises
     ------
     InputError
-        If a photograph or MNIST is missing or is not what it should be.
+        If a photograph or MNIST is missing or is not what it should be, or other digits are in its place.
     """
+    _check(sources.locate(mnist.REMOTE, data_dir))
     digits = mnist.load(data_dir)
     photos = [read_photo(FOLDER / name, digest) for name, digest in PHOTOS.items()]
     groups = np.arange(TRAIN) % len(digits.train_labels)
@@ -57,11 +60,9 @@ def read_photo(path: Path, sha256: str) -> np.ndarray:
     InputError
         Naming the file, if it cannot be read or its pixels have another SHA-256.
     """
-    from PIL import Image  # slow to import, and needed for this alone
-
     remedy = "restore it from version control"
     try:
-        with Image.open(path) as image:
+        with open_picture(path) as image:
             pixels = np.asarray(image.convert("RGB"))
     except Exception as error:  # a damaged file makes Pillow raise nearly anything
         raise InputError("data file", str(path), f"cannot be read ({reason(error)})", remedy) from None
@@ -104,13 +105,25 @@ def blend(digits: np.ndarray, rows: np.ndarray, photos: list[np.ndarray], seed: 
     return images
 
 
-def _find(data_dir: Path | None) -> Path | None:
-    whole = all((FOLDER / name).is_file() for name in PHOTOS)
-    return FOLDER if whole and mnist.SOURCE.find(data_dir) else None
+def _find(data_dir: Path | None) -> sources.Place | None:
+    photos = {name: FOLDER / name for name in PHOTOS}
+    digits = mnist.SOURCE.find(data_dir)
+    if digits is None or not all(map(os.path.isfile, photos.values())):
+        return None
+    _check(digits)
+    return sources.Place(FOLDER, photos)
+
+
+def _check(digits: sources.Place) -> None:
+    """It is the same everywhere, so it is made of the published digits only."""
+    if digits.declared is not None:
+        problem = f"has a {sources.PROVENANCE} of its own, and digits-on-photos is made of the published MNIST"
+        raise InputError("data folder", str(digits.path), problem, "name a folder that has that, or none of MNIST")
 
 
 SOURCE = Source(
-    description="digits on photographs, 32x32 RGB, 73,257 + 10,000, in SVHN's place (made here); contrast-normalised",
+    description="digits on photographs, 32x32 RGB, {}, in SVHN's place (made here); contrast-normalised",
+    published=(TRAIN, TEST),
     find=_find,
     fetch=None,
     load=load,

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from t1t2_pt.files import keep, user_cache
+from t1t2_pt.reading import open_file, read_arrays
 
 SCALE = 55.0
 SMALLEST_NORM = 1e-6
@@ -92,9 +93,10 @@ def _cached_whitening(original: np.ndarray, normalised: np.ndarray) -> tuple[np.
 def _read_whitening(path: Path, features: int) -> tuple[np.ndarray, np.ndarray] | None:
     """A transform from the cache; None where it is missing or damaged."""
     try:
-        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as content:
-            mean, matrix = content["mean"], content["matrix"]
-    except Exception:  # whatever a damaged file makes NumPy raise: it is fitted again
+        with open_file(path) as stream:
+            content = read_arrays(stream)
+        mean, matrix = content["mean"], content["matrix"]
+    except (OSError, ValueError, KeyError):  # it is fitted again
         return None
     fits = mean.shape == (features,) and matrix.shape == (features, features)
     return (mean, matrix) if fits and mean.dtype == matrix.dtype == np.float32 else None

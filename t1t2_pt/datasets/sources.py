@@ -1,176 +1,274 @@
-"""Where data files are looked for, and how they are fetched when they are nowhere.
+"""Where a data set lies on this machine, and what its files are said to be.
 
-In this order: the folder given, `$T1T2_DATA`, the repository's own `data/`, the user's cache, and
-last a download into that cache by pooch, checked before it is used.
+It is looked for in the folder given, `$T1T2_DATA`, the repository's own `data/` and the user's cache, in this
+order; in each of them in a folder of its name and in the folder itself. A place that the user named and that
+cannot be used is told, never passed over.
+
+A file named PROVENANCE beside the files says what they are: then they need not be the published ones, and may
+be a part of them. What it says goes into every result, with a digest of the content.
 """
 
-import contextlib
 import dataclasses
 import hashlib
 import os
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
-import pooch
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+import numpy as np
 
-from t1t2_pt.errors import InputError, reason
+from t1t2_pt.datasets import downloads
+from t1t2_pt.errors import InputError, printable, reason
 from t1t2_pt.files import user_cache
+from t1t2_pt.reading import read_file
 
 REPOSITORY_DATA = Path(__file__).resolve().parents[2] / "data"
 PROVENANCE = "PROVENANCE"
-REMEDY = f"delete it and fetch it again, or say in a file {PROVENANCE} beside it what it is"
+LONGEST_PROVENANCE = 500  # characters of it that are kept
+
+GIVEN = ("data_dir", "T1T2_DATA")  # what names a folder of data sets, as errors call it
 
 
 @dataclasses.dataclass(frozen=True)
 class Remote:
-    """Files to download.
+    """A data set as it is published.
 
     Parameters
     ----------
     dataset
-        Name of the data set, and of its folder.
+        Its name, and that of its folder.
     base_url
         Address that the file names are appended to.
     files
-        File names and their checksums, as pooch writes them (`md5:...`).
+        Files to download and their checksums, as pooch writes them (`md5:...`).
+    forms
+        The files that make it up on this machine, in each of its forms: for every file as it is called here, the
+        other names it goes by. Default: those to download.
+    folders
+        Where else it may lie in a folder of data sets, besides in one of its name and in that folder itself.
+    useless
+        What may lie there that cannot be read: names in lower case, and what is told of them.
     """
 
     dataset: str
     base_url: str
     files: Mapping[str, str]
+    forms: tuple[Mapping[str, Sequence[str]], ...] = ()
+    folders: tuple[str, ...] = ()
+    useless: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
-def candidates(dataset: str, data_dir: Path | None) -> Iterator[Path]:
-    """Folders in which a data set may lie, in the order in which they are tried.
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where a data set lies on this machine.
 
-    Raises
-    ------
-    InputError
-        If the folder given is none.
+    Parameters
+    ----------
+    path
+        Its folder, or its only file.
+    files
+        Each file, by the name under which it is published.
+    declared
+        What a PROVENANCE beside them says they are; None: nothing, so they must be the published ones.
     """
-    if data_dir is not None and not Path(data_dir).is_dir():
-        raise InputError("data_dir", str(data_dir), "is not a folder", "give the folder that holds the data sets")
-    given = [Path(data_dir)] if data_dir is not None else []
-    if os.environ.get("T1T2_DATA"):
-        given.append(Path(os.environ["T1T2_DATA"]))
-    for folder in (*given, REPOSITORY_DATA, user_cache()):
-        yield folder / dataset
+
+    path: Path
+    files: Mapping[str, Path]
+    declared: str | None = None
+
+    def provenance(self, official: str, *arrays: np.ndarray) -> str:
+        """What results say of the data: what is declared of them and a digest of their content, or else `official`."""
+        return official if self.declared is None else f"{self.declared} (content {digest(*arrays)})"
 
 
-def find(remote: Remote, data_dir: Path | None = None) -> Path | None:
-    """The first folder that has all files, or None."""
-    for folder in candidates(remote.dataset, data_dir):
-        if all((folder / name).is_file() for name in remote.files):
-            return folder
-    return None
+def digest(*arrays: np.ndarray) -> str:
+    """A few letters that tell this content from any other."""
+    found = hashlib.sha256()
+    for array in arrays:
+        found.update(f"{array.dtype} {array.shape}".encode())
+        found.update(np.ascontiguousarray(array))
+    return found.hexdigest()[:12]
 
 
-def locate(remote: Remote, data_dir: Path | None = None) -> Path:
-    """The folder that has all files, fetching them if there is none.
+def given(data_dir: Path | None) -> Iterator[Path]:
+    """The folders of data sets that the user named, by option and by `$T1T2_DATA`.
 
     Raises
     ------
     InputError
-        If the files are nowhere and cannot be fetched, with the ways to provide them.
+        If one of them is no folder, or cannot be read.
+    """
+    for field, folder in zip(GIVEN, (data_dir, os.environ.get("T1T2_DATA") or None), strict=True):
+        if folder is not None:
+            try:
+                os.listdir(folder)
+            except (OSError, ValueError) as error:
+                remedy = "give the folder that holds the data sets"
+                raise InputError(field, str(folder), _unlisted(error), remedy) from None
+            yield Path(folder)
+
+
+def _unlisted(error: OSError | ValueError) -> str:
+    no_folder = isinstance(error, FileNotFoundError | NotADirectoryError)
+    return "is not a folder" if no_folder else f"cannot be read ({reason(error)})"
+
+
+def find(remote: Remote, data_dir: Path | None = None) -> Place | None:
+    """The first place that has all files of a data set, or None.
+
+    Raises
+    ------
+    InputError
+        If the user named a folder of data sets that is none, or that has this data set's folder, or some
+        of its files, but not in any form that can be used.
+    """
+    for folder in given(data_dir):
+        place = _in(folder, remote)
+        if place is not None:
+            return place
+        _refuse(folder, remote)
+    return _in(REPOSITORY_DATA, remote) or _in(user_cache(), remote)
+
+
+def locate(remote: Remote, data_dir: Path | None = None) -> Place:
+    """As `find`, fetching what is nowhere.
+
+    Raises
+    ------
+    InputError
+        As `find`, and if it cannot be fetched.
     """
     return find(remote, data_dir) or fetch(remote)
 
 
-def fetch(remote: Remote, progress: bool = True) -> Path:
-    """Download all files into the user's cache and check them; returns their folder.
+def fetch(remote: Remote, progress: bool = True) -> Place:
+    """Download a data set into the user's cache.
 
     Raises
     ------
     InputError
-        As `locate`; nothing of a file that failed is left.
+        If it cannot be fetched.
     """
-    folder = user_cache() / remote.dataset
-    fetcher = pooch.create(path=folder, base_url=remote.base_url, registry=dict(remote.files), retry_if_failed=2)
-    pooch.get_logger().setLevel("WARNING")
-    try:
-        for name in remote.files:
-            if progress:
-                print(f"{name}: from {remote.base_url} to {folder}", file=sys.stderr, flush=True)
-            with contextlib.closing(_Bar(name, shown=progress)) as bar:
-                fetcher.fetch(name, downloader=pooch.HTTPDownloader(progressbar=bar, chunk_size=1 << 16, timeout=30))
-    except (OSError, ValueError) as error:
-        names = ", ".join(remote.files)
-        raise InputError(
-            "dataset",
-            remote.dataset,
-            f"is not on this machine and could not be fetched from {remote.base_url} ({reason(error)})",
-            f"put {names} into a folder {remote.dataset} and name its parent by --data-dir, or by T1T2_DATA, "
-            f"or connect to the internet and run `t1t2 data fetch {remote.dataset}`",
-        ) from None
-    return folder
+    downloads.fetch(remote.dataset, remote.base_url, remote.files, progress)
+    return _in(user_cache(), remote)
 
 
-def provenance(folder: Path, official: str) -> str:
-    """What the data in a folder are: what their PROVENANCE file says, else `official`.
+def check_md5(path: Path, stream: BinaryIO, expected: str) -> None:
+    """Compare an open file with the MD5 that its publisher gives (`md5:...`), and go back to where it begins.
 
     Raises
     ------
     InputError
-        If that file cannot be read.
+        Naming the file, if it differs.
+    """
+    found = hashlib.file_digest(stream, "md5").hexdigest()
+    stream.seek(0)
+    if f"md5:{found}" != expected:
+        raise bad_file(path, f"has a wrong checksum (MD5 {found})", declarable=True)
+
+
+def bad_file(path: Path, problem: str, declarable: bool = False) -> InputError:
+    """The error for a data file that cannot be used.
+
+    Parameters
+    ----------
+    declarable
+        Whether it could be used if a PROVENANCE said what it is.
+    """
+    if user_cache() in path.parents:
+        remedy = f"`t1t2 data fetch {path.relative_to(user_cache()).parts[0]}` replaces it"
+    elif REPOSITORY_DATA in path.parents:
+        remedy = "restore it from version control"
+    else:
+        remedy = "put a sound copy in its place, or move its folder away"
+    if declarable:
+        remedy += f"; or say in a file {PROVENANCE} beside it what it is"
+    return InputError("data file", str(path), problem, remedy)
+
+
+def _in(root: Path, remote: Remote) -> Place | None:
+    """A data set in a folder of data sets."""
+    for folder in _folders(root, remote):
+        for form in _forms(remote):
+            files = {name: _file(folder, (name, *others)) for name, others in form.items()}
+            if None not in files.values():
+                path = next(iter(files.values())) if len(files) == 1 else folder
+                return Place(path, files, _declared(folder))
+    return None
+
+
+def _forms(remote: Remote) -> tuple[Mapping[str, Sequence[str]], ...]:
+    return remote.forms or (dict.fromkeys(remote.files, ()),)
+
+
+def _folders(root: Path, remote: Remote) -> Iterator[Path]:
+    """Where a data set may lie in a folder of data sets."""
+    for name in (*remote.folders, remote.dataset):
+        found = [root]
+        for part in Path(name).parts:
+            found = [below for above in found for below in _named(above, part)]
+        yield from found
+    yield root
+
+
+def _file(folder: Path, names: Sequence[str]) -> Path | None:
+    """The first of these that is a file, or a link to one."""
+    return next((path for name in names for path in _named(folder, name) if os.path.isfile(path)), None)
+
+
+def _named(folder: Path, name: str) -> list[Path]:
+    """What has this name in whatever case, the exact one first; nothing where the folder cannot be read."""
+    try:
+        found = [here for here in os.listdir(folder) if here.lower() == name.lower()]
+    except OSError:
+        return []
+    return [folder / here for here in sorted(found, key=lambda here: (here != name, here))]
+
+
+def _refuse(root: Path, remote: Remote) -> None:
+    """Tell of what was meant to be this data set, in a folder of data sets where it cannot be found."""
+    for folder in _folders(root, remote):
+        problem = _problem(folder, remote)
+        if problem is None and folder != root:
+            problem = f"has none of the files of {remote.dataset}"
+        if problem is not None:
+            files = f"{', '.join(remote.files)} ({remote.base_url})"
+            raise InputError("data folder", str(folder), problem, f"put {files} there, or move it away")
+
+
+def _problem(folder: Path, remote: Remote) -> str | None:
+    """Why a folder with something of a data set cannot be used; None where it has nothing of it."""
+    try:
+        here = {name.lower() for name in os.listdir(folder)}
+    except OSError as error:
+        return _unlisted(error)
+    for name, text in remote.useless.items():
+        if name in here:
+            return text
+    for form in _forms(remote):
+        missing = [name for name, others in form.items() if _file(folder, (name, *others)) is None]
+        for name in missing:
+            if here & {one.lower() for one in (name, *form[name])}:
+                return f"has {name}, which is not a file"
+        if len(missing) < len(form):
+            return f"lacks {', '.join(missing)}"
+    return None
+
+
+def _declared(folder: Path) -> str | None:
+    """What a PROVENANCE file says; None where there is none.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
     """
     path = folder / PROVENANCE
-    if not path.is_file():
-        return official
+    if not os.path.lexists(path):
+        return None
     try:
-        text = " ".join(path.read_text(encoding="utf-8").split())
+        text = printable(read_file(path, 1 << 20).decode())
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError("data file", str(path), f"cannot be read ({error})", "write it as UTF-8 text") from None
-    return text[:500].rstrip(".") or "of unknown origin"
-
-
-def check_md5(path: Path, expected: str) -> None:
-    """Compare a file with the MD5 that its publisher gives (`md5:...`).
-
-    Raises
-    ------
-    InputError
-        Naming the file, if it differs or cannot be read.
-    """
-    try:
-        with open(path, "rb") as stream:
-            found = hashlib.file_digest(stream, "md5").hexdigest()
-    except OSError as error:
-        raise bad_file(path, f"cannot be read ({error.strerror})") from None
-    if f"md5:{found}" != expected:
-        raise bad_file(path, f"has a wrong checksum (MD5 {found})")
-
-
-def bad_file(path: Path, problem: str) -> InputError:
-    """The error for a data file that cannot be used."""
-    return InputError("data file", str(path), problem, REMEDY)
-
-
-class _Bar:
-    """A progress bar as pooch drives it (`total`, `update`, `reset`, `close`), drawn by rich in a terminal."""
-
-    def __init__(self, name: str, shown: bool):
-        console = Console(stderr=True)
-        columns = TextColumn(name), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
-        self._progress = Progress(*columns, console=console, disable=not (shown and console.is_terminal))
-        self._task = self._progress.add_task(name)
-        self._progress.start()
-
-    @property
-    def total(self):
-        return self._progress.tasks[0].total
-
-    @total.setter
-    def total(self, value):
-        self._progress.update(self._task, total=value)
-
-    def update(self, amount):
-        self._progress.advance(self._task, amount)
-
-    def reset(self):
-        self._progress.reset(self._task)
-
-    def close(self):
-        self._progress.stop()
+        problem = f"cannot be read ({reason(error)})"
+        raise InputError("data file", str(path), problem, "write it as UTF-8 text") from None
+    return text[:LONGEST_PROVENANCE].rstrip(".") or "of unknown origin"

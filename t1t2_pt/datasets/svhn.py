@@ -6,8 +6,10 @@ import numpy as np
 
 from t1t2_pt.datasets import preprocessing, sources
 from t1t2_pt.datasets.base import Dataset, Source
+from t1t2_pt.datasets.matlab import read_bytes_arrays
 from t1t2_pt.datasets.sources import bad_file
 from t1t2_pt.errors import InputError, reason
+from t1t2_pt.reading import open_file
 
 REMOTE = sources.Remote(
     "svhn",
@@ -18,6 +20,7 @@ REMOTE = sources.Remote(
     },
 )
 SAMPLES = {"train_32x32.mat": 73_257, "test_32x32.mat": 26_032}
+_SAMPLE_AXIS = {"X": 3, "y": 0}
 
 
 def load(data_dir: Path | None = None) -> Dataset:
@@ -30,20 +33,26 @@ def load(data_dir: Path | None = None) -> Dataset:
     InputError
         If a file is missing and cannot be fetched, or is not what it should be.
     """
-    folder = sources.locate(REMOTE, data_dir)
-    declared = (folder / sources.PROVENANCE).is_file()
-    parts = {}
+    place = sources.locate(REMOTE, data_dir)
+    arrays = []
     for name, checksum in REMOTE.files.items():
-        if not declared:
-            sources.check_md5(folder / name, checksum)
-        parts[name] = read_mat(folder / name, SAMPLES[name])
-    (train_images, train_labels), (test_images, test_labels) = parts.values()
-    text = sources.provenance(folder, "SVHN, the official files (MD5 checked)")
-    return Dataset("svhn", train_images, train_labels, test_images, test_labels, 10, text)
+        published = checksum if place.declared is None else None
+        arrays += read_mat(place.files[name], SAMPLES[name], published, part=published is None)
+    text = place.provenance("SVHN, the official files (MD5 checked)", *arrays)
+    return Dataset("svhn", *arrays, 10, text)
 
 
-def read_mat(path: Path, samples: int) -> tuple[np.ndarray, np.ndarray]:
+def read_mat(
+    path: Path, samples: int, checksum: str | None = None, part: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
     """Read a file of format 2: `X` uint8 [32, 32, 3, samples], `y` uint8 [samples, 1] with 10 for the digit 0.
+
+    Parameters
+    ----------
+    checksum
+        What the file's must be; None skips this check.
+    part
+        Whether there may be fewer samples, but not none.
 
     Returns
     -------
@@ -54,42 +63,80 @@ def read_mat(path: Path, samples: int) -> tuple[np.ndarray, np.ndarray]:
     InputError
         Naming the file and what is wrong with it.
     """
-    import scipy.io  # slow to import, and needed for this alone
 
-    try:
-        # The headers of all variables, up to the end of the file, before the data of any.
-        found = {name: (shape, kind) for name, shape, kind in scipy.io.whosmat(path)}
-    except Exception as error:  # a damaged file makes SciPy raise nearly anything
-        raise _unreadable(path, error) from None
-    for name, shape in (("X", (32, 32, 3, samples)), ("y", (samples, 1))):
-        if name not in found:
-            raise bad_file(path, f"has no variable {name}")
-        its_shape, kind = found[name]
-        if its_shape != shape:
-            raise bad_file(path, f"has {name} of dimensions {its_shape}, where {shape} are expected")
+    def accept(name: str, shape: tuple[int, ...], kind: str) -> bool:
+        if name not in _SAMPLE_AXIS:
+            return False
+        found, expected = _samples(name, shape), _shape(name, samples)
+        if found != samples and not (part and 1 <= found < samples):
+            raise bad_file(
+                path, f"has {name} of dimensions {shape}, where {expected} are expected", declarable=not part
+            )
         if kind != "uint8":
             raise bad_file(path, f"has {name} of type {kind}, where uint8 is expected")
+        return True
+
     try:
-        content = scipy.io.loadmat(path, variable_names=("X", "y"))
-        images = np.ascontiguousarray(content["X"].astype(np.uint8).transpose(3, 0, 1, 2))
-        labels = content["y"].ravel().astype(np.int32)
-    except Exception as error:
+        with open_file(path) as stream:
+            if checksum is not None:
+                sources.check_md5(path, stream, checksum)
+            content = read_bytes_arrays(stream, accept)
+    except (OSError, ValueError) as error:
         raise _unreadable(path, error) from None
-    if images.shape != (samples, 32, 32, 3) or labels.shape != (samples,):
-        raise bad_file(path, "holds other data than its headers say")
+    for name in _SAMPLE_AXIS:
+        if name not in content:
+            raise bad_file(path, f"has no variable {name}")
+    images = np.ascontiguousarray(content["X"].transpose(3, 0, 1, 2))
+    labels = content["y"].ravel().astype(np.int32)
+    if len(images) != len(labels):
+        raise bad_file(path, f"has {len(images)} images and {len(labels)} labels")
     if labels.min() < 1 or labels.max() > 10:
         raise bad_file(path, f"has labels from {labels.min()} to {labels.max()}, where 1 to 10 are expected")
     return images, labels % 10
+
+
+def _shape(name: str, samples: int) -> tuple[int, ...]:
+    return (32, 32, 3, samples) if name == "X" else (samples, 1)
+
+
+def _samples(name: str, shape: tuple[int, ...]) -> int:
+    """How many samples a variable of this shape holds; 0 where it is not that of images or labels."""
+    samples = shape[_SAMPLE_AXIS[name] :][:1]
+    return samples[0] if samples and shape == _shape(name, *samples) else 0
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:
     return bad_file(path, f"cannot be read as a MATLAB file ({reason(error)})")
 
 
+def _count(place: sources.Place) -> tuple[int, int]:
+    train, test = (_labels(place.files[name]) for name in SAMPLES)
+    return train, test
+
+
+def _labels(path: Path) -> int:
+    """How many labels a file says that it has."""
+    found = [0]
+
+    def look(name: str, shape: tuple[int, ...], kind: str) -> bool:
+        if name == "y":
+            found.append(_samples(name, shape))
+        return False
+
+    try:
+        with open_file(path) as stream:
+            read_bytes_arrays(stream, look)
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from None
+    return found[-1]
+
+
 SOURCE = Source(
-    description="house numbers, 32x32 RGB, 73,257 + 26,032 (Netzer et al., 2011); contrast-normalised",
+    description="house numbers, 32x32 RGB, {} (Netzer et al., 2011); contrast-normalised",
+    published=(SAMPLES["train_32x32.mat"], SAMPLES["test_32x32.mat"]),
     find=lambda data_dir: sources.find(REMOTE, data_dir),
     fetch=lambda progress: sources.fetch(REMOTE, progress),
     load=load,
     prepare=preprocessing.contrast_normalise,
+    count=_count,
 )
