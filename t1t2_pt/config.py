@@ -26,12 +26,13 @@ OptimizerName = Literal["sgd", "momentum", "adam"]
 ScheduleName = Literal["constant", "linear", "hold_then_linear"]
 
 LARGEST = 3e38  # what float32 holds
+MOST = 2**32 - 1  # what uint32 holds, in which steps are counted
 _Level = Annotated[float, Field(ge=0, le=LARGEST, allow_inf_nan=False)]
 _Rate = Annotated[float, Field(ge=0, le=LARGEST, allow_inf_nan=False)]
 _Limit = Annotated[float, Field(gt=0, le=LARGEST, allow_inf_nan=False)]
-_Count = Annotated[int, Field(ge=1)]
+_Count = Annotated[int, Field(ge=1, le=MOST)]
 _Width = Annotated[int, Field(ge=1, le=1_000_000)]
-_Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+_Seed = Annotated[int, Field(ge=0, le=MOST)]
 
 
 def _option(group: str, description: str, remedy: str) -> dict[str, Any]:
@@ -168,7 +169,7 @@ class RunConfig:
         ),
     )
     # Hyperparameters
-    interval: _Count = Field(
+    interval: Annotated[int, Field(ge=1, le=2**30)] = Field(
         default=10, **_option("tuning", "elementary steps per hyperparameter step", "give at least 1")
     )
     hyper_optimizer: OptimizerName = Field(
@@ -203,7 +204,7 @@ class RunConfig:
         **_option("tuning", "largest size of any element of a hypergradient", "give a number above 0, or none"),
     )
     # Measurement
-    evaluate_every: Annotated[int, Field(ge=0)] = Field(
+    evaluate_every: Annotated[int, Field(ge=0, le=MOST)] = Field(
         default=1,
         **_option(
             "measurement",
@@ -241,6 +242,9 @@ class RunConfig:
                     f"is larger than {name} ({getattr(self, name)})",
                     f"give at most {getattr(self, name)}, or more {name}",
                 )
+        if self.steps > MOST:
+            problem = f"makes {self.steps} updates of {self.steps_per_epoch} an epoch, more than {MOST}"
+            raise InputError("epochs", self.epochs, problem, f"give at most {MOST // self.steps_per_epoch}")
         if self.noise_before_softmax != "tuned" and len(hidden) == 1 and self.hidden_noise is not None:
             raise InputError(
                 "noise_before_softmax",

@@ -4,6 +4,8 @@ Everything that checks what a user gave (a field, a file, an option) raises `Inp
 print it as a single line and leave with exit code 2, before any training and with nothing written.
 """
 
+from t1t2_pt.readable import readable
+
 CODE_OF_SIGNAL = 128  # a command that a signal stopped leaves with this and the signal's number
 
 
@@ -24,14 +26,20 @@ class InputError(Exception):
 
     def __init__(self, field: str, value: object, problem: str, remedy: str):
         self.field, self.value, self.problem, self.remedy = field, value, problem, remedy
-        shown = repr(value)
-        if len(shown) > 120:
-            shown = shown[:117] + "..."
-        line = f"{field} = {shown}: {problem}; {remedy}"
-        super().__init__(" ".join(line.split()))
+        line = f"{field} = {_shown(value)}: {problem}; {remedy}"
+        super().__init__(readable(" ".join(line.split())))
 
     def __reduce__(self):
         return type(self), (self.field, self.value, self.problem, self.remedy)
+
+
+def _shown(value: object) -> str:
+    """The value as Python writes it, cut where it is long."""
+    try:
+        shown = repr(value)
+    except ValueError:  # Python writes no whole number of more than some thousand digits
+        return "a number of thousands of digits"
+    return shown if len(shown) <= 120 else shown[:117] + "..."
 
 
 def reason(error: Exception) -> str:

@@ -87,10 +87,12 @@ class TestEnvironments:
 
 # Lowest first: a room imports only from rooms before it.
 ROOMS = [
-    *("errors", "files", "ops", "layers", "networks", "config", "noise", "rewrites", "hypergradient", "costs"),
+    *("readable", "errors", "streams", "fingerprint", "files"),
+    *("ops", "layers", "networks", "config", "noise", "rewrites", "hypergradient", "costs"),
     *("optimizers", "schedules", "step", "evaluation", "backends", "datasets", "training", "runs", "exchange"),
-    *("groups", "interrupts", "checkpoints", "reservations", "progress", "work", "places", "sweep", "cluster"),
-    *("timing", "statistics", "claims", "captions", "plotting", "options", "doctor", "figures", "report"),
+    *("groups", "interrupts", "checkpoints", "reservations", "progress", "work", "worker", "places", "processes"),
+    *("sweep", "cluster_worker", "cluster", "timing", "statistics", "claims", "captions", "plotting"),
+    *("commands", "options", "doctor", "figures", "report"),
     *("cli_data", "cli"),
 ]
 

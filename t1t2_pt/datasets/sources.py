@@ -8,7 +8,6 @@ import contextlib
 import dataclasses
 import hashlib
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from t1t2_pt.errors import InputError, reason
 from t1t2_pt.files import user_cache
+from t1t2_pt.streams import tell
 
 REPOSITORY_DATA = Path(__file__).resolve().parents[2] / "data"
 PROVENANCE = "PROVENANCE"
@@ -55,7 +55,7 @@ def candidates(dataset: str, data_dir: Path | None) -> Iterator[Path]:
         raise InputError("data_dir", str(data_dir), "is not a folder", "give the folder that holds the data sets")
     given = [Path(data_dir)] if data_dir is not None else []
     if os.environ.get("T1T2_DATA"):
-        given.append(Path(os.environ["T1T2_DATA"]))
+        given.append(Path(os.environ["T1T2_DATA"]).absolute())
     for folder in (*given, REPOSITORY_DATA, user_cache()):
         yield folder / dataset
 
@@ -93,7 +93,7 @@ def fetch(remote: Remote, progress: bool = True) -> Path:
     try:
         for name in remote.files:
             if progress:
-                print(f"{name}: from {remote.base_url} to {folder}", file=sys.stderr, flush=True)
+                tell(f"{name}: from {remote.base_url} to {folder}")
             with contextlib.closing(_Bar(name, shown=progress)) as bar:
                 fetcher.fetch(name, downloader=pooch.HTTPDownloader(progressbar=bar, chunk_size=1 << 16, timeout=30))
     except (OSError, ValueError) as error:
