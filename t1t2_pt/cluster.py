@@ -32,8 +32,8 @@ from t1t2_pt.places import Runs
 from t1t2_pt.work import Work
 
 CONNECT = 12  # seconds until a scheduler must have answered
-IMPORT = 60  # seconds until all workers must have said which code they have
-LOOK_EVERY = 1.0  # seconds between looks at the cluster
+IMPORT = 60  # seconds until all workers must have imported this package and said which code they have
+LOOK_EVERY = 2.0  # seconds between looks at the cluster
 SILENT = 60  # seconds after which a scheduler that says nothing is lost
 CERTIFICATES = ("ca-file", "client.cert", "client.key")
 ADDRESS = re.compile(r"(?:tcp|tls|ws|wss|ucx)://(?:\[[^\s/\[\]]+\]|[^\s/:\[\]]+):([0-9]{1,5})/?")
@@ -65,12 +65,16 @@ class Scheduler:
         self._over = threading.Event()
         for name in LOGS:
             logging.getLogger(name).setLevel(logging.CRITICAL)
-        self._client = self._connect()
-        self._refuse_other_code()
-        self._event = distributed.Event(self._name, client=self._client)
-        self._client.subscribe_topic(self._name, self._hear)
         self._threads, self._heard, self._told_lonely = 0, 0.0, False
-        self._look()
+        self._client = self._connect()
+        try:
+            self._check_workers(self._of_cluster(lambda: self._client.run(code_here, on_error="return")))
+            self._of_cluster(self._look)
+            self._of_cluster(lambda: self._client.subscribe_topic(self._name, self._hear))
+        except InputError:
+            self._close()
+            raise
+        self._event = distributed.Event(self._name, client=self._client)
         threading.Thread(target=self._keep_looking, name="cluster", daemon=True).start()
         self.watch()
 
@@ -99,17 +103,15 @@ class Scheduler:
     def __exit__(self, *_) -> None:
         self._over.set()
         self.stop()
-        with contextlib.suppress(Exception):
-            within(PATIENCE, self._client.close)
+        self._close()
 
     def submit(self, work: Work, advance: Callable[[int], None]) -> "concurrent.futures.Future[Runs]":
         """Start a piece of work; see `Place`."""
         name, answer = uuid.uuid4().hex, concurrent.futures.Future()
         order = Order(work, self._name, name, CODE, versions_here(work.backend))
-        try:
-            there = self._client.submit(do_order, order, key=f"t1t2-{name}", pure=False, retries=0)
-        except Exception as error:  # the connection broke just now
-            raise self._lost(error) from None
+        there = self._of_cluster(
+            lambda: self._client.submit(do_order, order, key=f"t1t2-{name}", pure=False, retries=0)
+        )
         self._orders[name] = _Ordered(there, advance)
         there.add_done_callback(functools.partial(self._settle, name, answer))
         return answer
@@ -154,16 +156,21 @@ class Scheduler:
             "start one with `dask scheduler`, or give the address that it printed",
         )
 
-    def _refuse_other_code(self) -> None:
-        """Check the workers that there are; `do_order` checks those that come later."""
+    def _of_cluster[Answer](self, question: Callable[[], Answer]) -> Answer:
         try:
-            answers = within(IMPORT, lambda: self._client.run(code_here, on_error="return"))
+            return within(IMPORT, question)
         except Exception as error:
             raise self._lost(error) from None
-        for address, answer in answers.items():
-            if answer != CODE:
-                there = reason(answer) if isinstance(answer, Exception) else answer
-                raise other_code(address, there, CODE)
+
+    def _check_workers(self, codes: dict[str, object]) -> None:
+        """Refuse other code on the workers that there are; `do_order` does so on those that come later."""
+        for address, code in codes.items():
+            if code != CODE:
+                raise other_code(address, reason(code) if isinstance(code, Exception) else code, CODE)
+
+    def _close(self) -> None:
+        with contextlib.suppress(Exception):
+            within(PATIENCE, self._client.close)
 
     def _connected(self) -> bool:
         return self._client.status == "running" and time.monotonic() - self._heard < SILENT
@@ -182,13 +189,13 @@ class Scheduler:
         _, message = event
         if "text" in message:
             self._say(message["text"])
-        elif message["order"] in self._orders:
-            self._orders[message["order"]].steps_are(message["steps"])
+        elif ordered := self._orders.get(message["order"]):
+            ordered.steps_are(message["steps"])
 
     def _settle(self, name: str, answer: concurrent.futures.Future, there: distributed.Future) -> None:
         """Hand over what came of an order."""
         try:
-            answer.set_result(there.result())
+            answer.set_result(there.result(timeout=SILENT))
         except BaseException as error:  # of whoever waits for the answer
             answer.set_exception(self._as_told(error))
         self._orders.pop(name, None)
@@ -201,9 +208,7 @@ class Scheduler:
             return self._lost()
         if isinstance(error, KilledWorker):
             problem = f"lost {error.allowed_failures + 1} workers at the same runs"
-            return InputError(
-                "--scheduler", self._address, problem, "see their logs, is memory short? then run it again"
-            )
+            return InputError("--scheduler", self._address, problem, "see their logs, then run it again")
         problem = f"has a worker that failed ({type(error).__name__}: {reason(error)})"
         return InputError("--scheduler", self._address, problem, "see its log; it needs t1t2_pt as it is here")
 

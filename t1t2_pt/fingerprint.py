@@ -9,13 +9,14 @@ import importlib.metadata
 from pathlib import Path
 
 
-def _fingerprint() -> str:
+def fingerprint(package: Path) -> str:
+    """Version and digest of all Python files below a folder, with their names."""
     code = hashlib.sha256()
-    package = Path(__file__).resolve().parent
     for path in sorted(path for path in package.rglob("[!.]*.py") if path.is_file()):
         content = path.read_bytes()
         code.update(f"{path.relative_to(package)} {len(content)}\n".encode() + content)
     return f"{importlib.metadata.version('t1t2_pt')} {code.hexdigest()[:16]}"
 
 
-CODE = _fingerprint()  # at once: files may change while a process goes on with what it has
+# At once: files may change while a process goes on with what it has.
+CODE = fingerprint(Path(__file__).resolve().parent)

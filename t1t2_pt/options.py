@@ -9,7 +9,7 @@ from t1t2_pt.backends import BACKENDS, get_backend
 from t1t2_pt.checkpoints import Every
 from t1t2_pt.config import FIELDS, field_info
 from t1t2_pt.errors import InputError
-from t1t2_pt.processes import WorkerProcesses
+from t1t2_pt.worker_processes import WorkerProcesses
 from t1t2_pt.runs import RunStore, default_store
 from t1t2_pt.sweep import Sweep
 

@@ -1,5 +1,6 @@
 """Dask clusters: lost workers, drivers and schedulers, workers that must not serve, and what is no scheduler at all."""
 
+import asyncio
 import dataclasses
 import json
 import socket
@@ -13,6 +14,7 @@ import distributed
 import faults
 import pytest
 from conftest import ROOT, make_tiny_split
+from distributed.scheduler import KilledWorker
 from test_faults import checkpoints, command, content, run, wait_for
 
 from t1t2_pt import cluster as module
@@ -173,7 +175,7 @@ class TestWorkersThatMustNotServe:
             Scheduler(here.scheduler_address, print)
 
     def test_other_code_of_a_worker_that_comes_later(self, here, work, monkeypatch):
-        monkeypatch.setattr(module.Scheduler, "_refuse_other_code", lambda self: None)
+        monkeypatch.setattr(Scheduler, "_check_workers", lambda self, codes: None)
         monkeypatch.setattr(cluster_worker, "CODE", "0.0 other")
         self.refused(here, work, "runs other code, t1t2_pt 0.0 other, than this process")
 
@@ -229,9 +231,30 @@ class TestWorkersThatMustNotServe:
                 place.watch()
             assert not place.alive()
 
+    @pytest.mark.parametrize(
+        ("error", "told"),
+        [
+            (KilledWorker("work", None, 3), "lost 4 workers at the same runs; see their logs, then run it again"),
+            (ModuleNotFoundError("No module named 't1t2_pt'"), "has a worker that failed (ModuleNotFoundError: No mod"),
+            (asyncio.CancelledError(), "is lost: its scheduler answers no more; start it"),
+        ],
+    )
+    def test_other_failures(self, here, work, monkeypatch, error, told):
+        """In one line; a worker's log has the rest."""
+        monkeypatch.setattr(distributed.Future, "result", lambda *arguments, **options: raise_(error))
+        monkeypatch.setattr(cluster_worker, "do", lambda *arguments: [])
+        with Scheduler(here.scheduler_address, print) as place:
+            found = place.submit(work, print).exception(timeout=60)
+        assert isinstance(found, InputError)
+        assert told in str(found)
+
     def test_a_worker_is_no_scheduler(self, here):
         with pytest.raises(InputError, match=r"does not answer as a scheduler \(a Worker answers there\)"):
             Scheduler(here.workers[0].address, print)
+
+
+def raise_(error):
+    raise error
 
 
 class Server:

@@ -113,12 +113,8 @@ class WorkerProcesses:
                 return worker.do(work, advance, self._say)
             except LostError as error:
                 self._say(f"a worker process was lost ({error}); another one goes on with its work")
-        raise InputError(
-            "--workers",
-            self._workers,
-            f"were lost {RETRIES} times at the same runs",
-            "give fewer, which have more memory",
-        )
+        problem = f"were lost {RETRIES} times at the same runs"
+        raise InputError("--workers", self._workers, problem, "give fewer, which have more memory")
 
     def _worker(self) -> "_Worker":
         """This thread's worker, started where there is none."""
@@ -139,8 +135,13 @@ class _Worker:
         self._pipe, theirs = Pipe()
         number = theirs.fileno()
         command = [sys.executable, "-c", PROGRAM, str(number), *sys.path]
-        with theirs:
-            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[number])
+        try:
+            with theirs:
+                self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[number])
+        except OSError as error:
+            raise InputError(
+                "--workers", sys.executable, f"cannot be started ({error.strerror})", "give fewer"
+            ) from None
         self._lock = threading.Lock()
         self.lost = False
 

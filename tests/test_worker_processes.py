@@ -9,12 +9,12 @@ import psutil
 import pytest
 from test_faults import checkpoints, command, content, run, wait_for
 
-from t1t2_pt import processes as module
+from t1t2_pt import worker_processes as module
 from t1t2_pt.checkpoints import Every
 from t1t2_pt.errors import InputError
 from t1t2_pt.fingerprint import CODE
 from t1t2_pt.groups import Group
-from t1t2_pt.processes import WorkerProcesses
+from t1t2_pt.worker_processes import WorkerProcesses
 from t1t2_pt.work import Work
 
 pytestmark = pytest.mark.xdist_group("cluster")
