@@ -24,6 +24,7 @@ from t1t2_pt.claims import ELSEWHERE, HOLDS, Row, decide, markdown, words
 from t1t2_pt.config import RunConfig
 from t1t2_pt.figures import PRESETS, REFERENCE, FigureScript, Request, Runs, main
 from t1t2_pt.runs import StoredRun
+from t1t2_pt.streams import show
 from t1t2_pt.timing import Timing
 from t1t2_pt.tables import read_table
 
@@ -49,7 +50,7 @@ def draw(trained: Runs, preset: str, reference: Path | None, timing: Timing):
         rows += _rows(name, parts)
     order = {claim: place for place, claim in enumerate(dict.fromkeys(row.claim for row in rows))}
     rows.sort(key=lambda row: order[row.claim])
-    print(markdown(rows))
+    show(*markdown(rows).splitlines())
     caption = "Claims of the paper against our runs; intervals are 95%, by bootstrap over the runs or Wilson's."
     return None, pd.DataFrame([row.as_dict() for row in rows]), caption
 

@@ -3,14 +3,15 @@
 import require_environment  # noqa: F401, I001  (must come first)
 
 import sys
-from pathlib import Path
 
 import pandas as pd
 
+from t1t2_pt.commands import OneLineParser, told
 from t1t2_pt.figures import PRESETS, REFERENCE
-from t1t2_pt.options import OneLineParser, told
+from t1t2_pt.options import usable_path
 from t1t2_pt.report import Section, write_report
 from t1t2_pt.provenance import REPOSITORY
+from t1t2_pt.streams import show
 from t1t2_pt.tables import read_table
 
 LEAD = (
@@ -145,17 +146,17 @@ SECTIONS = (
 
 
 def main(arguments=None) -> int:
-    """Write the page; returns the exit code (0, or 2 for unusable input)."""
+    """Write the page; returns the exit code, see `told`."""
     parser = OneLineParser(prog="report.py", description=__doc__)
     parser.add_argument(
         "--out",
-        type=Path,
+        type=usable_path,
         default=REPOSITORY / "figures",
         help="folder of the figures: those of the quick preset, of others in laptop/ and paper/ (default: %(default)s)",
     )
 
     def command() -> int:
-        print(write_report(parser.parse_args(arguments).out, list(PRESETS), SECTIONS, LEAD))
+        show(write_report(parser.parse_args(arguments).out, list(PRESETS), SECTIONS, LEAD))
         return 0
 
     return told("report.py", command)

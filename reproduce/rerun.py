@@ -21,6 +21,7 @@ from t1t2_pt.config import RunConfig
 from t1t2_pt.figures import FigureScript, Request, Runs, main
 from t1t2_pt.plotting import COLOURS, add_caption, new_figure
 from t1t2_pt.reruns import untuned
+from t1t2_pt.streams import show
 
 SEEDS = 5
 NAMES = {"left": "input noise and L2", "right": "input and hidden noise"}
@@ -87,7 +88,7 @@ def draw(trained: Runs, preset: str, reference: Path | None):
         f"{config.epochs} epochs; {len(table)} starts over {table['seed'].nunique()} seeds."
     )
     add_caption(figure, caption)
-    print(summary(table))
+    show(*summary(table).splitlines())
     return figure, table, caption
 
 

@@ -7,17 +7,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
 from t1t2_pt import cli_data
 from t1t2_pt.columns import level_columns
+from t1t2_pt.commands import OneLineParser, told
 from t1t2_pt.config import FIELDS, OPTIONS, USUAL, field_info, run_config
 from t1t2_pt.doctor import examine
 from t1t2_pt.errors import InputError
 from t1t2_pt.exchange import check_export, export_runs, read_runs
 from t1t2_pt.options import (
-    OneLineParser,
     add_data_dir,
     add_store,
     add_sweep_options,
@@ -25,10 +22,11 @@ from t1t2_pt.options import (
     read_field,
     show_value,
     sweep_from,
-    told,
+    usable_path,
 )
 from t1t2_pt.runs import StoredRun
 from t1t2_pt.store import RunStore
+from t1t2_pt.streams import show, show_table, tell
 
 GROUPS = {
     "data": "what is trained on",
@@ -42,20 +40,13 @@ GROUPS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code.
-
-    0; 1 where something was left out or is wrong, which is told; 2 for unusable input; 130 for Ctrl-C, 143 for SIGTERM.
-    """
+    """Run the command; returns its exit code, see `told`; 1 where something was left out or is wrong, which is told."""
 
     def command() -> int:
         options = parser().parse_args(arguments)
         return options.command(options)
 
-    try:
-        return told("t1t2", command)
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 141
+    return told("t1t2", command)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -105,14 +96,14 @@ def parser() -> argparse.ArgumentParser:
     export = runs.add_parser("export", help="write runs to a file")
     export.set_defaults(command=_export)
     export.add_argument(
-        "file", type=Path, help=".jsonl or .jsonl.gz: whole runs, a line each; .csv: histories, a row per epoch"
+        "file", type=usable_path, help=".jsonl or .jsonl.gz: whole runs, a line each; .csv: histories, a row per epoch"
     )
     export.add_argument("digests", nargs="*", help="runs to export (default: all)")
     add_store(export)
 
     import_ = runs.add_parser("import", help="take runs from a file, such as those in data/results")
     import_.set_defaults(command=_import)
-    import_.add_argument("file", type=Path, help="a .jsonl or .jsonl.gz file that `export` wrote")
+    import_.add_argument("file", type=usable_path, help="a .jsonl or .jsonl.gz file that `export` wrote")
     add_store(import_)
 
     data = commands.add_parser("data", help="list, fetch and verify data sets")
@@ -157,31 +148,26 @@ def _list(options: argparse.Namespace) -> int:
         for run in runs:
             print(json.dumps({k: v for k, v in run.as_dict().items() if k != "history"}))
         return code
-    table = Table(
-        "digest", "finished", "data", "network", "tuned", "n0", "n1", "l2", "epochs", "test error", "backend", "status"
-    )
+    rows = []
     for run in runs:
         config = run.config
         levels = (_levels(run, name) for name in ("input_noise", "hidden_noise", "l2"))
-        table.add_row(
+        row = (
             run.digest[:10],
             run.finished[:16].replace("T", " "),
             config.dataset,
             config.network,
             ",".join(config.tune) or "-",
             *levels,
-            str(config.epochs),
+            config.epochs,
             f"{100 * run.final['test_error']:.2f}%",
             run.provenance["backend"],
             run.status,
         )
-    _console(160).print(table)
+        rows.append(row)
+    names = ("digest", "finished", "data", "network", "tuned", "n0", "n1", "l2", "epochs", "test error")
+    show_table(rows, (*names, "backend", "status"), width=160)
     return code
-
-
-def _console(width: int) -> Console:
-    """For tables, as wide where the output is no terminal; texts of runs mean nothing but themselves."""
-    return Console(width=None if sys.stdout.isatty() else width, markup=False, emoji=False)
 
 
 def _readable(store: RunStore) -> tuple[list[StoredRun], int]:
@@ -189,7 +175,7 @@ def _readable(store: RunStore) -> tuple[list[StoredRun], int]:
     unreadable = []
     runs = store.all(skip=unreadable.append)
     for error in unreadable:
-        print(f"t1t2: {error}", file=sys.stderr)
+        tell(f"t1t2: {error}")
     return runs, 1 if unreadable else 0
 
 
@@ -213,7 +199,7 @@ def _export(options: argparse.Namespace) -> int:
         found, code = _readable(store)
     runs = {run.digest: run for run in found}
     export_runs(list(runs.values()), options.file)
-    print(f"{len(runs)} runs written to {options.file}")
+    show(f"{len(runs)} runs written to {options.file}")
     return code
 
 
@@ -223,7 +209,7 @@ def _import(options: argparse.Namespace) -> int:
     there = store.get_all((run.config for run in runs), skip=lambda error: None)  # what cannot be read is replaced
     new = [run for run in runs if run.config not in there]
     store.put(new)
-    print(f"{len(new)} runs added to {options.store}, {len(runs) - len(new)} were there")
+    show(f"{len(new)} runs added to {options.store}, {len(runs) - len(new)} were there")
     return 0
 
 
@@ -246,23 +232,19 @@ def _print_run(run: StoredRun, as_json: bool) -> None:
     if as_json:
         print(json.dumps(run.as_dict(), allow_nan=False))
         return
-    table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_row("run", run.digest)
-    table.add_row("status", run.status)
+    rows = [("run", run.digest), ("status", run.status)]
     for name in ("t1", "t2", "test"):
         cost, error = run.final[f"{name}_cost"], run.final[f"{name}_error"]
-        table.add_row(name.capitalize(), f"error {100 * error:.2f}%, cross-entropy {cost:.4f} nats")
+        rows.append((name.capitalize(), f"error {100 * error:.2f}%, cross-entropy {cost:.4f} nats"))
     for name in run.config.hyperparameters:
         start = getattr(run.config, name)
         end = _levels(run, name)
         moved = f"{show_value(start)} -> {end}" if name in run.config.tune else end
-        table.add_row(name, moved)
+        rows.append((name, moved))
     repaired = sum(sum(run.history[column][1:]) for column in run.history if column.startswith("repaired"))
-    table.add_row("repaired", f"{repaired:g} elements of gradients were not finite and were set to 0")
-    table.add_row("seconds", f"{sum(run.history['seconds']):.1f}")
-    for name, value in run.provenance.items():
-        table.add_row(name, str(value))
-    _console(120).print(table)
+    rows.append(("repaired", f"{repaired:g} elements of gradients were not finite and were set to 0"))
+    rows.append(("seconds", f"{sum(run.history['seconds']):.1f}"))
+    show_table([*rows, *run.provenance.items()])
 
 
 def _doctor(options: argparse.Namespace) -> int:
@@ -271,9 +253,7 @@ def _doctor(options: argparse.Namespace) -> int:
         print(json.dumps(report))
     else:
         for title, lines in report.items():
-            print(title)
-            for name, text in lines.items():
-                print(f"  {name:<13} {text}")
+            show(title, *(f"  {name:<13} {text}" for name, text in lines.items()))
     return 0 if "works" in report["backends"].values() else 1
 
 

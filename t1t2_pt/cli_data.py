@@ -2,16 +2,13 @@
 
 import argparse
 import json
-import sys
-
-from rich.console import Console
-from rich.table import Table
 
 from t1t2_pt.config import USUAL
 from t1t2_pt.datasets import DATASETS, absence, describe, find
 from t1t2_pt.datasets.sources import GIVEN
 from t1t2_pt.errors import InputError
 from t1t2_pt.options import add_data_dir
+from t1t2_pt.streams import show, show_table
 
 
 def add_commands(commands) -> None:
@@ -48,11 +45,11 @@ def _list(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(rows))
         return 0
-    table = Table("name", "T1", "T2", "where", "what")
+    cells = []
     for row in rows:
         where = row["place"] or absence(row["name"])
-        table.add_row(row["name"], f"{row['t1_samples']:,}", f"{row['t2_samples']:,}", where, row["description"])
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
+        cells.append((row["name"], f"{row['t1_samples']:,}", f"{row['t2_samples']:,}", where, row["description"]))
+    show_table(cells, ("name", "T1", "T2", "where", "what"), width=200)
     return 0
 
 
@@ -60,9 +57,9 @@ def _fetch(options: argparse.Namespace) -> int:
     for name in _known(options.names):
         source = DATASETS[name]
         if source.fetch is None:
-            print(f"{name}: is made of data in the repository; there is nothing to fetch")
+            show(f"{name}: is made of data in the repository; there is nothing to fetch")
         else:
-            print(f"{name}: {source.fetch(not options.quiet).path}")
+            show(f"{name}: {source.fetch(not options.quiet).path}")
     return 0
 
 
@@ -73,19 +70,18 @@ def _verify(options: argparse.Namespace) -> int:
         try:
             here = source.find(options.data_dir)
             if here is None:
-                print(f"{name}: {absence(name)}")
+                show(f"{name}: {absence(name)}")
                 wrong += name in options.names
                 continue
             data = source.load(options.data_dir)
         except InputError as error:
             if error.field in GIVEN:
                 raise
-            print(f"{name}: {error}")
+            show(f"{name}: {error}")
             wrong += 1
             continue
-        print(
-            f"{name}: right; {data.provenance}; {len(data.train_labels):,} + {len(data.test_labels):,} in {here.path}"
-        )
+        counts = f"{len(data.train_labels):,} + {len(data.test_labels):,}"
+        show(f"{name}: right; {data.provenance}; {counts} in {here.path}")
     return 1 if wrong else 0
 
 

@@ -1,35 +1,45 @@
-"""Work on a Dask cluster: one that runs already, or worker processes started here.
+"""Work on a Dask cluster that runs already (its side is `cluster_worker.py`).
 
-Workers load the data themselves, from their own `--data-dir` or `T1T2_DATA`. Results go to the process
+Workers load the data themselves, from `--data-dir` or their own `T1T2_DATA`. Results go to the process
 that ordered them, which alone writes the store; checkpoints are written by the workers, beside the
 store, where they share its disk. Work of a worker that was lost is done again elsewhere, from its
-checkpoint. What is started here listens on this machine only.
+checkpoint. Nothing that the cluster does or fails to do holds up this process or a signal to it.
 """
 
+import asyncio
 import concurrent.futures
+import contextlib
 import functools
-import os
-import signal
+import logging
+import re
 import threading
 import time
 import uuid
+import warnings
 from collections.abc import Callable
-from pathlib import Path
 
 import dask
 import distributed
-from distributed.diagnostics.plugin import WorkerPlugin
+from distributed.core import rpc
+from distributed.scheduler import KilledWorker
+from distributed.security import Security
 
-from t1t2_pt.backends.memory import usable_cores
+from t1t2_pt.cluster_worker import PATIENCE, Order, code_here, do_order, other_code, versions_here, within
 from t1t2_pt.errors import InputError, reason
-from t1t2_pt.runs import StoredRun
-from t1t2_pt.work import Line, Splits, Work, do
+from t1t2_pt.fingerprint import CODE
+from t1t2_pt.interrupts import StopAskedError
+from t1t2_pt.places import Runs
+from t1t2_pt.work import Work
 
-ASK_EVERY = 0.5  # seconds between a worker's messages to and from the scheduler
-CONNECT = 15  # seconds until a scheduler must have answered
+CONNECT = 12  # seconds until a scheduler must have answered
+IMPORT = 60  # seconds until all workers must have imported this package and said which code they have
+LOOK_EVERY = 2.0  # seconds between looks at the cluster
+SILENT = 60  # seconds after which a scheduler that says nothing is lost
 CERTIFICATES = ("ca-file", "client.cert", "client.key")
-LOOPBACK = "127.0.0.1"
-RETRIES = 10  # lost workers that one piece of work may survive
+ADDRESS = re.compile(r"(?:tcp|tls|ws|wss|ucx)://(?:\[[^\s/\[\]]+\]|[^\s/:\[\]]+):([0-9]{1,5})/?")
+LAST_PORT = 65535
+LOGS = ("distributed", "distributed.client", "tornado.application")  # what they have to say is told by us
+GONE = "start it and its workers again, then run this again: finished runs are stored, checkpoints are kept"
 
 
 class Scheduler:
@@ -41,13 +51,32 @@ class Scheduler:
         Where it listens, such as `tcp://host:8786`; `tls://` takes certificates from Dask's configuration.
     say
         Told lines for the user.
+
+    Raises
+    ------
+    InputError
+        If no scheduler answers there, or a worker of it has other code than this process.
     """
 
     def __init__(self, address: str, say: Callable[[str], None]):
         self._address, self._say = address, say
         self._name = f"t1t2-{uuid.uuid4().hex}"
-        self._advance: dict[str, Callable[[int], None]] = {}
-        self.lanes = 1
+        self._orders: dict[str, _Ordered] = {}
+        self._over = threading.Event()
+        for name in LOGS:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        self._threads, self._heard, self._told_lonely = 0, 0.0, False
+        self._client = self._connect()
+        try:
+            self._check_workers(self._of_cluster(lambda: self._client.run(code_here, on_error="return")))
+            self._of_cluster(self._look)
+            self._of_cluster(lambda: self._client.subscribe_topic(self._name, self._hear))
+        except InputError:
+            self._close()
+            raise
+        self._event = distributed.Event(self._name, client=self._client)
+        threading.Thread(target=self._keep_looking, name="cluster", daemon=True).start()
+        self.watch()
 
     @classmethod
     def asked(cls, address: str) -> Callable[[Callable[[str], None]], "Scheduler"]:
@@ -58,167 +87,171 @@ class Scheduler:
         InputError
             If it is not an address.
         """
-        protocol, _, rest = address.partition("://")
-        host, _, port = rest.rpartition(":")
-        if protocol not in ("tcp", "tls", "ws", "wss", "ucx") or not host or not port.rstrip("/").isdigit():
+        match = ADDRESS.fullmatch(address)
+        if not match or not 1 <= int(match[1]) <= LAST_PORT:
             raise InputError("--scheduler", address, "is not an address", "give one such as tcp://host:8786")
         return functools.partial(cls, address)
 
+    @property
+    def lanes(self) -> int:
+        """Pieces of work that are done at once, and one more, so that no worker waits for the next piece."""
+        return max(1, self._threads) + 1
+
     def __enter__(self) -> "Scheduler":
-        self._connect()
         return self
 
     def __exit__(self, *_) -> None:
+        self._over.set()
         self.stop()
-        self._client.close()
+        self._close()
 
     def submit(
         self, work: Work, advance: Callable[[int], None], lost: Callable[[], bool]
-    ) -> "concurrent.futures.Future[list[StoredRun]]":
+    ) -> "concurrent.futures.Future[Runs]":
         """Start a piece of work; see `Place`. What is lost meanwhile ends all the same, and is not used."""
-        name = uuid.uuid4().hex
-        self._advance[name] = advance
-        return self._executor.submit(_do, work, self._name, name)
+        name, answer = uuid.uuid4().hex, concurrent.futures.Future()
+        order = Order(work, self._name, name, CODE, versions_here(work.backend))
+        there = self._of_cluster(
+            lambda: self._client.submit(do_order, order, key=f"t1t2-{name}", pure=False, retries=0)
+        )
+        self._orders[name] = _Ordered(there, advance)
+        there.add_done_callback(functools.partial(self._settle, name, answer))
+        return answer
 
     def stop(self) -> None:
         """Ask all work to stop after its epoch."""
-        self._event.set()
+        if self._connected():
+            with contextlib.suppress(Exception):
+                within(PATIENCE, self._event.set)
 
     def alive(self) -> bool:
         """Whether there are workers."""
-        return bool(self._threads())
+        return self._connected() and self._threads > 0
 
-    def _connect(self) -> None:
-        missing = [name for name in CERTIFICATES if dask.config.get(f"distributed.comm.tls.{name}", None) is None]
-        if self._address.startswith("tls://") and missing:
-            raise InputError(
-                "--scheduler",
-                self._address,
-                f"needs certificates, and Dask's configuration lacks distributed.comm.tls.{missing[0]}",
-                "set DASK_DISTRIBUTED__COMM__TLS__CA_FILE, ..__CLIENT__CERT and ..__CLIENT__KEY",
-            )
+    def watch(self) -> None:
+        """Tell when the last worker is gone; see `Place`."""
+        if not self._connected():
+            raise self._lost()
+        if self._threads:
+            self._told_lonely = False
+        elif not self._told_lonely:
+            self._told_lonely = True
+            self._say(f"{self._address} has no workers; the work goes on when some join: `dask worker {self._address}`")
+
+    def _connect(self) -> distributed.Client:
+        _check_certificates(self._address)
         try:
-            self._client = distributed.Client(self._address, timeout=CONNECT, set_as_default=False)
-        except (OSError, TimeoutError, ValueError, TypeError, RuntimeError, ImportError) as error:
-            raise InputError(
-                "--scheduler",
-                self._address,
-                f"does not answer ({reason(error)})",
-                "start one with `dask scheduler`, or give the address that it printed",
-            ) from None
-        threads = self._threads()
-        if not threads:
-            self._say(
-                f"{self._address} has no workers yet; the work starts when some join: `dask worker {self._address}`"
-            )
-        self.lanes = max(1, threads) + 1  # one more, so that no worker waits for the next piece
-        self._executor = self._client.get_executor(pure=False, retries=0)
-        self._event = distributed.Event(self._name, client=self._client)
-        self._client.subscribe_topic(self._name, self._hear)
+            kind = within(CONNECT + 1, lambda: asyncio.run(_kind(self._address)))
+            if kind == "Scheduler":
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # of versions, which we look at ourselves
+                    return within(
+                        CONNECT, lambda: distributed.Client(self._address, timeout=CONNECT, set_as_default=False)
+                    )
+            problem = f"a {kind} answers there"
+        except Exception as error:  # of whatever kind, as whoever answers there may be anything
+            problem = _why(error)
+        raise InputError(
+            "--scheduler",
+            self._address,
+            f"does not answer as a scheduler ({problem})",
+            "start one with `dask scheduler`, or give the address that it printed",
+        )
 
-    def _threads(self) -> int:
+    def _of_cluster[Answer](self, question: Callable[[], Answer]) -> Answer:
+        try:
+            return within(IMPORT, question)
+        except Exception as error:
+            raise self._lost(error) from None
+
+    def _check_workers(self, codes: dict[str, object]) -> None:
+        """Refuse other code on the workers that there are; `do_order` does so on those that come later."""
+        for address, code in codes.items():
+            if code != CODE:
+                raise other_code(address, reason(code) if isinstance(code, Exception) else code, CODE)
+
+    def _close(self) -> None:
+        with contextlib.suppress(Exception):
+            within(PATIENCE, self._client.close)
+
+    def _connected(self) -> bool:
+        return self._client.status == "running" and time.monotonic() - self._heard < SILENT
+
+    def _keep_looking(self) -> None:
+        while not self._over.wait(LOOK_EVERY):
+            with contextlib.suppress(Exception):  # `watch` sees that nothing is heard
+                self._look()
+
+    def _look(self) -> None:
         workers = self._client.scheduler_info(n_workers=-1)["workers"]
-        return sum(worker["nthreads"] for worker in workers.values())
+        self._threads, self._heard = sum(worker["nthreads"] for worker in workers.values()), time.monotonic()
 
     def _hear(self, event: tuple) -> None:
         """A message from a worker."""
         _, message = event
         if "text" in message:
             self._say(message["text"])
-        else:
-            self._advance[message["work"]](message["steps"])
+        elif ordered := self._orders.get(message["order"]):
+            ordered.steps_are(message["steps"])
+
+    def _settle(self, name: str, answer: concurrent.futures.Future, there: distributed.Future) -> None:
+        """Hand over what came of an order."""
+        try:
+            answer.set_result(there.result(timeout=SILENT))
+        except BaseException as error:  # of whoever waits for the answer
+            answer.set_exception(self._as_told(error))
+        self._orders.pop(name, None)
+
+    def _as_told(self, error: BaseException) -> Exception:
+        """An error of the cluster in the user's words."""
+        if isinstance(error, InputError | StopAskedError):
+            return error
+        if isinstance(error, asyncio.CancelledError | concurrent.futures.CancelledError) or not self._connected():
+            return self._lost()
+        if isinstance(error, KilledWorker):
+            problem = f"lost {error.allowed_failures + 1} workers at the same runs"
+            return InputError("--scheduler", self._address, problem, "see their logs, then run it again")
+        problem = f"has a worker that failed ({type(error).__name__}: {reason(error)})"
+        return InputError("--scheduler", self._address, problem, "see its log; it needs t1t2_pt as it is here")
+
+    def _lost(self, error: Exception | None = None) -> InputError:
+        problem = "is lost: its scheduler answers no more" + (f" ({_why(error)})" if error else "")
+        return InputError("--scheduler", self._address, problem, GONE)
 
 
-class LocalWorkers(Scheduler):
-    """A scheduler and worker processes on this machine, the cores divided among them."""
+class _Ordered:
+    """A piece of work that the cluster has, and how far it is."""
 
-    def __init__(self, workers: int, say: Callable[[str], None]):
-        super().__init__("", say)
-        self._workers = workers
+    def __init__(self, there: distributed.Future, advance: Callable[[int], None]):
+        self._there = there  # the cluster forgets what nobody refers to
+        self._advance, self._steps = advance, 0
 
-    @classmethod
-    def asked(cls, workers: int) -> Callable[[Callable[[str], None]], "LocalWorkers"]:
-        """What makes the place that `--workers` asks for.
+    def steps_are(self, steps: int) -> None:
+        """So many updates are done; fewer than before where a worker was lost."""
+        self._advance(steps - self._steps)
+        self._steps = steps
 
-        Raises
-        ------
-        InputError
-            If there are no cores for so many.
-        """
-        if not 1 <= workers <= usable_cores():
-            raise InputError("--workers", workers, "is out of range", f"give 1 to {usable_cores()}, the cores here")
-        return functools.partial(cls, workers)
 
-    def __enter__(self) -> "LocalWorkers":
-        dask.config.set({"distributed.scheduler.allowed-failures": RETRIES})  # read when a scheduler starts
-        self._cluster = distributed.LocalCluster(
-            n_workers=self._workers,
-            threads_per_worker=1,
-            host=LOOPBACK,
-            dashboard_address=f"{LOOPBACK}:0",
-            worker_dashboard_address=f"{LOOPBACK}:0",
-            memory_limit=0,
-            silence_logs="ERROR",
+def _check_certificates(address: str) -> None:
+    missing = [name for name in CERTIFICATES if dask.config.get(f"distributed.comm.tls.{name}", None) is None]
+    if address.startswith("tls://") and missing:
+        raise InputError(
+            "--scheduler",
+            address,
+            f"needs certificates, and Dask's configuration lacks distributed.comm.tls.{missing[0]}",
+            "set DASK_DISTRIBUTED__COMM__TLS__CA_FILE, ..__CLIENT__CERT and ..__CLIENT__KEY",
         )
-        self._address = self._cluster.scheduler_address
-        self._connect()
-        self._client.register_plugin(_Worker(self._workers))
-        return self
-
-    def __exit__(self, *arguments) -> None:
-        super().__exit__(*arguments)
-        self._cluster.close()
 
 
-class _Worker(WorkerPlugin):
-    """Makes a process a worker of ours: with a share of the cores, and deaf to Ctrl-C.
-
-    The cores are shared out before anything there counts them. A terminal sends Ctrl-C to all processes;
-    the one that started the workers asks them for checkpoints.
-    """
-
-    def __init__(self, workers: int):
-        self._workers = workers
-
-    def setup(self, worker) -> None:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-        if not hasattr(os, "sched_setaffinity"):
-            return
-        cores = sorted(os.sched_getaffinity(os.getppid()))
-        mine = cores[int(worker.name) % self._workers :: self._workers]
-        if mine:
-            os.sched_setaffinity(0, mine)
+async def _kind(address: str) -> str:
+    """What listens there, in its own word; a client waits without end for something that never answers."""
+    security = Security().get_connection_args("client")
+    # Less for the connection: its end says more than ours.
+    async with asyncio.timeout(CONNECT), rpc(address, timeout=0.8 * CONNECT, connection_args=security) as there:
+        return (await there.identity())["type"]
 
 
-def _do(work: Work, topic: str, name: str) -> list[StoredRun]:
-    """Do a piece of work on a worker, and tell whoever ordered it."""
-    worker = distributed.get_worker()
-    event = distributed.Event(topic)
-    asked, answer, steps = 0.0, False, 0
-
-    def stop() -> bool:
-        nonlocal asked, answer
-        if time.monotonic() - asked > ASK_EVERY:
-            answer, asked = event.is_set(), time.monotonic()
-            flush()
-        return answer
-
-    def advance(more: int) -> None:
-        nonlocal steps
-        steps += more
-
-    def flush() -> None:
-        nonlocal steps
-        if steps:
-            worker.log_event(topic, {"work": name, "steps": steps})
-            steps = 0
-
-    runs = do(work, Line(stop, advance, lambda text: worker.log_event(topic, {"text": text})), _splits(work.data_dir))
-    flush()
-    return runs
-
-
-@functools.lru_cache(maxsize=1)
-def _splits(data_dir: Path | None) -> Splits:
-    return Splits(data_dir)
+def _why(error: Exception) -> str:
+    if isinstance(error, TimeoutError) and not str(error):
+        return f"not a word in {CONNECT} s"
+    return reason(error.__cause__ if isinstance(error.__cause__, Exception) else error)

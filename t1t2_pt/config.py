@@ -179,7 +179,7 @@ class RunConfig:
         ),
     )
     # Hyperparameters
-    interval: _Count = Field(
+    interval: Annotated[int, Field(ge=1, le=2**30)] = Field(
         default=10, **_option("tuning", "elementary steps per hyperparameter step", "give at least 1")
     )
     hyper_optimizer: OptimizerName = Field(

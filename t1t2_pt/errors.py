@@ -4,6 +4,8 @@ Everything that checks what a user gave (a field, a file, an option) raises `Inp
 print it as a single line and leave with exit code 2, before any training and with nothing written.
 """
 
+from t1t2_pt.readable import one_line
+
 CODE_OF_SIGNAL = 128  # a command that a signal stopped leaves with this and the signal's number
 
 
@@ -24,24 +26,23 @@ class InputError(Exception):
 
     def __init__(self, field: str, value: object, problem: str, remedy: str):
         self.field, self.value, self.problem, self.remedy = field, value, problem, remedy
-        shown = repr(value)
-        if len(shown) > 120:
-            shown = shown[:117] + "..."
-        line = f"{field} = {shown}: {problem}; {remedy}"
-        super().__init__(printable(line))
+        super().__init__(one_line(f"{field} = {_shown(value)}: {problem}; {remedy}"))
 
     def __reduce__(self):
         return type(self), (self.field, self.value, self.problem, self.remedy)
 
 
-def printable(text: str) -> str:
-    """Text from outside on one line, without what moves a terminal's cursor or no font has."""
-    line = " ".join(text.split())
-    return line if line.isprintable() else "".join(character for character in line if character.isprintable())
+def _shown(value: object) -> str:
+    """The value as Python writes it, cut where it is long."""
+    try:
+        shown = repr(value)
+    except ValueError:  # Python writes no whole number of more than some thousand digits
+        return "a number of thousands of digits"
+    return shown if len(shown) <= 120 else shown[:117] + "..."
 
 
 def reason(error: Exception) -> str:
     """What the system's or another library's error says, in at most 120 characters of one line."""
     text = getattr(error, "strerror", None) or str(error)
-    lines = [line for line in map(printable, text.splitlines()) if line]
+    lines = [line for line in map(one_line, text.splitlines()) if line]
     return lines[0][:120] if lines else type(error).__name__

@@ -6,22 +6,23 @@ A script says which runs it wants at each preset and how to draw them; `main` do
 import argparse
 import dataclasses
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from pathlib import Path
 
 import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
 
+from t1t2_pt.commands import OneLineParser, told
 from t1t2_pt.config import RunConfig
 from t1t2_pt.datasets import DATASETS, find
 from t1t2_pt.errors import InputError
 from t1t2_pt.exchange import check_export, export_runs
 from t1t2_pt.files import check_can_write
-from t1t2_pt.options import OneLineParser, add_sweep_options, sweep_from, told
+from t1t2_pt.options import add_sweep_options, sweep_from, usable_path
 from t1t2_pt.plotting import STYLE, save_figure
 from t1t2_pt.provenance import REPOSITORY
 from t1t2_pt.runs import StoredRun
 from t1t2_pt.store import RunStore
+from t1t2_pt.streams import show
 from t1t2_pt.sweep import Sweep
 from t1t2_pt.timing import export_timing, timed
 
@@ -79,7 +80,7 @@ class FigureScript:
 
 
 def main(script: FigureScript, arguments: Sequence[str] | None = None) -> int:
-    """Run a figure script; returns its exit code (0, 2 for unusable input, 130 for Ctrl-C, 143 for SIGTERM)."""
+    """Run a figure script; returns its exit code, see `told`."""
     return main_of_all(script.name, script.summary, [script], arguments)
 
 
@@ -105,7 +106,7 @@ def parser(name: str, summary: str) -> argparse.ArgumentParser:
     )
     result.add_argument("--preset", choices=PRESETS, default="quick", help="scale of the experiment (default: quick)")
     result.add_argument(
-        "--out", type=Path, default=REPOSITORY / "figures", help="folder for the files (default: %(default)s)"
+        "--out", type=usable_path, default=REPOSITORY / "figures", help="folder for the files (default: %(default)s)"
     )
     result.add_argument(
         "--datasets",
@@ -116,7 +117,7 @@ def parser(name: str, summary: str) -> argparse.ArgumentParser:
     result.add_argument("--reference", action="store_true", help="draw the paper's own numbers into the figure too")
     result.add_argument(
         "--export",
-        type=Path,
+        type=usable_path,
         help="also write the runs drawn from, .jsonl or .jsonl.gz; what was timed goes beside, as timing.json",
     )
     add_sweep_options(result.add_argument_group("where", "backend, data, runs and machines"))
@@ -165,13 +166,13 @@ def _run(scripts: Sequence[FigureScript], options: argparse.Namespace) -> int:
         with matplotlib.rc_context(STYLE):
             figure, table, caption = script.draw(found, options.preset, reference, *more)
         drawn = [run for part in found.values() for run in part]
-        print("\n".join(map(str, save_figure(figure, table, options.out, script.name, caption, drawn))))
+        show(*save_figure(figure, table, options.out, script.name, caption, drawn))
     if options.export is not None:
         every = (run for parts in runs.values() for part in parts.values() for run in part)
         export_runs(list({run.digest: run for run in every}.values()), options.export)
-        print(options.export)
+        show(options.export)
         for timing in timings.values():
-            print(export_timing(timing, options.export.parent))
+            show(export_timing(timing, options.export.parent))
     return 0
 
 

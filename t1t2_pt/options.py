@@ -1,60 +1,23 @@
 """Options of commands and scripts: how values are written, and how a wrong one is told."""
 
 import argparse
-import signal
-import sys
 import types
 import typing
-from collections.abc import Callable
 from pathlib import Path
 
 from t1t2_pt.backends import BACKENDS, get_backend
 from t1t2_pt.checkpoints import Every
 from t1t2_pt.config import FIELDS, field_info
-from t1t2_pt.errors import CODE_OF_SIGNAL, InputError
-from t1t2_pt.interrupts import Interrupted
+from t1t2_pt.errors import InputError
 from t1t2_pt.store import RunStore, default_store
 from t1t2_pt.sweep import Sweep
+from t1t2_pt.worker_processes import WorkerProcesses
 
 STORE_HELP = (
     "run store (default: %(default)s); several processes may use it at once, also on several machines, if it lies on "
     "a shared disk whose locks hold between them (NFS 4, SMB, Lustre with flock; not sshfs)"
 )
-LONGEST = 500  # characters of a message
-
-
-class OneLineParser(argparse.ArgumentParser):
-    """Tells a wrong option in one line, as other wrong input is told."""
-
-    def error(self, message: str):
-        message = " ".join(message.split())
-        message = message if len(message) <= LONGEST else message[: LONGEST - 3] + "..."
-        print(f"{self.prog}: {message}; try {self.prog} --help", file=sys.stderr)
-        raise SystemExit(2)
-
-
-def told(name: str, command: Callable[[], int], stopped: str = "stopped") -> int:
-    """Run a command; what ends it early is told in one line after its name.
-
-    Parameters
-    ----------
-    stopped
-        What is told when Ctrl-C came while nothing was trained.
-
-    Returns
-    -------
-    The exit code: the command's own, 2 for unusable input, 130 for Ctrl-C, 143 for SIGTERM.
-    """
-    try:
-        return command()
-    except InputError as error:
-        text, code = error, 2
-    except Interrupted as stop:
-        text, code = stop, stop.code
-    except KeyboardInterrupt:
-        text, code = stopped, CODE_OF_SIGNAL + signal.SIGINT
-    print(f"{name}: {text}", file=sys.stderr)
-    return code
+SHOWN = 120  # characters of a name in a message
 
 
 def read_field(name: str, text: str):
@@ -136,9 +99,30 @@ def add_sweep_options(parser) -> None:
     parser.add_argument("--quiet", action="store_true", help="no progress")
 
 
+def usable_path(text: str) -> Path:
+    """A file or folder as an option names it, there or not; a name that no file can have is told at once."""
+    path = Path(text)
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        shown = text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
+        raise argparse.ArgumentTypeError(f"{shown!r} cannot be used ({error.strerror})") from None
+    return path
+
+
+def absolute_path(text: str) -> Path:
+    """As `usable_path`, from the root: the current folder of a worker is another."""
+    try:
+        return usable_path(text).absolute()
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"there is no current folder ({error.strerror}): give it from /") from None
+
+
 def add_store(parser) -> None:
     """The option that names the run store."""
-    parser.add_argument("--store", type=Path, default=default_store(), help=STORE_HELP)
+    parser.add_argument("--store", type=absolute_path, default=default_store(), help=STORE_HELP)
 
 
 def sweep_from(options: argparse.Namespace) -> Sweep:
@@ -153,11 +137,12 @@ def sweep_from(options: argparse.Namespace) -> Sweep:
     place = None
     if options.workers is not None and options.scheduler is not None:
         raise InputError("--workers", options.workers, "starts workers here, but --scheduler has its own", "give one")
-    if options.workers is not None or options.scheduler is not None:
-        from t1t2_pt.cluster import LocalWorkers, Scheduler  # takes Dask along, which others need not wait for
+    if options.workers is not None:
+        place = WorkerProcesses.asked(options.workers)
+    elif options.scheduler is not None:
+        from t1t2_pt.cluster import Scheduler  # takes Dask along, which others need not wait for
 
-        asked = options.workers is not None
-        place = LocalWorkers.asked(options.workers) if asked else Scheduler.asked(options.scheduler)
+        place = Scheduler.asked(options.scheduler)
     return Sweep(
         store=RunStore(options.store),
         backend=backend,
@@ -171,4 +156,6 @@ def sweep_from(options: argparse.Namespace) -> Sweep:
 
 def add_data_dir(parser) -> None:
     """The option that names the folder of the data sets."""
-    parser.add_argument("--data-dir", type=Path, help="folder that holds data sets (default: T1T2_DATA, data/, cache)")
+    parser.add_argument(
+        "--data-dir", type=absolute_path, help="folder that holds data sets (default: T1T2_DATA, data/, cache)"
+    )

@@ -1,4 +1,5 @@
-"""Where work is done: in threads of this process, or on a Dask cluster (`cluster.py`).
+"""Where work is done: in threads of this process, in other processes here (`worker_processes.py`), or on a Dask
+cluster (`cluster.py`).
 
 A place takes work and answers with futures. Two populations train side by side on a CPU: while one's
 program is made, which is Python and compilers, the other computes.
@@ -44,6 +45,15 @@ class Place(Protocol):
     def alive(self) -> bool:
         """Whether work is being done at all."""
 
+    def watch(self) -> None:
+        """Look after the place, now and then while work is waited for.
+
+        Raises
+        ------
+        InputError
+            If it is lost, and all work in it.
+        """
+
 
 class Here:
     """This process."""
@@ -73,3 +83,6 @@ class Here:
 
     def alive(self) -> bool:
         return True
+
+    def watch(self) -> None:
+        pass

@@ -13,8 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from t1t2_pt.captions import data_name
-from t1t2_pt.errors import printable, reason
+from t1t2_pt.errors import reason
 from t1t2_pt.files import make_folder, replacing
+from t1t2_pt.readable import one_line
 from t1t2_pt.reading import open_picture
 from t1t2_pt.runs import StoredRun
 
@@ -86,7 +87,7 @@ def draw_trajectory(axes: Axes, x: Sequence[float], y: Sequence[float]) -> None:
 def add_caption(figure: Figure, text: str) -> None:
     """A caption below the panels, wrapped to the figure's width."""
     characters = int(figure.get_figwidth() * 17)
-    lines = "\n".join(textwrap.wrap(printable(text), characters))
+    lines = "\n".join(textwrap.wrap(one_line(text), characters))
     # What data are said to be is text from outside: a dollar in it is a dollar.
     figure.supxlabel(lines, x=0.01, ha="left", fontsize=8, color="0.25", parse_math=False)
 
@@ -105,7 +106,7 @@ def save_figure(
         If a file cannot be written.
     """
     make_folder(folder)
-    caption = printable(caption)
+    caption = one_line(caption)
     metadata: dict[str, Mapping] = {
         "png": {"Title": name, "Description": caption, PROVENANCE: json.dumps(_provenance(runs)), "Software": None},
         "pdf": {"Title": name, "Subject": caption, "CreationDate": None},
@@ -156,4 +157,4 @@ def _provenance(runs: Sequence[StoredRun]) -> list[dict]:
         }
         for run in runs
     }
-    return [{name: printable(text) for name, text in row.items()} for row in rows.values()]
+    return [{name: one_line(text) for name, text in row.items()} for row in rows.values()]

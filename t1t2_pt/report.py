@@ -13,9 +13,10 @@ from pathlib import Path
 import jinja2
 import pandas as pd
 
-from t1t2_pt.errors import InputError, printable, reason
+from t1t2_pt.errors import InputError, reason
 from t1t2_pt.files import replacing
 from t1t2_pt.plotting import read_metadata
+from t1t2_pt.readable import one_line
 from t1t2_pt.reading import read_file
 from t1t2_pt.tables import read_table
 
@@ -90,7 +91,7 @@ def write_report(folder: Path, presets: Sequence[str], sections: Sequence[Sectio
     again = "make it again: `make claims`"
     claims = read_table(path, words=CLAIM, remedy=again).to_dict("records") if os.path.lexists(path) else []
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, finalize=_printable
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, finalize=_shown_text
     )
     page = environment.from_string(TEMPLATE.read_text()).render(
         sections=sections, pictures=pictures, claims=claims, lead=lead
@@ -139,9 +140,9 @@ def _compared(compare: Compare, path: Path, remedy: str) -> pd.DataFrame:
         raise InputError("--out", str(path), f"is not a table of ours ({reason(error)})", remedy) from None
 
 
-def _printable(value: object) -> object:
+def _shown_text(value: object) -> object:
     """What the page shows of a value."""
-    return printable(value) if type(value) is str else value
+    return one_line(value) if type(value) is str else value
 
 
 def _summary(runs: Sequence[dict[str, str]]) -> str:

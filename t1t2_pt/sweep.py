@@ -76,7 +76,7 @@ class Sweep:
         self._place = place or (lambda say: Here(backend, self._splits, say))
         self._splits = Splits(data_dir)
         self._programs: dict[str, RunConfig] = {}
-        self._seen: set[tuple] = set()  # data that can be loaded
+        self._seen: dict[tuple, str] = {}  # data that can be loaded, and what they are
 
     @property
     def checkpoints(self) -> Path:
@@ -97,7 +97,7 @@ class Sweep:
             If the data cannot be loaded, before anything is trained; if the store or a checkpoint cannot
             be written.
         Interrupted
-            After SIGINT or SIGTERM, when checkpoints are written.
+            After Ctrl-C, SIGTERM or SIGHUP, when checkpoints are written.
         """
         wanted = list(dict.fromkeys(configs))
         self._programs = {**programs_of(wanted), **self._programs}
@@ -111,7 +111,7 @@ class Sweep:
         )
         if groups:
             shown = [*missing, *(config for config in later if config not in found)]
-            with self.display.shown(len(shown), sum(config.steps for config in shown)):
+            with self.display.shown(shown):
                 found |= self._train(groups)
             self._tidy()
         return [found[config] for config in configs]
@@ -127,8 +127,7 @@ class Sweep:
         """What is missing, in the groups of all that is wanted; bad data are found here, before training."""
         for key in dict.fromkeys(map(data_key, missing)):
             if key not in self._seen:
-                self._splits.get(*key)
-                self._seen.add(key)
+                self._seen[key] = self._splits.get(*key).provenance
         groups, lacking = [], set(missing)
         for group in make_groups(wanted, self._programs, self._fitting):
             some = tuple(config for config in group.configs if config in lacking)
@@ -147,7 +146,8 @@ class Sweep:
 
     def work(self, group: Group, owner: str) -> Work:
         """What is lacking of a group, as work."""
-        work = Work(group, self.backend.name, self.data_dir, self.checkpoints, self.every, owner)
+        data = self._seen.get(data_key(group.configs[0]))
+        work = Work(group, self.backend.name, self.data_dir, self.checkpoints, self.every, data, owner)
         if group.lacking != group.configs:
             return work
         # Listed now, while all of the group is ours: should it be lost, the files of who takes it are not among them.
@@ -163,19 +163,15 @@ class Sweep:
                         remove(checkpoint)
 
     def _train(self, groups: Sequence[Group]) -> Trained:
-        with (
-            Reservations(self.store) as reservations,
-            orderly(self.display.say) as interrupt,
-            self._place(self.display.say) as place,
-        ):
-            crew = _Crew(self, place, reservations)
-            try:
-                return crew.train(list(groups), interrupt)
-            except StopAskedError:
-                kept = "" if self.every.never else f" and checkpoints in {self.checkpoints}"
-                raise Interrupted(
-                    interrupt.number, f"stopped; finished runs are in {self.store.path}{kept}: run it again to go on"
-                ) from None
+        with Reservations(self.store) as reservations:
+            place = self._place(self.display.say)  # outside `orderly`: a signal ends the wait for a cluster at once
+            with orderly(self.display.say) as interrupt, place:
+                try:
+                    return _Crew(self, place, reservations).train(list(groups), interrupt)
+                except StopAskedError:
+                    kept = "" if self.every.never else f" and checkpoints in {self.checkpoints}"
+                    where = f"stopped; finished runs are in {self.store.path}{kept}: run it again to go on"
+                    raise Interrupted(interrupt.number, where) from None
 
 
 class _Crew:
@@ -205,6 +201,7 @@ class _Crew:
             if interrupt():
                 raise StopAskedError
             if self._doing:
+                self._place.watch()
                 groups += self._collect(LISTEN)
             elif groups:
                 if not told:

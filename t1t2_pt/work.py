@@ -13,6 +13,7 @@ from pathlib import Path
 from t1t2_pt.backends import get_backend
 from t1t2_pt.checkpoints import Checkpoint, Every, UnusableCheckpointError
 from t1t2_pt.datasets import DATASETS, Split, make_split
+from t1t2_pt.errors import InputError
 from t1t2_pt.groups import Group, data_key
 from t1t2_pt.interrupts import StopAskedError
 from t1t2_pt.provenance import environment
@@ -37,6 +38,8 @@ class Work:
         Folder of checkpoints.
     every
         How often they are written.
+    data
+        Provenance of the split as whoever orders the work has it; None: it has not looked.
     owner
         Whose work it is: as nobody else does, it writes checkpoints under this name.
     superseded
@@ -48,6 +51,7 @@ class Work:
     data_dir: Path | None
     checkpoints: Path
     every: Every
+    data: str | None = None
     owner: str = ""
     superseded: tuple[Path, ...] = ()
 
@@ -122,10 +126,13 @@ def do(work: Work, line: Line, splits: Splits) -> list[StoredRun]:
     StopAskedError
         When it was to stop; a checkpoint holds what was done.
     InputError
-        If the data cannot be loaded or a checkpoint not be written.
+        If the data cannot be loaded or are others, or a checkpoint cannot be written.
     """
     configs, backend = work.group.lacking, get_backend(work.backend)
     split = splits.get(*data_key(configs[0]))
+    if work.data not in (None, split.provenance):
+        problem = f"are not the data of the process that ordered the work, {work.data!r}"
+        raise InputError("data", split.provenance, problem, "have the same in both places, see `t1t2 data list`")
     here, written = environment(backend), time.monotonic()
     start, more = _start(work, split, here, line)
     if start is not None:

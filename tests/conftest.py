@@ -1,6 +1,7 @@
 """Small data and models that the tests share."""
 
 import contextlib
+import signal
 import sys
 import tracemalloc
 from pathlib import Path
@@ -16,6 +17,9 @@ from t1t2_pt.store import RunStore
 # The same examples every time: a failure in CI is there again on the next machine.
 hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("fixed")
+
+# Where the tests run in the background of a script, Ctrl-C is ignored, and so it would be in what they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "reproduce"))
@@ -79,3 +83,15 @@ def need(name: str):
     if missing:
         pytest.skip(f"backend {name} needs {missing}")
     return BACKENDS[name]
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory):
+    """What the store of `faults.py`'s sweep holds that nothing disturbed."""
+    from test_faults import checkpoints, content, run
+
+    store = tmp_path_factory.mktemp("whole") / "runs.sqlite"
+    answer = run(store)
+    assert answer.returncode == 0, answer.stderr
+    assert checkpoints(store) == []
+    return content(store)

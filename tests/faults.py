@@ -1,7 +1,7 @@
 """A sweep of small runs in a process of its own, for tests that stop, kill and starve it.
 
 `python tests/faults.py STORE RUNS EPOCHS PAUSE [OPTION ...]`: runs of an invented data set, a pause in
-seconds after every epoch, and options of any figure script.
+seconds after every epoch, and options of any figure script. Worker processes do the same.
 """
 
 import sys
@@ -13,9 +13,10 @@ sys.path.insert(0, str(HERE))
 
 from conftest import TINY, make_tiny_split  # noqa: E402
 
-from t1t2_pt import provenance, reservations, work  # noqa: E402
+from t1t2_pt import provenance, reservations, work, worker_processes  # noqa: E402
+from t1t2_pt.commands import OneLineParser, told  # noqa: E402
 from t1t2_pt.config import RunConfig, replace, run_config  # noqa: E402
-from t1t2_pt.options import OneLineParser, add_sweep_options, sweep_from, told  # noqa: E402
+from t1t2_pt.options import add_sweep_options, sweep_from  # noqa: E402
 
 
 def configs(runs: int, epochs: int, width: int = 6) -> list[RunConfig]:
@@ -38,11 +39,13 @@ def main(arguments=None) -> int:
     parser.add_argument("--width", type=int, default=6)
     parser.add_argument("--lapse", type=float, default=reservations.LAPSE)
     add_sweep_options(parser)
-    options = parser.parse_args(arguments)
-    play(options.pause)
-    reservations.LAPSE, reservations.RENEW = options.lapse, options.lapse / 4
 
     def command() -> int:
+        options = parser.parse_args(arguments)
+        play(options.pause)
+        reservations.LAPSE, reservations.RENEW = options.lapse, options.lapse / 4
+        path, imports = worker_processes.PROGRAM.split("; from", 1)
+        worker_processes.PROGRAM = f"{path}; import faults; faults.play({options.pause}); from{imports}"
         sweep = sweep_from(options)
         sweep.together = options.together
         print("ready", flush=True)

@@ -14,6 +14,7 @@ from conftest import ROOT
 from t1t2_pt import cli, figures
 from t1t2_pt.backends import BACKENDS
 from t1t2_pt.config import OPTIONS
+from t1t2_pt.datasets.sources import given
 
 QUICK = ["--hidden", "10", "--t1-samples", "300", "--t2-samples", "100", "--epochs", "2", "--quiet"]
 
@@ -68,6 +69,7 @@ def test_train_list_show_export(t1t2, tmp_path):
     assert code == 0
     assert result["digest"][:10] in out
     code, out, _ = t1t2("runs", "list", "--json")
+    assert code == 0
     assert json.loads(out)["digest"] == result["digest"]
 
     code, out, _ = t1t2("runs", "show", result["digest"][:8])
@@ -78,6 +80,7 @@ def test_train_list_show_export(t1t2, tmp_path):
     assert json.loads(out) == result
 
     code, _, _ = t1t2("runs", "export", str(tmp_path / "all.jsonl"))
+    assert code == 0
     assert json.loads((tmp_path / "all.jsonl").read_text()) == result
     code, _, _ = t1t2("runs", "export", str(tmp_path / "new" / "all.csv"), result["digest"])
     lines = (tmp_path / "new" / "all.csv").read_text().splitlines()
@@ -87,9 +90,9 @@ def test_train_list_show_export(t1t2, tmp_path):
     assert out.startswith("0 runs added")
     (tmp_path / "runs.sqlite").unlink()
     code, out, _ = t1t2("runs", "import", str(tmp_path / "all.jsonl"))
-    assert out.startswith("1 runs added")
+    assert (code, out.split(" to ")[0]) == (0, "1 runs added")
     code, again, _ = t1t2("train", *options, "--json")
-    assert json.loads(again) == result
+    assert (code, json.loads(again)) == (0, result)
 
 
 def test_help_teaches(t1t2):
@@ -120,7 +123,7 @@ def test_doctor(t1t2):
     for text in ("pytensor", "jax           works", "numba         works", "data/mnist", "t1t2 data fetch svhn"):
         assert text in out
     code, out, _ = t1t2("doctor", "--json", store=False)
-    assert json.loads(out)["backends"]["jax"] == "works"
+    assert (code, json.loads(out)["backends"]["jax"]) == (0, "works")
 
 
 class TestData:
@@ -162,6 +165,26 @@ def test_short_names_of_sizes(t1t2):
     assert json.loads(out)["config"]["t1_samples"] == 300
 
 
+def test_places_are_told_to_workers_from_the_root(tmp_path, monkeypatch):
+    """Their current folder is another."""
+    monkeypatch.chdir(tmp_path)
+    options = cli.parser().parse_args(["train", "--store", "a/b.sqlite", "--data-dir", "data"])
+    assert (options.store, options.data_dir) == (tmp_path / "a" / "b.sqlite", tmp_path / "data")
+    monkeypatch.setenv("T1T2_DATA", "data")
+    (tmp_path / "data").mkdir()
+    assert list(given(None)) == [tmp_path / "data"]
+
+
+def test_no_current_folder(t1t2, tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    code, _, err = t1t2("runs", "list", "--store", "a.sqlite", store=False)
+    assert code == 2
+    assert "there is no current folder (No such file or directory): give it from /" in err
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -177,6 +200,16 @@ def test_short_names_of_sizes(t1t2):
             ["--t1-samples", "60000"],
             "t1t2: t1_samples = 60000: with 5000 t2_samples exceeds the 60000 training samples",
         ),
+        (["--epochs", "9" * 400], "t1t2: epochs = 999"),
+        (
+            ["--interval", str(2**30 + 1)],
+            "t1t2: interval = 1073741825: input should be less than or equal to 1073741824",
+        ),
+        (
+            ["--epochs", str(2**32 - 1)],
+            "t1t2: epochs = 4294967295: makes 2362232012250 updates of 550 an epoch, more than 4294967295; give",
+        ),
+        (["--store", "x" * 300], "t1t2 train: argument --store: 'xxx"),
         (["--tune", "l2"], "t1t2: tune = ('l2',): l2 has no initial value; give l2 a number of 0 or more to start at"),
         (["--backend", "tpu"], "t1t2: backend = 'tpu': is unknown; give auto, jax, numba, c"),
         (["--data-dir", "/nowhere"], "t1t2: data_dir = '/nowhere': is not a folder; give the folder that holds"),
@@ -230,6 +263,18 @@ def test_bad_commands(t1t2, tmp_path, arguments, message):
     assert len(err.splitlines()) == 1
     assert message in err
     assert os.listdir(tmp_path) == []
+
+
+def test_memory_that_does_not_suffice(t1t2, monkeypatch):
+    """Told without a traceback, whoever asked for so much."""
+
+    def too_much(*arguments, **options):
+        raise MemoryError("Unable to allocate 3.64 TiB")
+
+    monkeypatch.setattr("t1t2_pt.work.train", too_much)
+    code, _, err = t1t2("train", *QUICK)
+    assert code == 2
+    assert err.startswith("t1t2: memory is short (Unable to allocate 3.64 TiB); give")
 
 
 def test_unknown_digest(t1t2):

@@ -16,6 +16,7 @@ from t1t2_pt.backends import BACKENDS, Program, blas, exported, get_backend, mem
 from t1t2_pt.backends.jax import FLOAT32, TF32, JaxProgram, _jax_functions
 from t1t2_pt.config import run_config
 from t1t2_pt.errors import InputError
+from t1t2_pt.fingerprint import CODE, fingerprint
 from t1t2_pt.networks import Network, mlp
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -89,6 +90,20 @@ class TestExported:
         assert len(list(folder.iterdir())) == 1
         np.testing.assert_array_equal(call(exported.Exported("f", second)), [1, 3, 5])
         assert (first.made, second.made) == (1, 0)
+
+    def test_another_code_is_another_function(self, folder, tmp_path):
+        assert CODE in exported._environment()
+        package = tmp_path / "package"
+        (package / "below").mkdir(parents=True)
+        found = set()
+        for name, text in (("a.py", "1"), ("a.py", "2"), ("below/b.py", ""), ("b.py", "")):
+            (package / name).write_text(text)
+            found.add(fingerprint(package))
+        (package / ".#b.py").symlink_to("an editor's lock")
+        (package / "notes.txt").write_text("more")
+        assert fingerprint(package) in found
+        assert len(found) == 4
+        assert fingerprint(ROOT / "t1t2_pt") == CODE
 
     def test_another_shape_or_identity_is_another_function(self, folder):
         make = Counted()

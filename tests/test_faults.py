@@ -57,9 +57,10 @@ def checkpoints(store: Path) -> list[Path]:
 
 
 def wait_for(condition, process, seconds=120) -> None:
-    """Until the condition holds, or the process ends."""
+    """Until the condition holds, while the process lives."""
     end = time.monotonic() + seconds
-    while not condition() and process.poll() is None:
+    while not condition():
+        assert process.poll() is None, process.communicate()
         assert time.monotonic() < end
         time.sleep(0.02)
 
@@ -100,14 +101,32 @@ class TestSignals:
         assert checkpoints(store) == []
 
     def test_stopping_writes_a_checkpoint_though_none_was_due(self, tmp_path):
+        """And though the terminal is gone, of which SIGHUP tells."""
         store = tmp_path / "runs.sqlite"
         process = start(store, 6, 50, 0.3)
         assert process.stdout.readline() == "epoch\n"
         assert checkpoints(store) == []
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGHUP)
         process.communicate(timeout=60)
-        assert process.returncode == 130
+        assert process.returncode == 129
         assert checkpoints(store)
+
+    @pytest.mark.parametrize("signals", [1, 2])
+    def test_when_nobody_listens_any_more(self, tmp_path, signals):
+        """As in `t1t2 ... 2>&1 | tee`, where Ctrl-C ends tee first: the same checkpoint, and the second at once."""
+        store = tmp_path / "runs.sqlite"
+        reader, writer = os.pipe()
+        with subprocess.Popen(
+            command(store, 6, 50, 0.3 if signals == 1 else 20.0), stdout=writer, stderr=writer
+        ) as process:
+            os.close(writer)
+            with open(reader) as stream:
+                assert "epoch\n" in stream
+            for _ in range(signals):
+                process.send_signal(signal.SIGINT)
+                time.sleep(0.5)
+            assert process.wait(timeout=10 if signals == 2 else 60) == 130
+        assert bool(checkpoints(store)) == (signals == 1)
 
     def test_second_stops_at_once(self, tmp_path, undisturbed):
         store = tmp_path / "runs.sqlite"

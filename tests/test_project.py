@@ -96,11 +96,12 @@ class TestEnvironments:
 
 # Lowest first: a room imports only from rooms before it.
 ROOMS = [
-    *("errors", "files", "reading", "tables", "ops", "layers", "networks", "config", "noise", "rewrites", "limits"),
-    *("hypergradients", "costs", "optimizers", "schedules", "step", "evaluation", "backends", "datasets"),
-    *("columns", "snapshots", "training", "provenance", "runs", "reruns", "store", "exchange", "groups"),
-    *("interrupts", "checkpoints", "processes", "reservations", "progress", "work", "places", "sweep", "cluster"),
-    *("timing", "statistics", "claims", "captions", "plotting", "options", "doctor", "figures", "report"),
+    *("readable", "errors", "streams", "fingerprint", "files", "reading", "tables", "ops", "layers", "networks"),
+    *("config", "noise", "rewrites", "limits", "hypergradients", "costs", "optimizers", "schedules", "step"),
+    *("evaluation", "backends", "datasets", "columns", "snapshots", "training", "provenance", "runs", "reruns"),
+    *("store", "exchange", "groups", "interrupts", "checkpoints", "processes", "reservations", "progress"),
+    *("work", "worker", "places", "worker_processes", "sweep", "cluster_worker", "cluster", "timing", "statistics"),
+    *("claims", "captions", "plotting", "commands", "options", "doctor", "figures", "report"),
     *("cli_data", "cli"),
 ]
 

@@ -21,6 +21,7 @@ import pytensor
 from t1t2_pt.backends import caches
 from t1t2_pt.backends.generated import generated_sources
 from t1t2_pt.files import keep, user_cache
+from t1t2_pt.fingerprint import CODE
 from t1t2_pt.reading import open_file
 
 _making = threading.Lock()  # PyTensor's rewriting is not made for several threads
@@ -154,13 +155,9 @@ def _environment() -> str:
     """Versions, device and the code of this package: all else that a compiled function depends on."""
     import jax
 
-    package = Path(__file__).resolve().parents[1]
-    code = hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
-        code.update(path.read_bytes())
     versions = [f"{name} {importlib.metadata.version(name)}" for name in ("pytensor", "jax", "jaxlib", "numpy")]
     settings = [str(getattr(pytensor.config, name)) for name in ("optimizer", "optimizer_excluding", "floatX")]
-    return "\n".join((*versions, jax.default_backend(), *settings, code.hexdigest()))
+    return "\n".join((*versions, jax.default_backend(), *settings, CODE))
 
 
 def _make_room(folder: Path) -> None:

@@ -18,8 +18,9 @@ from typing import BinaryIO
 import numpy as np
 
 from t1t2_pt.datasets import downloads
-from t1t2_pt.errors import InputError, printable, reason
+from t1t2_pt.errors import InputError, reason
 from t1t2_pt.files import user_cache
+from t1t2_pt.readable import one_line
 from t1t2_pt.reading import read_file
 
 REPOSITORY_DATA = Path(__file__).resolve().parents[2] / "data"
@@ -105,7 +106,7 @@ def given(data_dir: Path | None) -> Iterator[Path]:
             except (OSError, ValueError) as error:
                 remedy = "give the folder that holds the data sets"
                 raise InputError(field, str(folder), _unlisted(error), remedy) from None
-            yield Path(folder)
+            yield Path(folder).absolute()  # the current folder of a worker is another
 
 
 def _unlisted(error: OSError | ValueError) -> str:
@@ -267,7 +268,7 @@ def _declared(folder: Path) -> str | None:
     if not os.path.lexists(path):
         return None
     try:
-        text = printable(read_file(path, 1 << 20).decode())
+        text = one_line(read_file(path, 1 << 20).decode())
     except (OSError, UnicodeDecodeError) as error:
         problem = f"cannot be read ({reason(error)})"
         raise InputError("data file", str(path), problem, "write it as UTF-8 text") from None
