@@ -394,18 +394,18 @@ class RunConfig:
         How long and how often they loop, and over which data, are inputs of what is compiled.
         """
         values = self._shared_values()
-        return json.dumps({name: value for name, value in values.items() if name not in _LOOP}, sort_keys=True)
+        return json.dumps({name: value for name, value in values.items() if name not in LOOP}, sort_keys=True)
 
     def _shared_values(self) -> dict[str, Any]:
-        own = {"seed", "learning_rate", "noise_learning_rate", "l2_learning_rate"}
-        values = {name: value for name, value in self.canonical.as_dict().items() if name not in own}
+        values = {name: value for name, value in self.canonical.as_dict().items() if name not in OWN}
         for name in HYPERPARAMETERS:
             level = values[name]
             values[name] = len(level) if isinstance(level, list) else level is not None
         return values
 
 
-_LOOP = ("dataset", "split_seed", "epochs", "interval", "evaluate_every", "data")
+OWN = ("seed", "learning_rate", "noise_learning_rate", "l2_learning_rate")  # of each run of a population
+LOOP = ("dataset", "split_seed", "epochs", "interval", "evaluate_every", "data")
 
 HYPERPARAMETERS: tuple[str, ...] = ("input_noise", "hidden_noise", "l2")
 

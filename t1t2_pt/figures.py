@@ -21,7 +21,6 @@ from t1t2_pt.options import add_sweep_options, sweep_from, usable_path
 from t1t2_pt.plotting import STYLE, save_figure
 from t1t2_pt.provenance import REPOSITORY
 from t1t2_pt.runs import StoredRun
-from t1t2_pt.store import RunStore
 from t1t2_pt.streams import show
 from t1t2_pt.sweep import Sweep
 from t1t2_pt.timing import export_timing, timed
@@ -159,7 +158,7 @@ def _run(scripts: Sequence[FigureScript], options: argparse.Namespace) -> int:
         if script.only_stored:
             found = _of_all_presets(script, request, sweep)
         if script.timed is not None:
-            config = script.timed(request)
+            (config,) = sweep.settled([script.timed(request)], fetch=False)
             if config not in timings:
                 timings[config] = timed(config, sweep.backend, sweep.store, sweep.display.say, options.recompute)
             more = [timings[config]]
@@ -188,19 +187,20 @@ def _of_all_presets(script: FigureScript, request: Request, sweep: Sweep) -> dic
     found = {}
     for preset in PRESETS:
         parts = script.runs(dataclasses.replace(request, preset=preset))
-        here = _stored(sweep.store, parts)
+        here = _stored(sweep, parts)
         if preset == request.preset and len(here) < len(parts):
             lacking = ", ".join(sorted({part.split("/")[0] for part in parts if part not in here}))
             sweep.display.say(f"the store lacks runs of {lacking} at this preset: `make figures` trains them")
         if script.reruns is not None:
-            here |= _stored(sweep.store, script.reruns(here))
+            here |= _stored(sweep, script.reruns(here))
         found |= {f"{preset}:{part}": runs for part, runs in here.items()}
     return found
 
 
-def _stored(store: RunStore, parts: Mapping[str, Sequence[RunConfig]]) -> dict[str, list[StoredRun]]:
+def _stored(sweep: Sweep, parts: Mapping[str, Sequence[RunConfig]]) -> dict[str, list[StoredRun]]:
     """The parts of which the store has every run."""
-    known = store.get_all(config for configs in parts.values() for config in configs)
+    parts = {part: sweep.settled(configs, fetch=False) for part, configs in parts.items()}
+    known = sweep.store.get_all(config for configs in parts.values() for config in configs)
     return {part: [known[c] for c in configs] for part, configs in parts.items() if all(c in known for c in configs)}
 
 

@@ -9,6 +9,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterable, Sequence
 
+from t1t2_pt.backends import Backend
 from t1t2_pt.config import RunConfig
 from t1t2_pt.reruns import untuned
 
@@ -33,6 +34,10 @@ class Group:
     like: RunConfig
     size: int
     lacking: tuple[RunConfig, ...]
+
+    def at_once(self, backend: Backend) -> int:
+        """Runs that train at once on each device."""
+        return math.ceil(self.size / backend.devices()) if backend.together else 1
 
 
 def data_key(config: RunConfig) -> tuple:

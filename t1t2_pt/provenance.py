@@ -7,12 +7,15 @@ import subprocess
 from pathlib import Path
 
 from t1t2_pt.backends import Backend
+from t1t2_pt.backends.memory import usable_cores
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+ELSEWHERE = "unknown"  # the commit of what does not run from a checkout of its own
+NOT_ARITHMETIC = ("t1t2_pt", "commit")  # what may differ where the same is computed to the last bit
 
 
 def environment(backend: Backend) -> dict[str, str]:
-    """What a result depends on beside its config."""
+    """What a result depends on beside its config and its company."""
     packages = {name: importlib.metadata.version(name) for name in ("pytensor", "numpy")}
     return {
         "backend": backend.name,
@@ -22,15 +25,38 @@ def environment(backend: Backend) -> dict[str, str]:
         "t1t2_pt": importlib.metadata.version("t1t2_pt"),
         "commit": _commit(),
         "machine": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "cores": str(usable_cores()),
     }
+
+
+@functools.cache
+def _processor() -> str:
+    """The processor's name: what it can do decides in which order sums are taken."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+        return next(names)
+    except (OSError, StopIteration):  # not Linux, or a processor without a name
+        return platform.processor() or "unknown"
 
 
 @functools.cache  # asked for every run, while the code that runs is the one imported
 def _commit() -> str:
-    """The checkout's commit, marked where files differ from it; `unknown` outside a checkout."""
-    command = ["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    """The checkout's commit, marked where files differ from it; `unknown` where the package is not of one.
+
+    A package that is installed may lie within a repository that has nothing to do with it.
+    """
+    own = str(Path(__file__).resolve().relative_to(REPOSITORY))
+    if _git("rev-parse", "--show-prefix") != "" or _git("ls-files", "--", own) != own:
+        return ELSEWHERE
+    return _git("describe", "--always", "--dirty", "--abbrev=12", "--exclude=*") or ELSEWHERE
+
+
+def _git(*arguments: str) -> str | None:
+    """What git says in the checkout; None where there is no git, or it refuses."""
+    command = ["git", "-C", str(REPOSITORY), *arguments]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):
-        return "unknown"
-    return done.stdout.strip()
+        return None

@@ -15,6 +15,7 @@ from t1t2_pt.backends import Backend
 from t1t2_pt.columns import EVALUATION, first_columns, level_columns
 from t1t2_pt.config import FIELDS, RunConfig, run_config
 from t1t2_pt.errors import InputError, reason
+from t1t2_pt.migrations import is_early, migrated
 from t1t2_pt.provenance import environment
 from t1t2_pt.training import History, Trained
 
@@ -110,8 +111,10 @@ def _read(values: Mapping[str, Any]) -> StoredRun:
     later = [name for name in values["config"] if name not in FIELDS]
     if later:
         raise NewerRunError(f"its field {later[0]!r} is not known to this version of t1t2_pt")
+    early = is_early(values)
+    values = migrated(values) if early else values
     config = run_config(**values["config"])
-    if config.digest() != values["digest"]:
+    if not early and config.digest() != values["digest"]:
         raise NotARunError("its digest does not fit its config")
     final = dict(zip(values["final"], _numbers([*values["final"].values()]), strict=True))
     history = {name: _numbers(column) for name, column in values["history"].items()}

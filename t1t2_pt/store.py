@@ -23,7 +23,7 @@ from t1t2_pt.provenance import REPOSITORY
 from t1t2_pt.runs import NewerRunError, NotARunError, StoredRun
 
 APPLICATION_ID = 0x54315432  # "T1T2"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # since runs are named by the content of their data and the algorithm, too
 PATIENCE = 60.0  # seconds that a store which another process has locked is waited for
 _SCHEMA = """
 CREATE TABLE runs (
@@ -65,7 +65,9 @@ class RunStore:
         self._was_there = self._is_there()
         if self._has_content():
             with self._reading() as connection:
-                self._check(connection)
+                version = self._check(connection)
+            if version < SCHEMA_VERSION:
+                self._migrate(version)
         else:
             check_can_write("store", self.path)
 
@@ -92,6 +94,13 @@ class RunStore:
     def all(self, skip: Skip | None = None) -> list[StoredRun]:
         """Every run, the oldest first."""
         return self._runs(self._select("runs", _COLUMNS, "ORDER BY finished, digest", ()), skip)
+
+    def contents(self, dataset: str) -> list[str]:
+        """What names the contents of a data set that stored runs were trained on (`RunConfig.data`)."""
+        of = "CASE WHEN json_valid(config) THEN json_extract(config, '$.{}') END"
+        columns = (f"DISTINCT {of.format('data')} AS content",)
+        found = self._select("runs", columns, f"WHERE {of.format('dataset')} = ? AND content > ''", (dataset,))
+        return [str(content) for (content,) in found]
 
     def rows(self, table: str, columns: Iterable[str], digests: Iterable[str]) -> list[tuple]:
         """What a table of the store, which need not be there, holds of some digests."""
@@ -251,7 +260,8 @@ class RunStore:
                     raise InputError("store", str(self.path), told, remedy) from None
             raise self._error(problem) from None
 
-    def _check(self, connection: sqlite3.Connection) -> None:
+    def _check(self, connection: sqlite3.Connection) -> int:
+        """The version of the store's schema; this one for an empty file."""
         connection.execute("BEGIN")  # one view of all three, while another process may be making the store
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         (application,) = connection.execute("PRAGMA application_id").fetchone()
@@ -261,6 +271,30 @@ class RunStore:
         connection.execute("COMMIT")
         if application != APPLICATION_ID and tables:
             raise self._error("is not a run store")
+        return version if tables else SCHEMA_VERSION
+
+    def _migrate(self, version: int) -> None:
+        """Bring a store of an earlier version to this one, all or nothing; what cannot be read stays as it is.
+
+        Raises
+        ------
+        InputError
+            If it cannot be written.
+        """
+        try:
+            with self.writing() as connection:
+                if connection.execute("PRAGMA user_version").fetchone() != (version,):
+                    return  # another process has done it meanwhile
+                connection.text_factory = _decoded
+                rows = connection.execute(f"SELECT {','.join(_COLUMNS)} FROM runs ORDER BY finished").fetchall()
+                runs = {row[0]: run for row in rows for run in self._runs([row], skip=lambda error: None)}
+                connection.executemany("DELETE FROM runs WHERE digest = ?", [(digest,) for digest in runs])
+                insert(connection, runs.values())
+                connection.execute("DROP TABLE IF EXISTS timings")
+                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        except InputError as error:
+            problem = f"is of an earlier version, and cannot be brought to this one: {error.problem}"
+            raise InputError("store", str(self.path), problem, "copy it to where you can write, and name the copy")
 
     def _make(self, connection: sqlite3.Connection) -> None:
         """Make the table in a new file."""

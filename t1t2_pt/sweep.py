@@ -9,18 +9,19 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import functools
+import math
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from t1t2_pt.backends import Backend
-from t1t2_pt.backends.memory import runs_that_fit
+from t1t2_pt.backends.memory import check_fits, runs_that_fit
 from t1t2_pt.checkpoints import Every, readable, remove
-from t1t2_pt.config import RunConfig
+from t1t2_pt.config import ALGORITHM, RunConfig
 from t1t2_pt.errors import InputError
 from t1t2_pt.groups import Group, data_key, make_groups, programs_of
 from t1t2_pt.interrupts import Interrupt, Interrupted, StopAskedError, orderly
-from t1t2_pt.networks import CONVOLUTIONAL
+from t1t2_pt.networks import CONVOLUTIONAL, Network
 from t1t2_pt.places import Here, Place
 from t1t2_pt.progress import Display
 from t1t2_pt.reservations import Reservations
@@ -73,21 +74,23 @@ class Sweep:
         self.store, self.backend, self.data_dir = store, backend, data_dir
         self.recompute, self.together, self.every = recompute, together, every
         self.display = Display(quiet)
+        self._here = place is None
         self._place = place or (lambda say: Here(backend, self._splits, say))
         self._splits = Splits(data_dir)
         self._programs: dict[str, RunConfig] = {}
-        self._seen: dict[tuple, str] = {}  # data that can be loaded, and what they are
 
     @property
     def checkpoints(self) -> Path:
         """Folder of checkpoints."""
         return self.store.path.with_name(self.store.path.name + ".checkpoints")
 
-    def run(self, configs: Sequence[RunConfig], later: Collection[RunConfig] = ()) -> list[StoredRun]:
+    def run(self, configs: Sequence[RunConfig], later: Iterable[RunConfig] = ()) -> list[StoredRun]:
         """The runs of these configs, in order, trained where the store does not have them.
 
         Parameters
         ----------
+        configs
+            As asked for; those of the runs are `settled`.
         later
             Those of them after which others as long will be asked for, which the display counts in.
 
@@ -99,6 +102,7 @@ class Sweep:
         Interrupted
             After Ctrl-C, SIGTERM or SIGHUP, when checkpoints are written.
         """
+        configs, later = self.settled(configs), self.settled(later)
         wanted = list(dict.fromkeys(configs))
         self._programs = {**programs_of(wanted), **self._programs}
         if not self.recompute:
@@ -116,8 +120,37 @@ class Sweep:
             self._tidy()
         return [found[config] for config in configs]
 
+    def settled(self, configs: Iterable[RunConfig], fetch: bool = True) -> list[RunConfig]:
+        """These configs in their canonical form, with what names the content of their data.
+
+        Data that are absent are those of the store's runs, if these are of one content; else they are fetched,
+        or without `fetch` have no name.
+
+        Raises
+        ------
+        InputError
+            If data cannot be found, read or fetched, or a config is of other data or of another version.
+        """
+        configs = [config.canonical for config in configs]
+        found = {name: self._data(name, fetch) for name in dict.fromkeys(config.dataset for config in configs)}
+        for config in configs:
+            if config.algorithm != ALGORITHM:
+                problem = f"is not the version that this t1t2_pt computes, {ALGORITHM}"
+                raise InputError("algorithm", config.algorithm, problem, "make the config anew, without it")
+            if config.data not in ("", found[config.dataset]):
+                problem = f"is not the content of {config.dataset} here, {found[config.dataset] or 'which is absent'}"
+                raise InputError("data", config.data, problem, "name the folder of those data by --data-dir")
+        return [dataclasses.replace(config, data=found[config.dataset]) for config in configs]
+
+    def _data(self, name: str, fetch: bool) -> str:
+        here = self._splits.fingerprint(name, fetch=False)
+        known = self.store.contents(name) if here is None else []
+        if len(known) == 1:
+            return known[0]
+        return here or (self._splits.fingerprint(name) if fetch else "")
+
     def run_parts[Part](
-        self, parts: Mapping[Part, Sequence[RunConfig]], later: Collection[RunConfig] = ()
+        self, parts: Mapping[Part, Sequence[RunConfig]], later: Iterable[RunConfig] = ()
     ) -> dict[Part, list[StoredRun]]:
         """As `run`, for configs by the name of their part in an experiment."""
         runs = iter(self.run([config for configs in parts.values() for config in configs], later))
@@ -126,28 +159,31 @@ class Sweep:
     def _groups(self, wanted: Sequence[RunConfig], missing: Sequence[RunConfig]) -> list[Group]:
         """What is missing, in the groups of all that is wanted; bad data are found here, before training."""
         for key in dict.fromkeys(map(data_key, missing)):
-            if key not in self._seen:
-                self._seen[key] = self._splits.get(*key).provenance
+            self._splits.get(*key)
         groups, lacking = [], set(missing)
         for group in make_groups(wanted, self._programs, self._fitting):
             some = tuple(config for config in group.configs if config in lacking)
             if some:
                 groups.append(dataclasses.replace(group, lacking=some))
+        free = self.backend.available_memory() if self._here else math.inf
+        for group in groups:
+            check_fits(group.like, self._network(group.like), group.at_once(self.backend), free)
         return groups
 
     def _fitting(self, config: RunConfig) -> int:
         """How many runs like this one train at once: what fits into the machine's memory, a share for each device."""
         if config.network in CONVOLUTIONAL:
             return 1
-        split = self._splits.get(*data_key(config))
-        network = make_network(config, split.input_shape, split.classes)
-        fitting = runs_that_fit(config, network, self.backend.memory() // self.backend.lanes)
+        fitting = runs_that_fit(config, self._network(config), self.backend.memory() // self.backend.lanes)
         return min(self.together, fitting) * self.backend.devices()
+
+    def _network(self, config: RunConfig) -> Network:
+        split = self._splits.get(*data_key(config))
+        return make_network(config, split.input_shape, split.classes)
 
     def work(self, group: Group, owner: str) -> Work:
         """What is lacking of a group, as work."""
-        data = self._seen.get(data_key(group.configs[0]))
-        work = Work(group, self.backend.name, self.data_dir, self.checkpoints, self.every, data, owner)
+        work = Work(group, self.backend.name, self.data_dir, self.checkpoints, self.every, owner)
         if group.lacking != group.configs:
             return work
         # Listed now, while all of the group is ours: should it be lost, the files of who takes it are not among them.

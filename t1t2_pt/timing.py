@@ -23,7 +23,7 @@ from t1t2_pt.backends.program import Graph, Graphs
 from t1t2_pt.config import RunConfig
 from t1t2_pt.errors import InputError, reason
 from t1t2_pt.files import replacing
-from t1t2_pt.provenance import environment
+from t1t2_pt.provenance import NOT_ARITHMETIC, environment
 from t1t2_pt.store import RunStore
 from t1t2_pt.training import NEVER
 
@@ -126,8 +126,9 @@ def export_timing(timing: Timing, folder: Path) -> Path:
 
 
 def _digest(config: RunConfig, backend: Backend) -> str:
-    identity = [config.digest(), backend.name, environment(backend)["machine"]]
-    return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
+    where = {name: text for name, text in environment(backend).items() if name not in NOT_ARITHMETIC}
+    identity = [config.digest(), where]
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
 def measure(config: RunConfig, backend: Backend, rounds: int = ROUNDS, turn: float = TURN) -> Timing:

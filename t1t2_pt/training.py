@@ -142,6 +142,10 @@ def train(
 
 def _check_split(config: RunConfig, split: Split) -> None:
     """A compiled program would read past the end of arrays that are too short, and take a label for another."""
+    if config.data and split.fingerprint and config.data != split.fingerprint:
+        problem = f"are not the {config.dataset} of this run, whose content is {config.data[:12]}"
+        remedy = "have the same data wherever it is trained, see `t1t2 data list`"
+        raise InputError("data", f"{split.provenance} (content {split.fingerprint[:12]})", problem, remedy)
     expected = {"t1": config.t1_samples, "t2": config.t2_samples}
     for name in ("t1", "t2", "test"):
         inputs, labels = split.arrays[f"{name}_inputs"], split.arrays[f"{name}_labels"]

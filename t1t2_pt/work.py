@@ -11,14 +11,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from t1t2_pt.backends import get_backend
+from t1t2_pt.backends.memory import check_fits
 from t1t2_pt.checkpoints import Checkpoint, Every, UnusableCheckpointError
+from t1t2_pt.company import company
 from t1t2_pt.datasets import DATASETS, Split, make_split
-from t1t2_pt.errors import InputError
+from t1t2_pt.datasets.fingerprints import fingerprint_of
 from t1t2_pt.groups import Group, data_key
 from t1t2_pt.interrupts import StopAskedError
 from t1t2_pt.provenance import environment
 from t1t2_pt.runs import StoredRun, finished_run
 from t1t2_pt.snapshots import Snapshot
+from t1t2_pt.step import make_network
 from t1t2_pt.training import initial_snapshot, train
 
 KEPT_BYTES = 1 << 30  # of splits that are kept
@@ -38,8 +41,6 @@ class Work:
         Folder of checkpoints.
     every
         How often they are written.
-    data
-        Provenance of the split as whoever orders the work has it; None: it has not looked.
     owner
         Whose work it is: as nobody else does, it writes checkpoints under this name.
     superseded
@@ -51,7 +52,6 @@ class Work:
     data_dir: Path | None
     checkpoints: Path
     every: Every
-    data: str | None = None
     owner: str = ""
     superseded: tuple[Path, ...] = ()
 
@@ -93,6 +93,7 @@ class Splits:
     """
 
     def __init__(self, data_dir: Path | None):
+        self._data_dir = data_dir
         self._load = functools.lru_cache(maxsize=1)(lambda name: DATASETS[name].load(data_dir))
         self._kept: dict[tuple, Split] = {}
         self._lock = threading.Lock()
@@ -113,6 +114,20 @@ class Splits:
                 del self._kept[next(iter(self._kept))]
             return split
 
+    def fingerprint(self, name: str, fetch: bool = True) -> str | None:
+        """What names the content of a data set (`RunConfig.data`); None where it is absent and not to be fetched.
+
+        Raises
+        ------
+        InputError
+            If it cannot be found or read.
+        """
+        with self._lock:
+            place = DATASETS[name].find(self._data_dir)
+            if place is None and not fetch:
+                return None
+            return fingerprint_of(DATASETS[name], place, lambda: self._load(name))
+
 
 def _bytes(split: Split) -> int:
     return sum(array.nbytes for array in split.arrays.values())
@@ -130,9 +145,8 @@ def do(work: Work, line: Line, splits: Splits) -> list[StoredRun]:
     """
     configs, backend = work.group.lacking, get_backend(work.backend)
     split = splits.get(*data_key(configs[0]))
-    if work.data not in (None, split.provenance):
-        problem = f"are not the data of the process that ordered the work, {work.data!r}"
-        raise InputError("data", split.provenance, problem, "have the same in both places, see `t1t2 data list`")
+    network = make_network(work.group.like, split.input_shape, split.classes)
+    check_fits(work.group.like, network, work.group.at_once(backend), backend.available_memory())
     here, written = environment(backend), time.monotonic()
     start, more = _start(work, split, here, line)
     if start is not None:
@@ -151,7 +165,10 @@ def do(work: Work, line: Line, splits: Splits) -> list[StoredRun]:
             raise StopAskedError
 
     trained = train(configs, split, backend, after_epoch, like=work.group.like, size=work.group.size, start=start)
-    return [finished_run(run, backend, split.provenance, **more) for run in trained]
+    return [
+        finished_run(run, backend, split.provenance, **company(work.group, run.config, backend), **more)
+        for run in trained
+    ]
 
 
 def _due(every: Every, epoch: int, written: float) -> bool:

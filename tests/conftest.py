@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from t1t2_pt.backends import BACKENDS
-from t1t2_pt.datasets import Split
+from t1t2_pt.datasets import Split, mnist
 from t1t2_pt.store import RunStore
 
 # The same examples every time: a failure in CI is there again on the next machine.
@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "reproduce"))
 
 TINY = {"hidden": (6,), "t1_samples": 60, "t2_samples": 30, "batch_size": 10, "epochs": 2, "interval": 3}
+TINY |= {"data": mnist.FINGERPRINT}  # as a sweep would fill it in
 
 
 def make_tiny_split(dtype: str = "float32") -> Split:

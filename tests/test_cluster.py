@@ -190,8 +190,12 @@ class TestWorkersThatMustNotServe:
             here, dataclasses.replace(work, data_dir=Path("/nowhere")), "data_dir = '/nowhere': is not a folder"
         )
 
-    def test_other_data(self, here, work):
-        self.refused(here, dataclasses.replace(work, data="others"), "are not the data of the process that ordered")
+    def test_other_data(self, here, work, monkeypatch):
+        other = dataclasses.replace(make_tiny_split(), fingerprint="0" * 32)
+        monkeypatch.setattr(training, "make_split", lambda *key: other)
+        self.refused(
+            here, work, "(content 000000000000)': are not the mnist of this run, whose content is 615a98aea41c"
+        )
 
     def test_other_versions_are_told_once(self, here, work, monkeypatch):
         """Their numbers may differ in rounding, which the provenance of their runs says."""

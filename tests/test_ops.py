@@ -253,7 +253,7 @@ def test_gradients_keep_what_is_known_of_sizes():
         assert of_w.type.shape == (4, 3, 3, 2)
 
 
-@pytest.mark.parametrize("mode", [PLAIN, "NUMBA", "JAX"], ids=str)
+@pytest.mark.parametrize("mode", [PLAIN, "NUMBA", "JAX"], ids=["plain", "numba", "jax"])
 def test_jacobians_at_once(mode):
     """A Jacobian by one batched gradient equals the one row by row."""
     import jax

@@ -241,7 +241,10 @@ class TestProvenance:
 
 def test_provenance_is_one_line_of_what_can_be_printed(data):
     write_svhn(data / "svhn")
-    for text, shown in (("a\x1b[31m red\x07\r\nset\u202e.", "a[31m red set"), (" \n", "of unknown origin")):
+    for text, shown in (
+        ("a\x1b[31m red\x07\r\nset\u202e.", r"a\x1b[31m red\x07 set\u202e"),
+        (" \n", "of unknown origin"),
+    ):
         (data / "svhn" / "PROVENANCE").write_text(text, newline="")
         assert svhn.load(data).provenance.startswith(f"{shown} (content ")
 

@@ -9,6 +9,7 @@ import warnings
 from pathlib import Path
 
 import pytensor
+import threadpoolctl
 
 NO_BLAS = "PyTensor could not link to a BLAS"
 PREFIX = "scipy_"
@@ -31,6 +32,15 @@ def compiler_flags() -> dict[str, str]:
         "blas__ldflags": f"-L{library.parent} -l{library.stem.removeprefix('lib')} -Wl,-rpath,{library.parent}",
         "gcc__cxxflags": f"{pytensor.config.gcc__cxxflags} {names}".strip(),
     }
+
+
+def kernels() -> str:
+    """The BLAS libraries in this process and the kernels that they chose for its processor, for a reader."""
+    import scipy.linalg  # noqa: F401  (loads its own, whoever has been here before)
+
+    found = [library for library in threadpoolctl.threadpool_info() if library["user_api"] == "blas"]
+    texts = (f"{one['internal_api']} {one['version']} {one.get('architecture', '')}".strip() for one in found)
+    return ", ".join(dict.fromkeys(sorted(texts))) or "none"
 
 
 def linked() -> str:

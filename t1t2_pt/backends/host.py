@@ -41,8 +41,10 @@ class HostBackend:
 
     def versions(self) -> Mapping[str, str]:
         if self.name == "numba":
-            return {"numba": importlib.metadata.version("numba"), "device": "cpu"}
-        return {"compiler": pytensor.config.cxx, "device": "cpu"}
+            found = {"numba": importlib.metadata.version("numba")}
+        else:
+            found = {"compiler": pytensor.config.cxx}
+        return {**found, "device": "cpu", "blas": blas.kernels()}
 
     def memory(self) -> int:
         return host_memory()

@@ -75,7 +75,7 @@ def runs_that_fit(config: RunConfig, network: Network, memory: int) -> int:
     return max(1, int(SHARE * memory) // run_bytes(config, network))
 
 
-def check_fits(config: RunConfig, network: Network, runs: int, available: int) -> None:
+def check_fits(config: RunConfig, network: Network, runs: int, available: float) -> None:
     """Check that runs that train together fit into so many bytes.
 
     Raises

@@ -69,4 +69,4 @@ def make_split(source: Source, dataset: Dataset, t1_samples: int, t2_samples: in
     for name, x, y in zip(("t1", "t2", "test"), inputs, labels, strict=True):
         arrays |= {f"{name}_inputs": x, f"{name}_labels": y}
     provenance = f"{dataset.provenance}; T1 {t1_samples:,}, T2 {t2_samples:,}, split seed {seed}"
-    return Split(arrays, dataset.classes, provenance)
+    return Split(arrays, dataset.classes, provenance, dataset.fingerprint)

@@ -1,12 +1,13 @@
 """What a data set is before and after its split: arrays, and where they came from."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from t1t2_pt.datasets.sources import Place
+from t1t2_pt.datasets.sources import Place, fingerprint
 from t1t2_pt.errors import InputError
 
 
@@ -36,6 +37,11 @@ class Dataset:
     provenance: str
     groups: np.ndarray | None = None
 
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """What names its content: `RunConfig.data` of the runs that are trained on it."""
+        return fingerprint(self.train_images, self.train_labels, self.test_images, self.test_labels)
+
 
 @dataclasses.dataclass(frozen=True)
 class Source:
@@ -59,6 +65,9 @@ class Source:
     count
         `count(place)` gives the samples for training and for test of files that need not be the published ones;
         None where they always are.
+    fingerprint
+        That of the published content, of which all files are without a PROVENANCE beside them; None where it is
+        not known before they are read.
     """
 
     description: str
@@ -68,6 +77,7 @@ class Source:
     load: Callable[[Path | None], Dataset]
     prepare: Callable[[np.ndarray, np.ndarray, np.ndarray], list[np.ndarray]]
     count: Callable[[Place], tuple[int, int]] | None = None
+    fingerprint: str | None = None
 
     def describe(self, place: Place | None = None) -> str:
         """What it is in a line, with the numbers of samples that lie there, or else of the published ones.
@@ -87,12 +97,13 @@ class Split:
     """T1, T2 and test, preprocessed: what training sees.
 
     `arrays` holds `t1_inputs` (float32 [samples, ...]), `t1_labels` (int32 [samples]), and the
-    same of `t2` and `test`.
+    same of `t2` and `test`. `fingerprint` is that of the data set; none is compared with nothing.
     """
 
     arrays: dict[str, np.ndarray]
     classes: int
     provenance: str
+    fingerprint: str = ""
 
     @property
     def input_shape(self) -> tuple[int, ...]:

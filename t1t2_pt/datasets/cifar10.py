@@ -52,7 +52,7 @@ def load(data_dir: Path | None = None) -> Dataset:
     if ARCHIVE in place.files:
         official = "CIFAR-10, the official binary archive (MD5 checked)"
     else:
-        official = f"CIFAR-10, binary batches as found, origin not checked (content {sources.digest(*arrays)})"
+        official = f"CIFAR-10, binary batches as found, origin not checked ({sources.content(*arrays)})"
     return Dataset("cifar10", *arrays, 10, place.provenance(official, *arrays))
 
 

@@ -39,6 +39,7 @@ REMOTE = sources.Remote(
 )
 TRAIN, TEST, SIDE, CLASSES = 60_000, 10_000, 28, 10
 PUBLISHED = "MNIST, the official files (SHA-256 checked)"
+FINGERPRINT = "615a98aea41c61d0ff8fbfff79b428e8"
 
 
 def load(data_dir: Path | None = None) -> Dataset:
@@ -84,4 +85,5 @@ SOURCE = Source(
     load=load,
     prepare=preprocessing.centre,
     count=_count,
+    fingerprint=FINGERPRINT,
 )

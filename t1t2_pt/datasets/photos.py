@@ -26,6 +26,7 @@ TRAIN, TEST = 73_257, 10_000
 SIDE = 32
 SEED = 2016
 PIECE = 4096
+FINGERPRINT = "b1b2b3298eee678750fa643d2f6ddfb2"
 
 
 def load(data_dir: Path | None = None) -> Dataset:
@@ -128,4 +129,5 @@ SOURCE = Source(
     fetch=None,
     load=load,
     prepare=preprocessing.contrast_normalise,
+    fingerprint=FINGERPRINT,
 )

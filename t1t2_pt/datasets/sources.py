@@ -79,16 +79,21 @@ class Place:
 
     def provenance(self, official: str, *arrays: np.ndarray) -> str:
         """What results say of the data: what is declared of them and a digest of their content, or else `official`."""
-        return official if self.declared is None else f"{self.declared} (content {digest(*arrays)})"
+        return official if self.declared is None else f"{self.declared} ({content(*arrays)})"
 
 
-def digest(*arrays: np.ndarray) -> str:
-    """A few letters that tell this content from any other."""
+def content(*arrays: np.ndarray) -> str:
+    """What results say of data that are not the published ones: the beginning of their fingerprint."""
+    return f"content {fingerprint(*arrays)[:12]}"
+
+
+def fingerprint(*arrays: np.ndarray) -> str:
+    """32 hexadecimal digits that tell this content from any other."""
     found = hashlib.sha256()
     for array in arrays:
         found.update(f"{array.dtype} {array.shape}".encode())
         found.update(np.ascontiguousarray(array))
-    return found.hexdigest()[:12]
+    return found.hexdigest()[:32]
 
 
 def given(data_dir: Path | None) -> Iterator[Path]:

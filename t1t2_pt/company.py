@@ -1,0 +1,52 @@
+"""Whose program trained a run, and with how many others: its last bits depend on that.
+
+They do not depend on which runs the others are, nor on its place among them, nor on the step sizes and levels of
+the run that gave the program. So a run's provenance says what is needed to train it again bit for bit.
+"""
+
+import dataclasses
+import json
+
+from t1t2_pt.backends import Backend
+from t1t2_pt.config import FIELDS, HYPERPARAMETERS, LOOP, OWN, RunConfig, replace
+from t1t2_pt.errors import InputError
+from t1t2_pt.groups import Group
+from t1t2_pt.runs import StoredRun
+
+POPULATION, PROGRAM = "population", "program"  # names in the provenance
+
+# Fields that programs differ by: their graphs', and the interval, for which they have room.
+_FIELDS = [name for name in FIELDS if name == "interval" or name not in (*OWN, *LOOP, *HYPERPARAMETERS)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Company:
+    """A run's company.
+
+    Parameters
+    ----------
+    like
+        A run whose program trains it.
+    size
+        Runs in the population, copies counted.
+    """
+
+    like: RunConfig
+    size: int
+
+
+def company(group: Group, config: RunConfig, backend: Backend) -> dict[str, str]:
+    """What the provenance of one of a group's runs says of its company."""
+    own, theirs = config.canonical.as_dict(), group.like.canonical.as_dict()
+    program = {name: theirs[name] for name in _FIELDS if theirs[name] != own[name]}
+    return {POPULATION: str(group.size if backend.together else 1), PROGRAM: json.dumps(program)}
+
+
+def company_of(run: StoredRun) -> Company | None:
+    """A run's company as its provenance says; None where it does not."""
+    try:
+        size = int(run.provenance[POPULATION])
+        like = replace(run.config.canonical, **json.loads(run.provenance[PROGRAM]))
+    except (KeyError, ValueError, TypeError, InputError):
+        return None
+    return Company(like, size) if 1 <= size <= 1 << 20 else None

@@ -1,0 +1,79 @@
+"""A run's bits depend on the size of its population and on its program, and on nothing else of its company."""
+
+import json
+
+import numpy as np
+import pytest
+from conftest import TINY, make_tiny_split, need
+
+from t1t2_pt.company import Company, company, company_of
+from t1t2_pt.config import RunConfig, replace, run_config
+from t1t2_pt.groups import Group
+from t1t2_pt.reruns import untuned
+from t1t2_pt.runs import finished_run
+from t1t2_pt.training import Trained, train
+
+TUNED = run_config(**TINY, input_noise=0.5, hidden_noise=0.3, tune=("input_noise", "hidden_noise")).canonical
+OTHERS = [replace(TUNED, seed=seed, input_noise=seed / 10, learning_rate=0.01 * seed) for seed in (1, 2)]
+
+
+def bits(run: Trained) -> bytes:
+    return b"".join(np.array(column).tobytes() for name, column in run.history.items() if name != "seconds")
+
+
+def of_the_first(configs: list[RunConfig], backend, **options) -> bytes:
+    trained = train(configs, make_tiny_split(), backend, **options)
+    return bits(next(run for run in trained if run.config == TUNED))
+
+
+@pytest.fixture(scope="module")
+def jax():
+    return need("jax")
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_place_and_neighbours_do_not_matter(jax, place):
+    company = OTHERS[:place] + [TUNED] + OTHERS[place:]
+    assert of_the_first(company, jax) == of_the_first([TUNED], jax, size=3)
+
+
+def test_a_neighbour_that_diverges_does_not_matter(jax):
+    broken = replace(TUNED, seed=3, learning_rate=1e30)
+    assert of_the_first([broken, TUNED], jax) == of_the_first([TUNED], jax, size=2)
+
+
+def test_what_provenance_says_trains_the_same(jax):
+    """A fixed run in the program of a tuned one, as its record has it."""
+    fixed = untuned(TUNED)
+    group = Group((fixed, untuned(OTHERS[0])), TUNED, 3, (fixed,))
+    first, _ = train(group.configs, make_tiny_split(), jax, like=group.like, size=group.size)
+    record = finished_run(first, jax, "made by the tests", **company(group, fixed, jax))
+    found = company_of(record)
+    assert found.size == 3
+    assert found.like.graph() == TUNED.graph()
+    (again,) = train([fixed], make_tiny_split(), jax, like=found.like, size=found.size)
+    assert bits(again) == bits(first)
+
+
+def test_only_what_differs_is_recorded():
+    fixed = untuned(TUNED)
+    said = company(Group((fixed,), TUNED, 1, (fixed,)), fixed, need("numba"))
+    assert said["population"] == "1"
+    differing = {"tune": ["input_noise", "hidden_noise"], "interval": 3, "hypergradient_clip": None}
+    assert json.loads(said["program"]) == differing
+    assert company(Group((TUNED,), TUNED, 1, (TUNED,)), TUNED, need("numba"))["program"] == "{}"
+
+
+@pytest.mark.parametrize(
+    "record", [{}, {"population": "many", "program": "{}"}, {"population": "1", "program": '{"tune": 3}'}]
+)
+def test_no_record(record):
+    trained = Trained(TUNED, {"epoch": [0.0]}, None)
+    assert company_of(finished_run(trained, need("numba"), "made by the tests", **record)) is None
+
+
+def test_company_is_of_the_canonical_form():
+    named = replace(TUNED, tune=("hidden_noise", "input_noise"))
+    trained = Trained(named, {"epoch": [0.0]}, None)
+    said = company(Group((named,), named, 1, (named,)), named, need("numba"))
+    assert company_of(finished_run(trained, need("numba"), "", **said)) == Company(TUNED, 1)
