@@ -1,18 +1,15 @@
-"""The `t1t2` command: train one run, look at stored runs, get data, and check the installation."""
+"""The `t1t2` command: train one run, look at stored runs and verify them, get data, check the installation."""
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from t1t2_pt import cli_data
+from t1t2_pt import cli_data, cli_verify
 from t1t2_pt.columns import level_columns
 from t1t2_pt.commands import OneLineParser, told
 from t1t2_pt.config import FIELDS, OPTIONS, USUAL, field_info, run_config
 from t1t2_pt.doctor import examine
-from t1t2_pt.errors import InputError
 from t1t2_pt.exchange import check_export, export_runs, read_runs
 from t1t2_pt.options import (
     add_data_dir,
@@ -26,7 +23,8 @@ from t1t2_pt.options import (
 )
 from t1t2_pt.runs import StoredRun
 from t1t2_pt.store import RunStore
-from t1t2_pt.streams import show, show_table, tell
+from t1t2_pt.stored import existing, find, readable_runs
+from t1t2_pt.streams import show, show_table
 
 GROUPS = {
     "data": "what is trained on",
@@ -106,6 +104,8 @@ def parser() -> argparse.ArgumentParser:
     import_.add_argument("file", type=usable_path, help="a .jsonl or .jsonl.gz file that `export` wrote")
     add_store(import_)
 
+    cli_verify.add_command(commands)
+
     data = commands.add_parser("data", help="list, fetch and verify data sets")
     cli_data.add_commands(data.add_subparsers(required=True, metavar="COMMAND"))
 
@@ -143,7 +143,7 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _list(options: argparse.Namespace) -> int:
-    runs, code = _readable(_existing(options.store))
+    runs, code = readable_runs(existing(options.store))
     if options.json:
         for run in runs:
             print(json.dumps({k: v for k, v in run.as_dict().items() if k != "history"}))
@@ -170,15 +170,6 @@ def _list(options: argparse.Namespace) -> int:
     return code
 
 
-def _readable(store: RunStore) -> tuple[list[StoredRun], int]:
-    """The runs that can be read, and the exit code; the others are told."""
-    unreadable = []
-    runs = store.all(skip=unreadable.append)
-    for error in unreadable:
-        tell(f"t1t2: {error}")
-    return runs, 1 if unreadable else 0
-
-
 def _levels(run: StoredRun, name: str) -> str:
     if getattr(run.config, name) is None:
         return "-"
@@ -187,16 +178,16 @@ def _levels(run: StoredRun, name: str) -> str:
 
 
 def _show_run(options: argparse.Namespace) -> int:
-    _print_run(_find(_existing(options.store), options.digest), options.json)
+    _print_run(find(existing(options.store), options.digest), options.json)
     return 0
 
 
 def _export(options: argparse.Namespace) -> int:
     check_export("file", options.file)
-    store = _existing(options.store)
-    found, code = [_find(store, digest) for digest in options.digests], 0
+    store = existing(options.store)
+    found, code = [find(store, digest) for digest in options.digests], 0
     if not found:
-        found, code = _readable(store)
+        found, code = readable_runs(store)
     runs = {run.digest: run for run in found}
     export_runs(list(runs.values()), options.file)
     show(f"{len(runs)} runs written to {options.file}")
@@ -211,21 +202,6 @@ def _import(options: argparse.Namespace) -> int:
     store.put(new)
     show(f"{len(new)} runs added to {options.store}, {len(runs) - len(new)} were there")
     return 0
-
-
-def _existing(path: Path) -> RunStore:
-    if not os.path.isfile(path):
-        problem = "is not a file" if os.path.lexists(path) else "does not exist"
-        raise InputError("store", str(path), problem, "train something first, or give another file by --store")
-    return RunStore(path)
-
-
-def _find(store: RunStore, digest: str) -> StoredRun:
-    found = store.find(digest)
-    if len(found) == 1:
-        return store.read(found[0])
-    problem = f"fits {len(found)} runs" if found else "fits no stored run"
-    raise InputError("digest", digest, problem, "give one that `t1t2 runs list` shows, in full if need be")
 
 
 def _print_run(run: StoredRun, as_json: bool) -> None:

@@ -8,10 +8,12 @@ from pathlib import Path
 
 from t1t2_pt.backends import Backend
 from t1t2_pt.backends.memory import usable_cores
+from t1t2_pt.fingerprint import CODE
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 ELSEWHERE = "unknown"  # the commit of what does not run from a checkout of its own
-NOT_ARITHMETIC = ("t1t2_pt", "commit")  # what may differ where the same is computed to the last bit
+CODE_NAME = "code"  # as which the code of this package is recorded
+NOT_ARITHMETIC = ("t1t2_pt", "commit", CODE_NAME)  # what may differ where the same is computed to the last bit
 
 
 def environment(backend: Backend) -> dict[str, str]:
@@ -24,6 +26,7 @@ def environment(backend: Backend) -> dict[str, str]:
         "python": platform.python_version(),
         "t1t2_pt": importlib.metadata.version("t1t2_pt"),
         "commit": _commit(),
+        CODE_NAME: CODE,
         "machine": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
         "cores": str(usable_cores()),
@@ -32,12 +35,15 @@ def environment(backend: Backend) -> dict[str, str]:
 
 @functools.cache
 def _processor() -> str:
-    """The processor's name: what it can do decides in which order sums are taken."""
+    """Which processor this is: what it can do decides in which order sums are taken."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-        names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-        return next(names)
-    except (OSError, StopIteration):  # not Linux, or a processor without a name
+        first = {}
+        for line in lines:
+            name, _, value = line.partition(":")
+            first.setdefault(name.strip(), value.strip())
+        return f"{first['model name']}, family {first['cpu family']}, model {first['model']}"
+    except (OSError, KeyError):  # not Linux, or a processor that says something else
         return platform.processor() or "unknown"
 
 

@@ -294,7 +294,9 @@ class RunStore:
                 connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         except InputError as error:
             problem = f"is of an earlier version, and cannot be brought to this one: {error.problem}"
-            raise InputError("store", str(self.path), problem, "copy it to where you can write, and name the copy")
+            raise InputError(
+                "store", str(self.path), problem, "copy it to where you can write, and name the copy"
+            ) from None
 
     def _make(self, connection: sqlite3.Connection) -> None:
         """Make the table in a new file."""

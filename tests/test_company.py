@@ -33,7 +33,7 @@ def jax():
 
 @pytest.mark.parametrize("place", range(3))
 def test_place_and_neighbours_do_not_matter(jax, place):
-    company = OTHERS[:place] + [TUNED] + OTHERS[place:]
+    company = [*OTHERS[:place], TUNED, *OTHERS[place:]]
     assert of_the_first(company, jax) == of_the_first([TUNED], jax, size=3)
 
 

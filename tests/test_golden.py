@@ -1,0 +1,81 @@
+"""What the code computes is what its algorithm version says: golden runs of every structure, trained again."""
+
+import math
+
+import golden_runs
+import pytest
+from conftest import grouped, need
+
+from t1t2_pt import config, layers, networks, noise, optimizers, step, training, verification
+from t1t2_pt.config import ALGORITHM
+from t1t2_pt.datasets import preprocessing
+from t1t2_pt.exchange import read_runs
+from t1t2_pt.verification import check_of, verify
+from t1t2_pt.work import Splits
+
+AGAIN = "if results change by more than rounding, raise ALGORITHM, and then run `python tests/golden_runs.py`"
+RUNS = read_runs(golden_runs.FILE)
+SLOW = ("numba", "c")
+
+
+@pytest.fixture(scope="module")
+def splits(tmp_path_factory) -> Splits:
+    folder = tmp_path_factory.mktemp("golden") / "data"
+    golden_runs.write_data(folder)
+    return Splits(folder)
+
+
+@pytest.fixture(autouse=True)
+def close(monkeypatch):
+    """In a few updates rounding does little."""
+    monkeypatch.setattr(verification, "tolerance", lambda column: (2e-5, 2e-4))
+
+
+def problems(runs, backend, splits) -> list[str]:
+    return [verdict.problem for verdict in verify([check_of(run, backend) for run in runs], splits, lambda steps: None)]
+
+
+def test_they_are_of_this_algorithm():
+    assert {run.config.algorithm for run in RUNS} == {ALGORITHM}, AGAIN
+
+
+def test_every_structure_is_there(splits):
+    settled = [config.replace(one, data=splits.fingerprint(one.dataset)) for one in golden_runs.configs()]
+    assert [run.digest for run in RUNS] == [one.digest() for one in settled], AGAIN
+
+
+@pytest.mark.parametrize("backend", [grouped("jax"), *(grouped(name, pytest.mark.slow) for name in SLOW)])
+@pytest.mark.parametrize("place", range(len(RUNS)))
+def test_golden_run(place, backend, splits):
+    assert problems([RUNS[place]], need(backend), splits) == [""], AGAIN
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("place", "module", "name", "value"),
+    [
+        (0, optimizers, "BETA1", 0.91),
+        (0, optimizers, "BETA2", 0.99),
+        (0, optimizers, "EPSILON", 1e-6),
+        (3, optimizers, "MOMENTUM", 0.91),
+        (0, layers, "EPSILON", 1e-3),
+        (0, networks, "SOFTMAX_SCALE", 1e-3),
+        (2, step, "LEAK", 0.02),
+        (0, noise, "_PARITY", 0x1BD11BDB),
+        (0, training, "_T1_ORDER", 3),
+        (0, training, "_T2_ORDER", 3),
+        (10, preprocessing, "SCALE", 50.0),
+        (11, preprocessing, "RIDGE", 0.2),
+    ],
+    ids=str,
+)
+def test_what_no_field_says_is_seen(place, module, name, value, tmp_path, monkeypatch):
+    """These tests can fail: each constant shows in a golden run."""
+    assert math.isfinite(getattr(module, name))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # where programs made of other constants lie
+    monkeypatch.setattr(training, "_programs", {})
+    monkeypatch.setattr(module, name, value)
+    folder = tmp_path / "data"
+    golden_runs.write_data(folder)
+    (problem,) = problems([RUNS[place]], need("jax"), Splits(folder))
+    assert " was " in problem
