@@ -13,14 +13,13 @@ from t1t2_pt.progress import Display
 from t1t2_pt.runs import StoredRun
 from t1t2_pt.stored import existing, readable_runs
 from t1t2_pt.streams import show
-from t1t2_pt.verification import EARLY, OF_LEVELS, TOLERANCES, Verdict, check_of, sample, verify
+from t1t2_pt.verification import EARLY, TOLERANCES, Verdict, check_of, sample, verify
 from t1t2_pt.work import Splits
 
 
 def add_command(commands) -> None:
     """Add it below a subparser."""
-    bounds = {**TOLERANCES, "hyperparameters": OF_LEVELS}
-    stated = "".join(f"\n  {name.strip('_'):<16}{absolute:g} + {of:.0%}" for name, (absolute, of) in bounds.items())
+    stated = "".join(f"\n  {name:<16}{absolute:g} + {of:g} of it" for name, (absolute, of) in TOLERANCES.items())
     result = commands.add_parser(
         "verify",
         help="train stored runs again and compare",
@@ -47,11 +46,11 @@ def add_command(commands) -> None:
 def _verify(options: argparse.Namespace) -> int:
     if options.sample is not None and options.sample < 1:
         raise InputError("--sample", options.sample, "is no number of runs", "give at least 1")
+    backend = get_backend(options.backend) if options.backend is not None else None
     runs, code = readable_runs(existing(options.store)) if options.file is None else (read_runs(options.file), 0)
     if not runs:
         raise InputError("file", str(options.file or options.store), "has no runs", "give a file that has some")
     runs = runs if options.sample is None else sample(runs, options.sample)
-    backend = get_backend(options.backend) if options.backend is not None else None
     display = Display(options.quiet)
     checks = [check_of(run, backend) for run in runs]
     verdicts = []

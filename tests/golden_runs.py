@@ -45,10 +45,8 @@ def configs() -> list[RunConfig]:
         fixed,
         run_config(**LAYERS, tune=()),
         replace(tied, dataset="svhn"),
-        run_config(**convolutional, network="all-cnn-c", hidden=(), tune=("input_noise", "l2")),
-        run_config(
-            **convolutional, network="ladder-baseline", hidden=(), tune=("hidden_noise",), activation="leaky-relu"
-        ),
+        run_config(**convolutional, network="all-cnn-c", tune=("input_noise", "l2")),
+        run_config(**convolutional, network="ladder-baseline", tune=("hidden_noise",), activation="leaky-relu"),
     ]
 
 

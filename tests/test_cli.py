@@ -207,7 +207,11 @@ def test_no_current_folder(t1t2, tmp_path, monkeypatch):
         ),
         (
             ["--epochs", str(2**32 - 1)],
-            "t1t2: epochs = 4294967295: makes 2362232012250 updates of 550 an epoch, more than 4294967295; give",
+            "t1t2: epochs = 4294967295: input should be less than or equal to 2147483647; give at least 1",
+        ),
+        (
+            ["--epochs", str(10**7)],
+            "t1t2: epochs = 10000000: makes 5500000000 updates, too many; give at most 3904515",
         ),
         (["--store", "x" * 300], "t1t2 train: argument --store: 'xxx"),
         (["--tune", "l2"], "t1t2: tune = ('l2',): l2 has no initial value; give l2 a number of 0 or more to start at"),

@@ -148,12 +148,12 @@ class TestWorkersThatMustNotServe:
         monkeypatch.setattr(training, "make_split", lambda *key: make_tiny_split())
         cluster_worker._splits.cache_clear()
         (config,) = faults.configs(1, 2)
-        return Work(Group((config,), config, 1), "jax", None, tmp_path, Every())
+        return Work(Group((config,), config, 1, (config,)), "jax", None, tmp_path, Every())
 
     def refused(self, here, work, problem):
         """The error of a worker that had the work already."""
         with Scheduler(here.scheduler_address, print) as place:
-            error = place.submit(work, print).exception(timeout=60)
+            error = place.submit(work, print, lambda: False).exception(timeout=60)
         assert isinstance(error, InputError)
         assert problem in str(error)
         assert "worker" in str(error)
@@ -204,7 +204,7 @@ class TestWorkersThatMustNotServe:
         said = []
         with Scheduler(here.scheduler_address, said.append) as place:
             for _ in range(2):
-                (found,) = place.submit(work, print).result(timeout=60)
+                (found,) = place.submit(work, print, lambda: False).result(timeout=60)
         assert found.provenance["jax"] == there["jax"]
         (line,) = said
         assert f"computes with jax {there['jax']}: its runs may differ in rounding" in line
@@ -227,7 +227,7 @@ class TestWorkersThatMustNotServe:
         """All that was asked of it ends."""
         monkeypatch.setattr(cluster_worker, "do", lambda *arguments: time.sleep(2))
         with Scheduler(here.scheduler_address, print) as place:
-            answer = place.submit(work, print)
+            answer = place.submit(work, print, lambda: False)
             here.close()
             with pytest.raises(InputError, match="is lost: its scheduler answers no more; start it"):
                 answer.result(timeout=20)
@@ -248,7 +248,7 @@ class TestWorkersThatMustNotServe:
         monkeypatch.setattr(distributed.Future, "result", lambda *arguments, **options: raise_(error))
         monkeypatch.setattr(cluster_worker, "do", lambda *arguments: [])
         with Scheduler(here.scheduler_address, print) as place:
-            found = place.submit(work, print).exception(timeout=60)
+            found = place.submit(work, print, lambda: False).exception(timeout=60)
         assert isinstance(found, InputError)
         assert told in str(found)
 

@@ -111,7 +111,7 @@ def small(monkeypatch):
     monkeypatch.setitem(networks.CONVOLUTIONAL, "all-cnn-c", lambda width: SMALL)
 
 
-@pytest.mark.parametrize("name", [grouped("numba"), grouped("c", pytest.mark.slow)])  # C compiles for minutes
+@pytest.mark.parametrize("name", [grouped(name, pytest.mark.slow) for name in ("numba", "c")])  # minutes to compile
 def test_training_agrees_with_jax(name, small):
     """A small network with every kind of level: the same history on the same noise."""
     config = make_config(**TUNED, l2=1e-4, per_map=("hidden_noise",), activation="leaky-relu")

@@ -42,12 +42,13 @@ def start(store: Path, *arguments) -> subprocess.Popen:
 
 
 def content(path: Path) -> dict[str, list]:
-    """All that the store holds, to the last bit, but times."""
+    """All that the store holds, to the last bit, but times, and the cores that were left to whoever trained it."""
     found = {}
     for one in RunStore(path).all():
         history = {k: np.float64(v).tobytes() for k, v in one.history.items() if k != "seconds"}
         final = {k: np.float64(v).tobytes() for k, v in one.final.items() if k != "seconds"}
-        found[one.digest] = [one.status, history, final, one.provenance]
+        made_by = {name: text for name, text in one.provenance.items() if name != "cores"}
+        found[one.digest] = [one.status, history, final, made_by]
     return found
 
 

@@ -98,11 +98,24 @@ class TestEnvironments:
 ROOMS = [
     *("readable", "errors", "streams", "fingerprint", "files", "reading", "tables", "ops", "layers", "networks"),
     *("config", "noise", "rewrites", "limits", "hypergradients", "costs", "optimizers", "schedules", "step"),
-    *("evaluation", "backends", "datasets", "columns", "snapshots", "training", "provenance", "runs", "reruns"),
-    *("store", "exchange", "groups", "interrupts", "checkpoints", "processes", "reservations", "progress"),
-    *("work", "worker", "places", "worker_processes", "sweep", "cluster_worker", "cluster", "timing", "statistics"),
+    *("evaluation", "backends", "datasets", "columns", "snapshots", "training", "provenance", "migrations", "runs"),
+    *("reruns", "store", "stored", "exchange", "groups", "company", "interrupts", "checkpoints", "processes"),
+    *(
+        "reservations",
+        "progress",
+        "work",
+        "verification",
+        "worker",
+        "places",
+        "worker_processes",
+        "sweep",
+        "cluster_worker",
+        "cluster",
+        "timing",
+        "statistics",
+    ),
     *("claims", "captions", "plotting", "commands", "options", "doctor", "figures", "report"),
-    *("cli_data", "cli"),
+    *("cli_data", "cli_verify", "cli"),
 ]
 
 

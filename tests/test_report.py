@@ -142,7 +142,7 @@ class TestDamaged:
 def test_text_from_outside_is_text(tmp_path):
     """In captions, runs and tables: no markup, nothing that a font or a terminal cannot show."""
     evil = "<script>alert(1)</script>\x1b[31m\x00\u202e & <b>"
-    shown = "&lt;script&gt;alert(1)&lt;/script&gt;[31m &amp; &lt;b&gt;"
+    shown = r"&lt;script&gt;alert(1)&lt;/script&gt;\x1b[31m\x00\u202e &amp; &lt;b&gt;"
     figure, _ = new_figure(2, 2, 1)
     run = replace(read_runs(ROOT / "data" / "results" / "quick.jsonl.gz")[0], provenance={"data": evil, "device": evil})
     save_figure(figure, pd.DataFrame({"a": [1]}), tmp_path, "fig2", evil, [run])

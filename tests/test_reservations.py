@@ -269,7 +269,7 @@ def test_two_sweeps_on_one_store_train_each_run_once(tmp_path, monkeypatch):
         return train(configs, *arguments, **options)
 
     monkeypatch.setattr(work, "train", counting)
-    configs = [run_config(**TINY, input_noise=level / 10, seed=4) for level in range(8)]
+    configs = [run_config(**TINY, input_noise=level / 10, seed=4).canonical for level in range(8)]
     results = {}
 
     def sweep(name):

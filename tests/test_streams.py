@@ -25,6 +25,7 @@ from t1t2_pt.streams import guarded, show, show_table, tell
 
 HOSTILE = "[old] [/data/x] :smile: \x1b[31m\r\n\u202e\x9b é \udcff"
 SHOWN = r"[old] [/data/x] :smile: \x1b[31m\r\n\u202e\x9b é \udcff"
+STORED, SHOWN_OF_STORE = (text.removesuffix(end) for text, end in ((HOSTILE, "\udcff"), (SHOWN, r"\udcff")))
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ def store(tmp_path_factory):
     """A store with a few of the committed runs, one of which says hostile things of its data."""
     path = tmp_path_factory.mktemp("store") / "runs.sqlite"
     runs = read_runs(ROOT / "data" / "results" / "quick.jsonl.gz")[:4]
-    runs[0].provenance.update(data=HOSTILE, backend=HOSTILE)
+    runs[0].provenance.update(data=STORED, backend=STORED)
     RunStore(path).put(runs)
     export_runs(runs, path.parent / "runs.jsonl")
     return path, runs[0].digest
@@ -179,7 +180,7 @@ class TestTextFromOutside:
             assert r"[old]" in out
             assert all(sign.isprintable() or sign == "\n" for sign in out)
         assert cli.main(["runs", "show", digest, "--store", str(path)]) == 0
-        assert f"data         {SHOWN}" in capsys.readouterr().out
+        assert f"data         {SHOWN_OF_STORE}" in capsys.readouterr().out
 
     def test_names(self, tmp_path, capsys):
         """Of folders, which may have any."""

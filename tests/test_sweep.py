@@ -19,8 +19,8 @@ from t1t2_pt.store import RunStore
 from t1t2_pt.sweep import Sweep
 
 pytestmark = pytest.mark.xdist_group("sweep")
-CONFIGS = [run_config(**TINY, input_noise=level, seed=3) for level in (0.0, 0.2, 0.4, 0.6, 0.8)]
-TUNED = [replace(config, tune=("input_noise",)) for config in CONFIGS[1:3]]
+CONFIGS = [run_config(**TINY, input_noise=level, seed=3).canonical for level in (0.0, 0.2, 0.4, 0.6, 0.8)]
+TUNED = [replace(config, tune=("input_noise",), interval=3).canonical for config in CONFIGS[1:3]]
 
 
 @pytest.fixture(autouse=True)

@@ -24,7 +24,7 @@ START = "import os, sys; from multiprocessing.connection import Connection; pipe
 @pytest.fixture
 def work(tmp_path):
     (config,) = faults.configs(1, 2)
-    return Work(Group((config,), config, 1), "jax", None, tmp_path, Every())
+    return Work(Group((config,), config, 1, (config,)), "jax", None, tmp_path, Every())
 
 
 def start(store, *options) -> subprocess.Popen:
@@ -98,7 +98,7 @@ def test_workers_that_cannot_live_are_told(work, monkeypatch):
     said, steps = [], []
     with WorkerProcesses.asked(1)(said.append) as place:
         with pytest.raises(InputError, match=r"--workers = 1: were lost \d+ times at the same runs; give fewer"):
-            place.submit(work, steps.append).result()
+            place.submit(work, steps.append, lambda: False).result()
         assert place.lanes == 2
     assert said == ["a worker process was lost (exit code 3); another one goes on with its work"] * module.RETRIES
     assert steps == [5, -5] * module.RETRIES
@@ -111,7 +111,7 @@ def test_a_worker_of_other_code_is_refused(work, monkeypatch):
         WorkerProcesses.asked(1)(print) as place,
         pytest.raises(InputError, match=r"--workers = '0.0 other': is the code of a worker; .* run it again"),
     ):
-        place.submit(work, print).result()
+        place.submit(work, print, lambda: False).result()
 
 
 def test_what_a_worker_raises_is_raised(work, tmp_path):
@@ -119,7 +119,7 @@ def test_what_a_worker_raises_is_raised(work, tmp_path):
     lost = Work(work.group, "jax", tmp_path / "nowhere", tmp_path, Every())
     with WorkerProcesses.asked(1)(print) as place:
         with pytest.raises(InputError, match="nowhere': is not a folder"):
-            place.submit(lost, print).result()
+            place.submit(lost, print, lambda: False).result()
         (worker,) = psutil.Process().children()
         place.stop()
     assert not worker.is_running()
