@@ -17,16 +17,14 @@ from t1t2_pt.migrations import UNKNOWN, migrated
 from t1t2_pt.runs import NotARunError, StoredRun
 from t1t2_pt.store import APPLICATION_ID, SCHEMA_VERSION, RunStore
 
-FILE = Path(__file__).parent / "version_0_1" / "runs.jsonl.gz"  # as version 0.1 exported them
-ROWS = [json.loads(line) for line in gzip.decompress(FILE.read_bytes()).splitlines()]
+OLD_RUNS = Path(__file__).parent / "version_0_1" / "runs.jsonl.gz"  # as version 0.1 exported them
+ROWS = [json.loads(line) for line in gzip.decompress(OLD_RUNS.read_bytes()).splitlines()]
 COLUMNS = ("digest", "config", "status", "final", "history", "provenance", "finished")
 IN_JSON = ("config", "final", "history", "provenance")
 
 
-@pytest.fixture
-def old(tmp_path) -> Path:
+def write_old_store(path: Path) -> None:
     """A store as version 0.1 wrote it: a write-ahead log, schema 1, times that were measured."""
-    path = tmp_path / "runs.sqlite"
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"CREATE TABLE runs ({', '.join(f'{name} TEXT NOT NULL' for name in COLUMNS)})")
@@ -37,7 +35,12 @@ def old(tmp_path) -> Path:
         for row in ROWS:
             values = [json.dumps(row[name]) if name in IN_JSON else row[name] for name in COLUMNS]
             connection.execute(f"INSERT INTO runs VALUES ({','.join('?' * len(COLUMNS))})", values)
-    return path
+
+
+@pytest.fixture
+def old(tmp_path) -> Path:
+    write_old_store(tmp_path / "runs.sqlite")
+    return tmp_path / "runs.sqlite"
 
 
 def version(path: Path) -> int:
@@ -46,7 +49,7 @@ def version(path: Path) -> int:
 
 
 def test_exported_runs():
-    runs = read_runs(FILE)
+    runs = read_runs(OLD_RUNS)
     assert [run.config.dataset for run in runs] == ["mnist", "mnist", "digits-on-photos"]
     for run, row in zip(runs, ROWS, strict=True):
         assert run.config.data == DATASETS[run.config.dataset].fingerprint
@@ -59,7 +62,7 @@ def test_a_store_is_brought_to_this_version(old):
     store = RunStore(old)
     assert version(old) == SCHEMA_VERSION
     runs = {run.digest: run for run in store.all()}
-    assert set(runs) == {run.digest for run in read_runs(FILE)}
+    assert set(runs) == {run.digest for run in read_runs(OLD_RUNS)}
     assert not set(runs) & {row["digest"] for row in ROWS}
     for run in runs.values():
         assert store.get(run.config).final["test_error"] == run.final["test_error"]
@@ -69,7 +72,7 @@ def test_a_store_is_brought_to_this_version(old):
 
 def test_the_same_request_finds_its_run(old):
     """What that version did not know is filled in; what does nothing does not matter."""
-    config = read_runs(FILE)[1].config
+    config = read_runs(OLD_RUNS)[1].config
     assert not config.tune
     assert RunStore(old).get(replace(config, interval=7)) is not None
 

@@ -21,6 +21,7 @@ import report
 import scipy.io
 from conftest import TINY
 from invented import history_of
+from test_migrations import OLD_RUNS, write_old_store
 
 from t1t2_pt import cli, figures
 from t1t2_pt.backends import caches
@@ -151,7 +152,7 @@ OF_FIGURES = ("--preset", "--out", "--datasets", "--seed", "--export", "--refere
 
 def random_arguments(rng: random.Random) -> list[str]:
     commands = (["train"], ["runs", "list"], ["runs", "show"], ["runs", "export"], ["data", "verify"], ["data"], [])
-    commands = (*commands, FIGURE, FIGURE)
+    commands = (*commands, ["verify"], FIGURE, FIGURE)
     arguments = list(rng.choice(commands[:1] * 6 + commands))
     words = [str(x) for x in (*NUMBERS, *HUGE, *TEXTS, *NAMES, *WORDS)]
     options = [f"--{name.replace('_', '-')}" for name in OPTIONS]
@@ -165,6 +166,7 @@ def random_arguments(rng: random.Random) -> list[str]:
         "--data-dir",
         "--help",
         "--no",
+        "--sample",
         "-x",
     ]
     if arguments == FIGURE:
@@ -200,7 +202,7 @@ def test_random_command_lines_end_in_one_line(count, tmp_path, monkeypatch, caps
     rng, store = random.Random(2), tmp_path / "runs.sqlite"
     for _ in range(count):
         arguments = random_arguments(rng)
-        if arguments[:1] in (["train"], ["runs"]) and len(arguments) > 1:
+        if arguments[:1] in (["train"], ["runs"], ["verify"]) and (len(arguments) > 1 or arguments == ["verify"]):
             arguments += ["--store", rng.choice((str(store), store.name))]
         if arguments[:1] == FIGURE:
             code = figures.main(script, [*arguments[1:], *("--store", str(store))])
@@ -374,6 +376,8 @@ KINDS = {
     "runs.jsonl": (lambda path: export_runs([_a_run()] * 2, path), read_runs),
     "runs.jsonl.gz": (lambda path: export_runs([_a_run()] * 2, path), read_runs),
     "store": (_store, _read_store),
+    "runs of version 0.1": (lambda path: path.write_bytes(gzip.decompress(OLD_RUNS.read_bytes())), read_runs),
+    "store of version 0.1": (write_old_store, lambda path: RunStore(path).all()),
     "checkpoint": (_write_checkpoint, _read_checkpoint),
     "picture": (_picture, _read_picture),
     "provenance": (_provenance, _read_provenance),
@@ -384,7 +388,7 @@ KINDS = {
     "entry of Numba's": _entry(lambda path: path.write_bytes(pickle.dumps(list(range(99)))), caches.is_whole_function),
     "entry of C's": _entry(lambda path: shutil.copy(_library(), path), caches.is_whole_library),
 }
-SLOW = ("picture", "table")  # a tenth of them does
+SLOW = ("picture", "table", "store of version 0.1")  # a tenth of them does
 
 
 @functools.cache
