@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT
 from matplotlib.collections import QuadMesh
 from scipy.stats import spearmanr
-from test_figures import curves, kept, stored
+from test_figures import curves, digest, kept, stored
 
 from t1t2_pt.backends import get_backend
 from t1t2_pt.exchange import read_runs
@@ -44,7 +44,7 @@ def there(script, preset):
     known = kept(preset)
 
     def whole(parts):
-        return stored(preset, {p: some for p, some in parts.items() if all(c.digest() in known for c in some)})
+        return stored(preset, {p: some for p, some in parts.items() if all(digest(c) in known for c in some)})
 
     found = whole(script.runs(Request(preset)))
     return found | whole(script.reruns(found))

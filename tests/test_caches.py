@@ -236,3 +236,26 @@ def test_generated_sources_are_this_packages_alone(tmp_path, monkeypatch):
     np.testing.assert_array_equal(compiled({"x": np.float32([1, 2])})["y"], [3, 6])
     assert pytensor.config.generated_src_dir == before
     assert list((kept.parent / "used").iterdir()) == []
+
+
+NUMBA = """
+import sys
+sys.path.insert(0, "tests")
+from conftest import TINY, make_tiny_split
+from t1t2_pt.backends import get_backend
+from t1t2_pt.config import run_config
+from t1t2_pt.training import train
+config = run_config(**TINY, input_noise=0.5, l2=0.01, tune=("input_noise", "l2"))
+(run,) = train([config], make_tiny_split(), get_backend("numba"))
+print(sorted((name, column) for name, column in run.history.items() if name != "seconds"))
+"""
+
+
+@pytest.mark.slow
+def test_numba_computes_the_same_from_its_cache(tmp_path):
+    """To the last bit: a run that was stopped goes on in another process, which finds what this one compiled."""
+    need("numba")
+    cold, warm = (python("-c", NUMBA, PYTENSOR_FLAGS=f"base_compiledir={tmp_path}") for _ in range(2))
+    assert cold.returncode == warm.returncode == 0, warm.stderr
+    assert list(tmp_path.rglob("*.nbi"))
+    assert cold.stdout == warm.stdout != ""

@@ -9,6 +9,7 @@ import tomllib
 import numpy as np
 import pytest
 import rattler
+import readme_tables
 import rerun
 import setups
 import yaml
@@ -207,8 +208,12 @@ class TestReadme:
         for name in links:
             assert (ROOT / name).exists(), name
 
-    def test_table_is_the_committed_result(self):
+    def test_tables_are_the_committed_results(self):
         assert rerun.summary(rerun_table()) in README
+        assert readme_tables.claims() in README, "`python tests/readme_tables.py` prints it"
+
+    def test_times_are_those_of_the_plot(self):
+        assert readme_tables.overheads() in " ".join(README.split())
 
 
 def test_committed_runs_are_what_they_say():
