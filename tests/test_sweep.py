@@ -20,6 +20,7 @@ from t1t2_pt.sweep import Sweep
 
 pytestmark = pytest.mark.xdist_group("sweep")
 CONFIGS = [run_config(**TINY, input_noise=level, seed=3).canonical for level in (0.0, 0.2, 0.4, 0.6, 0.8)]
+QUIET = module.Line(stop=lambda: False, advance=lambda steps: None, say=lambda text: None)
 TUNED = [replace(config, tune=("input_noise",), interval=3).canonical for config in CONFIGS[1:3]]
 
 
@@ -122,6 +123,18 @@ def test_parts(store):
         "none": [],
         "b": TUNED,
     }
+
+
+def test_memory_that_is_not_there_is_told_before_training(store, trained, monkeypatch):
+    """Here before anything is trained, and wherever work is done before that."""
+    backend = get_backend("auto")
+    group = make_groups(CONFIGS[:2], {}, lambda config: 2)[0]
+    work = make(store).work(group, "somebody")
+    monkeypatch.setattr(type(backend), "available_memory", lambda self: 10)
+    for train in (lambda: make(store).run(CONFIGS), lambda: module.do(work, QUIET, module.Splits(None))):
+        with pytest.raises(InputError, match=r"takes [\d.]+ kB of memory, where 10 bytes can be had; give a"):
+            train()
+    assert trained == []
 
 
 class TestGroups:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from conftest import need
 
+from t1t2_pt import provenance
 from t1t2_pt import timing as module
 from t1t2_pt.backends import get_backend
 from t1t2_pt.backends.program import Program
@@ -77,6 +78,14 @@ def test_is_measured_once(store, monkeypatch):
     other = run_config(**{**CONFIG.as_dict(), "hidden": (9,)})
     assert stored_timing(other, backend, store) is None
     assert store.all() == []
+
+
+@pytest.mark.parametrize(("name", "value"), [("_processor", "an abacus"), ("usable_cores", 64)])
+def test_another_machine_measures_anew(store, monkeypatch, name, value):
+    backend = get_backend("auto")
+    store_timing(TIMING, CONFIG, backend, store)
+    monkeypatch.setattr(provenance, name, lambda: value)
+    assert stored_timing(CONFIG, backend, store) is None
 
 
 def test_damaged_timing_is_told(store):
