@@ -11,6 +11,7 @@ from t1t2_pt.backends import Backend
 from t1t2_pt.config import FIELDS, HYPERPARAMETERS, LOOP, OWN, RunConfig, replace
 from t1t2_pt.errors import InputError
 from t1t2_pt.groups import Group
+from t1t2_pt.reruns import untuned
 from t1t2_pt.runs import StoredRun
 
 POPULATION, PROGRAM = "population", "program"  # names in the provenance
@@ -38,15 +39,19 @@ class Company:
 def company(group: Group, config: RunConfig, backend: Backend) -> dict[str, str]:
     """What the provenance of one of a group's runs says of its company."""
     own, theirs = config.canonical.as_dict(), group.like.canonical.as_dict()
-    program = {name: theirs[name] for name in _FIELDS if theirs[name] != own[name]}
+    # An interval longer than this run can be that of a longer run only.
+    fields = [*_FIELDS, "epochs"] if group.like.interval > config.steps else _FIELDS
+    program = {name: theirs[name] for name in fields if theirs[name] != own[name]}
     return {POPULATION: str(group.size if backend.together else 1), PROGRAM: json.dumps(program)}
 
 
 def company_of(run: StoredRun) -> Company | None:
-    """A run's company as its provenance says; None where it does not."""
+    """A run's company as its provenance says; None where it does not, or says what cannot be."""
     try:
         size = int(run.provenance[POPULATION])
-        like = replace(run.config.canonical, **json.loads(run.provenance[PROGRAM]))
-    except (KeyError, ValueError, TypeError, InputError):
+        program = json.loads(run.provenance[PROGRAM])
+        like = replace(run.config.canonical, **program)
+    except (KeyError, ValueError, TypeError, RecursionError, InputError):
         return None
-    return Company(like, size) if 1 <= size <= 1 << 20 else None
+    fits = run.config.graph() in (like.graph(), untuned(like).graph())
+    return Company(like, size) if fits and 1 <= size <= 1 << 20 else None

@@ -11,7 +11,11 @@ from t1t2_pt.backends.memory import usable_cores
 from t1t2_pt.fingerprint import CODE
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-ELSEWHERE = "unknown"  # the commit of what does not run from a checkout of its own
+UNKNOWN = "unknown"  # a processor; the commit of what does not run from a checkout of its own
+_PROCESSOR = (  # lines that tell it, and how they are shown
+    {"model name": "", "cpu family": "family ", "model": "model "},
+    {"CPU implementer": "implementer ", "CPU part": "part "},
+)
 CODE_NAME = "code"  # as which the code of this package is recorded
 NOT_ARITHMETIC = ("t1t2_pt", "commit", CODE_NAME)  # what may differ where the same is computed to the last bit
 
@@ -42,9 +46,10 @@ def _processor() -> str:
         for line in lines:
             name, _, value = line.partition(":")
             first.setdefault(name.strip(), value.strip())
-        return f"{first['model name']}, family {first['cpu family']}, model {first['model']}"
-    except (OSError, KeyError):  # not Linux, or a processor that says something else
-        return platform.processor() or "unknown"
+        names = next(names for names in _PROCESSOR if next(iter(names)) in first)
+        return ", ".join(f"{shown}{first[name]}" for name, shown in names.items() if name in first)
+    except (OSError, StopIteration):  # not Linux, or a processor that says something else
+        return platform.processor() or UNKNOWN
 
 
 @functools.cache  # asked for every run, while the code that runs is the one imported
@@ -55,8 +60,8 @@ def _commit() -> str:
     """
     own = str(Path(__file__).resolve().relative_to(REPOSITORY))
     if _git("rev-parse", "--show-prefix") != "" or _git("ls-files", "--", own) != own:
-        return ELSEWHERE
-    return _git("describe", "--always", "--dirty", "--abbrev=12", "--exclude=*") or ELSEWHERE
+        return UNKNOWN
+    return _git("describe", "--always", "--dirty", "--abbrev=12", "--exclude=*") or UNKNOWN
 
 
 def _git(*arguments: str) -> str | None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from t1t2_pt.config import RunConfig
 from t1t2_pt.errors import InputError
 from t1t2_pt.files import check_can_write
+from t1t2_pt.migrations import UNKNOWN
 from t1t2_pt.provenance import REPOSITORY
 from t1t2_pt.runs import NewerRunError, NotARunError, StoredRun
 
@@ -99,7 +100,8 @@ class RunStore:
         """What names the contents of a data set that stored runs were trained on (`RunConfig.data`)."""
         of = "CASE WHEN json_valid(config) THEN json_extract(config, '$.{}') END"
         columns = (f"DISTINCT {of.format('data')} AS content",)
-        found = self._select("runs", columns, f"WHERE {of.format('dataset')} = ? AND content > ''", (dataset,))
+        known = f"WHERE {of.format('dataset')} = ? AND content NOT IN ('', ?)"
+        found = self._select("runs", columns, known, (dataset, UNKNOWN))
         return [str(content) for (content,) in found]
 
     def rows(self, table: str, columns: Iterable[str], digests: Iterable[str]) -> list[tuple]:

@@ -102,19 +102,22 @@ class Sweep:
         Interrupted
             After Ctrl-C, SIGTERM or SIGHUP, when checkpoints are written.
         """
-        configs, later = self.settled(configs), self.settled(later)
+        asked, configs = configs, self.settled(configs)
         wanted = list(dict.fromkeys(configs))
         self._programs = {**programs_of(wanted), **self._programs}
         if not self.recompute:
             self._tidy()
         found: Trained = {} if self.recompute else self.store.get_all(wanted)
         missing = [config for config in wanted if config not in found]
+        absent = [name for name in {config.dataset for config in missing} if self._fetched(name)]
+        if absent:
+            return self.run(asked, later)
         groups = self._groups(wanted, missing) if missing else []
         self.display.say(
             f"{len(wanted)} runs: {len(found)} in the store, {len(missing)} to train on {self.backend.name}"
         )
         if groups:
-            shown = [*missing, *(config for config in later if config not in found)]
+            shown = [*missing, *(config for config in self.settled(later) if config not in found)]
             with self.display.shown(shown):
                 found |= self._train(groups)
             self._tidy()
@@ -148,6 +151,13 @@ class Sweep:
         if len(known) == 1:
             return known[0]
         return here or (self._splits.fingerprint(name) if fetch else "")
+
+    def _fetched(self, name: str) -> bool:
+        """Whether a data set that was absent, and may be another than that of the store's runs, was fetched."""
+        if self._splits.fingerprint(name, fetch=False) is not None:
+            return False
+        self._splits.fingerprint(name)
+        return self._splits.fingerprint(name, fetch=False) is not None
 
     def run_parts[Part](
         self, parts: Mapping[Part, Sequence[RunConfig]], later: Iterable[RunConfig] = ()

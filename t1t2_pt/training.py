@@ -15,7 +15,7 @@ import numpy as np
 
 from t1t2_pt.backends import Arrays, Backend, Compiled, Population, Program, run_constants
 from t1t2_pt.backends.base import is_hyper_step
-from t1t2_pt.columns import level_columns, map_columns
+from t1t2_pt.columns import EVALUATION, level_columns, map_columns
 from t1t2_pt.config import RunConfig
 from t1t2_pt.datasets import Split
 from t1t2_pt.errors import InputError
@@ -126,7 +126,7 @@ def train(
         began = time.perf_counter()
         rows = _epoch_rows(configs, filled, like, network, epoch, population)
         over = epoch == first.epochs or _all_diverged(row["train_cost"] for row in rows)
-        if over or (first.evaluate_every and epoch % first.evaluate_every == 0):
+        if epoch == first.epochs or (first.evaluate_every and epoch % first.evaluate_every == 0):
             for row, metrics in zip(rows, _per_run(population.evaluate()), strict=False):
                 row.update(metrics)
         seconds = (time.perf_counter() - began) / len(configs)
@@ -135,7 +135,7 @@ def train(
             after_epoch(epoch, functools.partial(_snapshot, epoch, population, histories))
     states = _hyper_states(configs, network, population)
     return [
-        _finish(config, histories.of_run(run), _divergence(histories, run), state, network)
+        _finish(config, _up_to_divergence(histories.of_run(run)), _divergence(histories, run), state, network)
         for run, (config, state) in enumerate(zip(configs, states, strict=True))
     ]
 
@@ -143,9 +143,12 @@ def train(
 def _check_split(config: RunConfig, split: Split) -> None:
     """A compiled program would read past the end of arrays that are too short, and take a label for another."""
     if config.data and split.fingerprint and config.data != split.fingerprint:
-        problem = f"are not the {config.dataset} of this run, whose content is {config.data[:12]}"
-        remedy = "have the same data wherever it is trained, see `t1t2 data list`"
-        raise InputError("data", f"{split.provenance} (content {split.fingerprint[:12]})", problem, remedy)
+        problem = (
+            f"are not the {config.dataset} of this run: their content is {split.fingerprint[:12]}, "
+            f"and it is of {config.data[:12]}"
+        )
+        remedy = "have the same data wherever it is trained, see `t1t2 data list`, and run it again"
+        raise InputError("data", split.provenance, problem, remedy)
     expected = {"t1": config.t1_samples, "t2": config.t2_samples}
     for name in ("t1", "t2", "test"):
         inputs, labels = split.arrays[f"{name}_inputs"], split.arrays[f"{name}_labels"]
@@ -294,6 +297,15 @@ def _finish(
         columns = map_columns(name, level_maps(network)[name])
         maps |= dict(zip(columns, np.asarray(state[name]).tolist(), strict=True))
     return Trained(config, history, *divergence, maps)
+
+
+def _up_to_divergence(history: History) -> History:
+    """The history without what came after a cost of training that was not finite: how long others went on."""
+    rows = len(history["epoch"])
+    broken = (epoch for epoch in range(1, rows) if not math.isfinite(history["train_cost"][epoch]))
+    end = next(broken, rows - 1) + 1
+    unmeasured = {name: [math.nan] * rows for name in EVALUATION}
+    return {name: column[:end] for name, column in {**history, **unmeasured, **history}.items()}
 
 
 def _divergence(histories: Histories, run: int) -> tuple[int | None, str]:

@@ -21,7 +21,7 @@ from t1t2_pt.config import ALGORITHM
 from t1t2_pt.errors import InputError
 from t1t2_pt.groups import data_key
 from t1t2_pt.interrupts import StopAskedError
-from t1t2_pt.provenance import CODE_NAME, NOT_ARITHMETIC, environment
+from t1t2_pt.provenance import CODE_NAME, NOT_ARITHMETIC, UNKNOWN, environment
 from t1t2_pt.runs import StoredRun, finished_run
 from t1t2_pt.snapshots import Snapshot
 from t1t2_pt.step import make_network
@@ -44,6 +44,7 @@ TOLERANCES = {
     "epoch": (0.0, 0.0),
 }
 OF_OTHERS = (1e-3, 0.2)
+ERRORS, END = ("t1_error", "t2_error", "test_error"), (0.03, 0.25)  # where code is other: of a whole run, at its end
 UNCOMPARED = "repaired"  # counts of what was not finite
 
 
@@ -98,7 +99,8 @@ def check_of(run: StoredRun, backend: Backend | None = None) -> Check:
     backend = backend or _its_backend(run)
     here = environment(backend)
     said = {name: run.provenance.get(name, "not recorded") for name in here if name not in NOT_ARITHMETIC}
-    differing = [f"{name} was {said[name]} and is {here[name]}" for name in said if said[name] != here[name]]
+    same = {name for name in said if said[name] == here[name] != UNKNOWN}
+    differing = [f"{name} was {said[name]} and is {here[name]}" for name in said if name not in same]
     company = company_of(run)
     if company is None:
         differing.append("its company was not recorded")
@@ -130,6 +132,7 @@ def verify(checks: Iterable[Check], splits: Splits, advance: Callable[[int], Non
             try:
                 yield from _verify(some, splits, advance)
             except InputError as error:
+                advance(sum(check.run.config.steps for check in some))
                 yield from (Verdict(check, exact=False, problem=f"cannot be trained here: {error}") for check in some)
 
 
@@ -141,8 +144,9 @@ def _verify(checks: Sequence[Check], splits: Splits, advance: Callable[[int], No
     if config.algorithm != ALGORITHM:
         problem = f"is of algorithm {config.algorithm}, where this code is {ALGORITHM}"
         raise InputError("algorithm", config.algorithm, problem, "verify it with the version that trained it")
-    if config.data != splits.fingerprint(config.dataset):
-        problem = f"is not the content of {config.dataset} here"
+    here = splits.fingerprint(config.dataset, fetch=False)
+    if config.data != here:
+        problem = f"is not the content of {config.dataset} here" if here else f"is of {config.dataset}, which is absent"
         raise InputError("data", config.data, problem, "name the folder of its data by --data-dir")
     split = splits.get(*data_key(config))
     network = make_network(config, split.input_shape, split.classes)
@@ -165,7 +169,8 @@ def _verify(checks: Sequence[Check], splits: Splits, advance: Callable[[int], No
         yield from (Verdict(check, False, _early(check.run, row)) for check, row in zip(checks, rows, strict=True))
         return
     for check, one in zip(checks, trained, strict=True):
-        yield _verdict(check, finished_run(one, backend, split.provenance))
+        # As it would be stored, where infinity and NaN are one.
+        yield _verdict(check, StoredRun.from_dict(finished_run(one, backend, split.provenance).as_dict()))
 
 
 def _verdict(check: Check, again: StoredRun) -> Verdict:
@@ -176,9 +181,21 @@ def _verdict(check: Check, again: StoredRun) -> Verdict:
     if check.differing:
         return Verdict(check, exact=False, problem=_early(check.run, again.history))
     if code != here:  # with other code rounding may be other
-        differing = (f"code was {code} and is {here}, from which on {difference}",)
-        return Verdict(dataclasses.replace(check, differing=differing), False, _early(check.run, again.history))
+        differing = (f"code was {code} and is {here}",)
+        problem = _early(check.run, again.history) or _ended_elsewhere(check.run, again)
+        return Verdict(dataclasses.replace(check, differing=differing), False, problem)
     return Verdict(check, exact=False, problem=difference)
+
+
+def _ended_elsewhere(stored: StoredRun, again: StoredRun) -> str:
+    """How a whole run ended otherwise than rounding lets it; nothing where it did not."""
+    if stored.status != again.status:
+        return f"was {stored.status} and is {again.status}"
+    for name in ERRORS:
+        old, new = stored.final[name], again.final[name]
+        if abs(old - new) > END[0] + END[1] * old:
+            return f"final {name} was {old:.6g} and is {new:.6g}"
+    return ""
 
 
 def early_epochs(run: StoredRun) -> int:

@@ -14,8 +14,8 @@ from t1t2_pt.backends import get_backend
 from t1t2_pt.backends.memory import check_fits
 from t1t2_pt.checkpoints import Checkpoint, Every, UnusableCheckpointError
 from t1t2_pt.company import company
-from t1t2_pt.datasets import DATASETS, Split, make_split
-from t1t2_pt.datasets.fingerprints import fingerprint_of
+from t1t2_pt.datasets import DATASETS, Dataset, Split, make_split
+from t1t2_pt.datasets.fingerprints import fingerprint_of, noted
 from t1t2_pt.groups import Group, data_key
 from t1t2_pt.interrupts import StopAskedError
 from t1t2_pt.provenance import environment
@@ -94,7 +94,7 @@ class Splits:
 
     def __init__(self, data_dir: Path | None):
         self._data_dir = data_dir
-        self._load = functools.lru_cache(maxsize=1)(lambda name: DATASETS[name].load(data_dir))
+        self._load = functools.lru_cache(maxsize=1)(self._read)
         self._kept: dict[tuple, Split] = {}
         self._lock = threading.Lock()
 
@@ -113,6 +113,12 @@ class Splits:
             while len(self._kept) > 1 and sum(map(_bytes, self._kept.values())) > KEPT_BYTES:
                 del self._kept[next(iter(self._kept))]
             return split
+
+    def _read(self, name: str) -> Dataset:
+        dataset, place = DATASETS[name].load(self._data_dir), DATASETS[name].find(self._data_dir)
+        if place is not None and DATASETS[name].fingerprint is None:
+            noted(place, dataset)
+        return dataset
 
     def fingerprint(self, name: str, fetch: bool = True) -> str | None:
         """What names the content of a data set (`RunConfig.data`); None where it is absent and not to be fetched.

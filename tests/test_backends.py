@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 import pytest
-from conftest import TINY, grouped, make_tiny_split, need
+from conftest import TINY, make_tiny_split, need
 
 from t1t2_pt.backends import BACKENDS, Program, get_backend, run_constants
 from t1t2_pt.config import run_config
@@ -61,9 +61,17 @@ def network(split):
     return make_network(config(), split.input_shape, split.classes)
 
 
-@pytest.mark.parametrize("dtype", list(TOLERANCE))
-@pytest.mark.parametrize("interval", [NEVER, 1, 3], ids=["t1", "t1t2", "mixed"])
-@pytest.mark.parametrize("name", [grouped(n) for n in BACKENDS if n != "jax"])
+def cases():
+    """Every backend, dtype and kind of step; those that do not compile for a minute or more, in every test run."""
+    for name in (name for name in BACKENDS if name != "jax"):
+        for dtype in TOLERANCE:
+            for kind, interval in {"t1": NEVER, "t1t2": 1, "mixed": 3}.items():
+                quick = kind == "mixed" and dtype == {"numba": "float64", "c": "float32"}[name]
+                marks = [pytest.mark.xdist_group(name), *([] if quick else [pytest.mark.slow])]
+                yield pytest.param(name, interval, dtype, marks=marks, id=f"{name}-{kind}-{dtype}")
+
+
+@pytest.mark.parametrize(("name", "interval", "dtype"), [*cases()])
 def test_agrees_with_jax(name, interval, dtype):
     need("jax")
     need(name)

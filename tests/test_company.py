@@ -42,6 +42,18 @@ def test_a_neighbour_that_diverges_does_not_matter(jax):
     assert of_the_first([broken, TUNED], jax) == of_the_first([TUNED], jax, size=2)
 
 
+@pytest.mark.parametrize("every", [0, 1])
+def test_a_run_that_diverges_ends_alike_in_any_company(jax, every):
+    """However long the others go on, and whether they are evaluated then."""
+    sound = replace(TUNED, epochs=4, evaluate_every=every, optimizer="sgd", gradient_norm=None, batch_norm=False)
+    broken = replace(sound, seed=3, learning_rate=1e38)
+    (alone,) = train([broken], make_tiny_split(), jax, size=2)
+    _, beside = train([sound, broken], make_tiny_split(), jax)
+    assert alone.diverged_at == beside.diverged_at < 4
+    assert len(beside.history["epoch"]) == beside.diverged_at + 1
+    assert bits(alone) == bits(beside)
+
+
 def test_what_provenance_says_trains_the_same(jax):
     """A fixed run in the program of a tuned one, as its record has it."""
     fixed = untuned(TUNED)
@@ -64,12 +76,39 @@ def test_only_what_differs_is_recorded():
     assert company(Group((TUNED,), TUNED, 1, (TUNED,)), TUNED, need("numba"))["program"] == "{}"
 
 
+def recorded(config: RunConfig, **record: str) -> Company | None:
+    return company_of(finished_run(Trained(config, {"epoch": [0.0]}, None), need("numba"), "made by tests", **record))
+
+
+@pytest.mark.parametrize("population", ["many", "0", "-1", "9" * 30])
+def test_no_population(population):
+    assert recorded(TUNED, population=population, program="{}") is None
+
+
 @pytest.mark.parametrize(
-    "record", [{}, {"population": "many", "program": "{}"}, {"population": "1", "program": '{"tune": 3}'}]
+    "program",
+    [
+        '{"tune": 3}',
+        '{"batch_size": 5}',
+        '{"input_noise": null, "tune": []}',
+        '{"network": "all-cnn-c", "hidden": []}',
+        '{"unheard": 1}',
+        "[" * 100_000,
+        "[]",
+        "",
+    ],
 )
-def test_no_record(record):
-    trained = Trained(TUNED, {"epoch": [0.0]}, None)
-    assert company_of(finished_run(trained, need("numba"), "made by the tests", **record)) is None
+def test_no_program_of_such_a_run(program):
+    """Whatever a file that somebody made says."""
+    assert recorded(TUNED, population="1", program=program) is None
+    assert recorded(TUNED) is None
+
+
+def test_the_program_of_a_longer_run():
+    """Its interval can be longer than this run."""
+    fixed, longer = untuned(TUNED), replace(TUNED, epochs=20, interval=50)
+    said = company(Group((fixed,), longer, 1, (fixed,)), fixed, need("numba"))
+    assert recorded(fixed, **said).like.interval == 50
 
 
 def test_company_is_of_the_canonical_form():

@@ -86,8 +86,10 @@ def test_a_wrong_note_is_seen_before_training(folders, tmp_path, store):
     fingerprint(folders[0])
     (note,) = (tmp_path / "cache" / "t1t2_pt" / "fingerprints").iterdir()
     note.write_text("0" * 32)
-    with pytest.raises(InputError, match="are not the cifar10 of this run, whose content is 000000000000"):
+    with pytest.raises(InputError, match=r"are not the cifar10 of this run: .* it is of 000000000000; .*run it again"):
         sweep(store, folders[0]).run([CONFIG])
+    (run,) = sweep(store, folders[0]).run([CONFIG])
+    assert run.config.data == load_split("cifar10", 40, 20, 0, folders[0]).fingerprint
 
 
 def test_training_compares(folders):
@@ -113,6 +115,21 @@ class TestAbsentData:
         store.put([run])
         (found,) = sweep(store).run([replace(run.config, data="")])
         assert found.digest == run.digest
+
+    def test_what_is_fetched_counts(self, store, folders, monkeypatch):
+        """Where the store has some of the runs, and of other data than those that can be had."""
+        here = DATASETS["cifar10"]
+        store.put([make_run(replace(INVENTED, data="1" * 32))])
+        official = cifar10.SOURCE
+        places = iter([None] * 3)
+        fetched = dataclasses.replace(
+            here,
+            find=lambda folder: next(places, official.find(folders[0])),
+            load=lambda folder: official.load(folders[0]),
+        )
+        monkeypatch.setitem(DATASETS, "cifar10", fetched)
+        runs = sweep(store).run([INVENTED, replace(INVENTED, seed=1)])
+        assert {run.config.data for run in runs} == {official.load(folders[0]).fingerprint}
 
     def test_two_contents_are_no_answer(self, store):
         store.put([make_run(replace(INVENTED, data=content * 32)) for content in "12"])

@@ -1,6 +1,7 @@
 """Stores and files of version 0.1 are read, and their runs found, by this one."""
 
 import contextlib
+import dataclasses
 import gzip
 import json
 import sqlite3
@@ -100,6 +101,23 @@ def test_data_of_unknown_content():
     """The numbers are kept; no request finds them."""
     row = {**ROWS[0], "provenance": {**ROWS[0]["provenance"], "data": "digits of my own (content 0123456789ab)"}}
     assert StoredRun.from_dict(row).config.data == UNKNOWN
+
+
+def test_a_run_in_which_a_nan_may_have_become_0():
+    """On JAX; on other backends it stayed one."""
+    history = {**ROWS[0]["history"], "repaired_gradients": [None, *[2.0] * (len(ROWS[0]["history"]["epoch"]) - 1)]}
+    final = {**ROWS[0]["final"], "repaired_gradients": 2.0}
+    row = {**ROWS[0], "history": history, "final": final}
+    assert StoredRun.from_dict(row).config.data == UNKNOWN
+    row["provenance"] = {**row["provenance"], "backend": "numba"}
+    assert StoredRun.from_dict(row).config.data != UNKNOWN
+
+
+def test_unknown_data_answer_no_request(store):
+    """Not even where the data are absent."""
+    run = read_runs(OLD_RUNS)[0]
+    store.put([dataclasses.replace(run, config=replace(run.config, data=UNKNOWN))])
+    assert store.contents("mnist") == []
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,7 @@ class TestArguments:
         refused(
             TypeError, r"norm: is no option of 't1t2'; its options are train_gradients", TRAIN, VAL, [w], [s], norm=3
         )
-        refused(ValueError, r"precision = 'half': is unknown", TRAIN, VAL, [w], [s], products="half")
+        refused(ValueError, r"products = 'half': is unknown", TRAIN, VAL, [w], [s], products="half")
 
     def test_methods_are_objects_too(self):
         (by_name,) = hypergradient(TRAIN, VAL, [w, b], [s], method="t1t2", max_norm=0.5)

@@ -94,6 +94,24 @@ def test_elsewhere_the_beginning_is_compared(runs, monkeypatch, changes, reason)
     assert verdict.problem.startswith("test_cost of epoch 2 was ")
 
 
+def test_a_run_that_diverged(tmp_path):
+    """What was infinite is stored as what is no number."""
+    broken = replace(TUNED, optimizer="sgd", gradient_norm=None, batch_norm=False, learning_rate=1e38)
+    sound = replace(broken, learning_rate=1e-3)
+    runs = Sweep(RunStore(tmp_path / "runs.sqlite"), need("jax"), quiet=True).run([broken, sound])
+    assert [run.status for run in runs] == ["diverged", "finished"]
+    stored = RunStore(tmp_path / "runs.sqlite").all()
+    assert all(verdict.exact for verdict in verdicts(stored))
+    assert all(verdict.exact for run in stored for verdict in verdicts([run]))
+
+
+def test_of_other_code_a_run_must_end_alike(runs, monkeypatch):
+    monkeypatch.setattr(verification, "EARLY", 12)
+    other = with_provenance(changed(runs[0], "test_error", 4, 0.9), code="0.0 other")
+    (verdict,) = verdicts([other])
+    assert verdict.problem.startswith("final test_error was ")
+
+
 def test_another_backend(runs):
     """What JAX trained, on Numba."""
     (verdict,) = verdicts([runs[0]], need("numba"))

@@ -9,10 +9,12 @@ import json
 import os
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 from t1t2_pt.datasets.base import Dataset, Source
 from t1t2_pt.datasets.sources import Place
 from t1t2_pt.files import keep, user_cache
+from t1t2_pt.fingerprint import CODE
 
 
 def fingerprint_of(source: Source, place: Place | None, load: Callable[[], Dataset]) -> str:
@@ -34,22 +36,24 @@ def fingerprint_of(source: Source, place: Place | None, load: Callable[[], Datas
         return load().fingerprint
     if source.fingerprint is not None and place.declared is None:
         return source.fingerprint
-    kept = user_cache() / "fingerprints" / f"{_state(place)}.txt"
     try:
-        found = kept.read_text()
+        found = _note(place).read_text()
     except (OSError, UnicodeDecodeError):
         found = ""
-    if re.fullmatch("[0-9a-f]{32}", found):
-        return found
-    found = load().fingerprint
-    keep(kept, lambda path: path.write_text(found))
-    return found
+    return found if re.fullmatch("[0-9a-f]{32}", found) else noted(place, load())
 
 
-def _state(place: Place) -> str:
-    """Whose files they are and when they were written, in a few letters."""
+def noted(place: Place, dataset: Dataset) -> str:
+    """The fingerprint of what was read from a place, which is kept."""
+    keep(_note(place), lambda path: path.write_text(dataset.fingerprint))
+    return dataset.fingerprint
+
+
+def _note(place: Place) -> Path:
+    """Where the fingerprint of these files is kept, as long as they and the code that reads them are what they are."""
     files = [[str(path), *_status(path)] for path in place.files.values()]
-    return hashlib.sha256(json.dumps([str(place.path), place.declared, files]).encode()).hexdigest()[:32]
+    state = hashlib.sha256(json.dumps([CODE, str(place.path), place.declared, files]).encode()).hexdigest()
+    return user_cache() / "fingerprints" / f"{state[:32]}.txt"
 
 
 def _status(path: os.PathLike) -> list[int]:

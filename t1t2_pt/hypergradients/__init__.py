@@ -23,7 +23,7 @@ from pytensor.tensor.variable import TensorVariable
 from t1t2_pt.hypergradients.problem import Problem
 from t1t2_pt.hypergradients.t1t2 import T1T2
 from t1t2_pt.limits import rescale
-from t1t2_pt.rewrites import EXACT, reassociated
+from t1t2_pt.rewrites import EXACT, PRECISIONS, reassociated
 
 __all__ = ["METHODS", "T1T2", "Method", "Problem", "hypergradient", "rescale"]
 
@@ -99,6 +99,8 @@ def hypergradient(
         raise TypeError(f"{', '.join(options)}: given beside a method object; give options to the object itself")
     elif not callable(method) or isinstance(method, type):
         raise TypeError(f"method = {method!r}: is no method; give a name, or an object such as T1T2(max_norm=3.0)")
+    if products not in PRECISIONS:
+        raise ValueError(f"products = {products!r}: is unknown; give {' or '.join(PRECISIONS)}")
     results = method(Problem(train_cost, val_cost, params, hyperparams))
     return [reassociated(result, products) for result in results]
 

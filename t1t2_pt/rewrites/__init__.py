@@ -5,7 +5,7 @@ what is marked with `reassociated`, as the results of `hypergradient` are, and o
 """
 
 from t1t2_pt.rewrites.accumulation import accumulate_in_output_dtype
-from t1t2_pt.rewrites.marks import EXACT, FAST, reassociated
+from t1t2_pt.rewrites.marks import EXACT, FAST, PRECISIONS, reassociated
 from t1t2_pt.rewrites.reassociation import ReassociateProducts
 
-__all__ = ["EXACT", "FAST", "ReassociateProducts", "accumulate_in_output_dtype", "reassociated"]
+__all__ = ["EXACT", "FAST", "PRECISIONS", "ReassociateProducts", "accumulate_in_output_dtype", "reassociated"]
