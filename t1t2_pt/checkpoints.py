@@ -218,11 +218,23 @@ class Checkpoint:
 
 def readable(folder: Path) -> Iterator[tuple[Path, set[str]]]:
     """The checkpoints in a folder that can be read, and the digests of their runs."""
+    for path, header in _headers(folder):
+        with contextlib.suppress(KeyError, TypeError):
+            yield path, set(header["runs"])
+
+
+def of_other_versions(folder: Path) -> list[Path]:
+    """The checkpoints in a folder that another version of this package wrote, from which nothing goes on."""
+    return [path for path, header in _headers(folder) if header.get("format") != FORMAT]
+
+
+def _headers(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     for path in sorted(folder.glob("[!.]*.npz")):
         with contextlib.suppress(Exception):  # NumPy and zipfile raise nearly anything
             with open_file(path) as stream:
                 header, _ = _opened(stream.read())
-            yield path, set(header["runs"])
+            if isinstance(header, dict):
+                yield path, header
 
 
 def remove(path: Path) -> None:

@@ -27,6 +27,10 @@ class NotARunError(ValueError):
     """Values that are not those of a run, and why."""
 
 
+class RefusedRunError(NotARunError):
+    """Values of a run of an earlier version that could not be asked for any more."""
+
+
 class NewerRunError(NotARunError):
     """Values of a run that a later version wrote."""
 
@@ -113,7 +117,11 @@ def _read(values: Mapping[str, Any]) -> StoredRun:
         raise NewerRunError(f"its field {later[0]!r} is not known to this version of t1t2_pt")
     early = is_early(values)
     values = migrated(values) if early else values
-    config = run_config(**values["config"])
+    try:
+        config = run_config(**values["config"])
+    except InputError as error:
+        told = f"{error.field} = {error.value!r} {error.problem}"
+        raise (RefusedRunError if early else NotARunError)(f"its config is refused: {told}") from None
     if not early and config.digest() != values["digest"]:
         raise NotARunError("its digest does not fit its config")
     final = dict(zip(values["final"], _numbers([*values["final"].values()]), strict=True))

@@ -21,7 +21,7 @@ from t1t2_pt.errors import InputError
 from t1t2_pt.files import check_can_write
 from t1t2_pt.migrations import UNKNOWN
 from t1t2_pt.provenance import REPOSITORY
-from t1t2_pt.runs import NewerRunError, NotARunError, StoredRun
+from t1t2_pt.runs import NewerRunError, NotARunError, RefusedRunError, StoredRun
 
 APPLICATION_ID = 0x54315432  # "T1T2"
 SCHEMA_VERSION = 2  # since runs are named by the content of their data and the algorithm, too
@@ -184,6 +184,8 @@ class RunStore:
             return StoredRun.from_dict(values)
         except NewerRunError as error:
             problem, remedy = f"run {_shown(row[0])} cannot be read: {error}", f"update t1t2_pt, or {again}"
+        except RefusedRunError as error:
+            problem, remedy = f"run {_shown(row[0])} of version 0.1 cannot be read: {error}", "leave it: it is kept"
         except (NotARunError, ValueError, RecursionError) as error:
             problem, remedy = f"is damaged: run {_shown(row[0])} cannot be read ({error})", again
         raise InputError("store", str(self.path), problem, remedy)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from t1t2_pt.backends import Backend
 from t1t2_pt.backends.memory import check_fits, runs_that_fit
-from t1t2_pt.checkpoints import Every, readable, remove
+from t1t2_pt.checkpoints import Every, of_other_versions, readable, remove
 from t1t2_pt.config import ALGORITHM, RunConfig
 from t1t2_pt.errors import InputError
 from t1t2_pt.groups import Group, data_key, make_groups, programs_of
@@ -201,7 +201,14 @@ class Sweep:
         return dataclasses.replace(work, superseded=tuple(files))
 
     def _tidy(self) -> None:
-        """Remove checkpoints whose runs are all stored, however that came about, unless somebody trains them anew."""
+        """Remove checkpoints whose runs are all stored, however that came about, unless somebody trains them anew.
+
+        Those that nothing can go on from are told.
+        """
+        others = of_other_versions(self.checkpoints)
+        if others:
+            what = f"{len(others)} checkpoints of another version of t1t2_pt lie in {self.checkpoints}"
+            self.display.say(f"{what}: nothing goes on from them, remove them")
         for checkpoint, digests in readable(self.checkpoints):
             if len(self.store.rows("runs", ("digest",), digests)) == len(digests):
                 with contextlib.suppress(InputError), Reservations(self.store) as reservations:

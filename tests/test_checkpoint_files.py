@@ -314,13 +314,17 @@ def _claims(numbers: int, kind: str = "<f8") -> bytes:
 
 
 def test_a_file_of_the_last_version_is_told(tmp_path):
-    """Whose histories were lists of mappings."""
+    """Whose histories were lists of mappings; by a sweep too, which would give the same runs another name."""
     file = Checkpoint(tmp_path, CONFIGS, CONFIGS, "jax")
     header = {"format": 1, "identity": file._identity(), "environment": {}, "epoch": 1, "histories": [[], []]}
     arrays = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8), "state/l2": np.zeros(2)}
     (tmp_path / f"{file._name}.npz").write_bytes(checkpoints._sealed(arrays))
     with pytest.raises(UnusableCheckpointError, match=r"another version of t1t2_pt \(format 1\)"):
         file.read(INITIAL)
+    assert checkpoints.of_other_versions(tmp_path) == [tmp_path / f"{file._name}.npz"]
+    assert list(checkpoints.readable(tmp_path)) == []
+    file.write(INITIAL, {})
+    assert len(checkpoints.of_other_versions(tmp_path)) == 1
 
 
 class TestCost:

@@ -14,7 +14,7 @@ from t1t2_pt.config import replace
 from t1t2_pt.datasets import DATASETS
 from t1t2_pt.errors import InputError
 from t1t2_pt.exchange import read_runs
-from t1t2_pt.migrations import UNKNOWN, migrated
+from t1t2_pt.migrations import UNKNOWN, _digest, migrated
 from t1t2_pt.runs import NotARunError, StoredRun
 from t1t2_pt.store import APPLICATION_ID, SCHEMA_VERSION, RunStore
 
@@ -85,6 +85,19 @@ def test_a_damaged_run_stays_and_is_told(old):
     assert len(store.all(skip=told.append)) == len(ROWS) - 1
     assert ROWS[0]["digest"][:10] in str(told[0])
     assert version(old) == SCHEMA_VERSION
+
+
+def test_a_config_that_is_refused_today(old):
+    """Kept, and named for what it is."""
+    row = next(row for row in ROWS if row["config"]["tune"])
+    config = {**row["config"], "interval": 10**6}
+    with contextlib.closing(sqlite3.connect(old, isolation_level=None)) as connection:
+        values = json.dumps(config), _digest(config), row["digest"]
+        connection.execute("UPDATE runs SET config = ?, digest = ? WHERE digest = ?", values)
+    store, told = RunStore(old), []
+    assert len(store.all(skip=told.append)) == len(ROWS) - 1
+    assert "of version 0.1 cannot be read: its config is refused: interval = 1000000 is longer than" in str(told[0])
+    assert "damaged" not in str(told[0])
 
 
 def test_a_store_that_cannot_be_written(old, monkeypatch):

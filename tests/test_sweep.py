@@ -125,6 +125,12 @@ def test_parts(store):
     }
 
 
+def test_checkpoints_of_another_version_are_told(store, monkeypatch, capsys):
+    monkeypatch.setattr(sweep, "of_other_versions", lambda folder: [folder / "a.npz"])
+    Sweep(store=store, backend=get_backend("auto")).run(CONFIGS[:1])
+    assert "1 checkpoints of another version of t1t2_pt lie in" in capsys.readouterr().err
+
+
 def test_memory_that_is_not_there_is_told_before_training(store, trained, monkeypatch):
     """Here before anything is trained, and wherever work is done before that."""
     backend = get_backend("auto")
