@@ -194,7 +194,7 @@ class TestWorkersThatMustNotServe:
         other = dataclasses.replace(make_tiny_split(), fingerprint="0" * 32)
         monkeypatch.setattr(training, "make_split", lambda *key: other)
         self.refused(
-            here, work, "(content 000000000000)': are not the mnist of this run, whose content is 615a98aea41c"
+            here, work, "are not the mnist of this run: their content is 000000000000, and it is of 615a98aea41c"
         )
 
     def test_other_versions_are_told_once(self, here, work, monkeypatch):
