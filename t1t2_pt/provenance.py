@@ -59,7 +59,7 @@ def _commit() -> str:
     A package that is installed may lie within a repository that has nothing to do with it.
     """
     own = str(Path(__file__).resolve().relative_to(REPOSITORY))
-    if _git("rev-parse", "--show-prefix") != "" or _git("ls-files", "--", own) != own:
+    if _git("ls-files", "--full-name", "--", own) != own:  # from the top of the repository, where it is tracked
         return UNKNOWN
     return _git("describe", "--always", "--dirty", "--abbrev=12", "--exclude=*") or UNKNOWN
 

@@ -9,26 +9,25 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import functools
-import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from t1t2_pt.backends import Backend
-from t1t2_pt.backends.memory import check_fits, runs_that_fit
+from t1t2_pt.backends.memory import runs_that_fit
 from t1t2_pt.checkpoints import Every, of_other_versions, readable, remove
 from t1t2_pt.config import ALGORITHM, RunConfig
 from t1t2_pt.errors import InputError
 from t1t2_pt.groups import Group, data_key, make_groups, programs_of
 from t1t2_pt.interrupts import Interrupt, Interrupted, StopAskedError, orderly
-from t1t2_pt.networks import CONVOLUTIONAL, Network
+from t1t2_pt.networks import CONVOLUTIONAL
 from t1t2_pt.places import Here, Place
 from t1t2_pt.progress import Display
 from t1t2_pt.reservations import Reservations
 from t1t2_pt.runs import StoredRun
 from t1t2_pt.step import make_network
 from t1t2_pt.store import RunStore
-from t1t2_pt.work import Splits, Work
+from t1t2_pt.work import Splits, Work, check_memory
 
 TOGETHER = 16
 LOOK_AGAIN = 1.0  # seconds between looks at what other processes train
@@ -109,14 +108,14 @@ class Sweep:
             self._tidy()
         found: Trained = {} if self.recompute else self.store.get_all(wanted)
         missing = [config for config in wanted if config not in found]
-        absent = [name for name in {config.dataset for config in missing} if self._fetched(name)]
-        if absent:
+        if any(map(self._fetched, dict.fromkeys(config.dataset for config in missing))):
             return self.run(asked, later)
         groups = self._groups(wanted, missing) if missing else []
         self.display.say(
             f"{len(wanted)} runs: {len(found)} in the store, {len(missing)} to train on {self.backend.name}"
         )
         if groups:
+            self._tell_of_other_versions()
             shown = [*missing, *(config for config in self.settled(later) if config not in found)]
             with self.display.shown(shown):
                 found |= self._train(groups)
@@ -175,21 +174,18 @@ class Sweep:
             some = tuple(config for config in group.configs if config in lacking)
             if some:
                 groups.append(dataclasses.replace(group, lacking=some))
-        free = self.backend.available_memory() if self._here else math.inf
-        for group in groups:
-            check_fits(group.like, self._network(group.like), group.at_once(self.backend), free)
+        for group in groups if self._here else ():
+            check_memory(group, self._splits.get(*data_key(group.like)), self.backend)
         return groups
 
     def _fitting(self, config: RunConfig) -> int:
         """How many runs like this one train at once: what fits into the machine's memory, a share for each device."""
         if config.network in CONVOLUTIONAL:
             return 1
-        fitting = runs_that_fit(config, self._network(config), self.backend.memory() // self.backend.lanes)
-        return min(self.together, fitting) * self.backend.devices()
-
-    def _network(self, config: RunConfig) -> Network:
         split = self._splits.get(*data_key(config))
-        return make_network(config, split.input_shape, split.classes)
+        network = make_network(config, split.input_shape, split.classes)
+        fitting = runs_that_fit(config, network, self.backend.memory() // self.backend.lanes)
+        return min(self.together, fitting) * self.backend.devices()
 
     def work(self, group: Group, owner: str) -> Work:
         """What is lacking of a group, as work."""
@@ -201,19 +197,18 @@ class Sweep:
         return dataclasses.replace(work, superseded=tuple(files))
 
     def _tidy(self) -> None:
-        """Remove checkpoints whose runs are all stored, however that came about, unless somebody trains them anew.
-
-        Those that nothing can go on from are told.
-        """
-        others = of_other_versions(self.checkpoints)
-        if others:
-            what = f"{len(others)} checkpoints of another version of t1t2_pt lie in {self.checkpoints}"
-            self.display.say(f"{what}: nothing goes on from them, remove them")
+        """Remove checkpoints whose runs are all stored, however that came about, unless somebody trains them anew."""
         for checkpoint, digests in readable(self.checkpoints):
             if len(self.store.rows("runs", ("digest",), digests)) == len(digests):
                 with contextlib.suppress(InputError), Reservations(self.store) as reservations:
                     if reservations.take(digests) == digests:
                         remove(checkpoint)
+
+    def _tell_of_other_versions(self) -> None:
+        others = of_other_versions(self.checkpoints)
+        if others:
+            what = f"{len(others)} checkpoints of another version of t1t2_pt lie in {self.checkpoints}"
+            self.display.say(f"{what}: nothing goes on from them, remove them")
 
     def _train(self, groups: Sequence[Group]) -> Trained:
         with Reservations(self.store) as reservations:

@@ -304,8 +304,8 @@ def _up_to_divergence(history: History) -> History:
     rows = len(history["epoch"])
     broken = (epoch for epoch in range(1, rows) if not math.isfinite(history["train_cost"][epoch]))
     end = next(broken, rows - 1) + 1
-    unmeasured = {name: [math.nan] * rows for name in EVALUATION}
-    return {name: column[:end] for name, column in {**history, **unmeasured, **history}.items()}
+    unmeasured = {name: [math.nan] * rows for name in EVALUATION if name not in history}
+    return {name: column[:end] for name, column in (history | unmeasured).items()}
 
 
 def _divergence(histories: Histories, run: int) -> tuple[int | None, str]:

@@ -15,18 +15,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 
 from t1t2_pt.backends import BACKENDS, VARIANTS, Backend, get_backend
-from t1t2_pt.backends.memory import check_fits
 from t1t2_pt.company import Company, company_of
 from t1t2_pt.config import ALGORITHM
 from t1t2_pt.errors import InputError
-from t1t2_pt.groups import data_key
+from t1t2_pt.evaluation import SETS
+from t1t2_pt.groups import Group, data_key
 from t1t2_pt.interrupts import StopAskedError
 from t1t2_pt.provenance import CODE_NAME, NOT_ARITHMETIC, UNKNOWN, environment
 from t1t2_pt.runs import StoredRun, finished_run
 from t1t2_pt.snapshots import Snapshot
-from t1t2_pt.step import make_network
 from t1t2_pt.training import History, train
-from t1t2_pt.work import Splits
+from t1t2_pt.work import Splits, check_memory
 
 EARLY = 100  # updates: the epochs within them are compared where bits may differ, at least one
 TIME = "seconds"
@@ -44,7 +43,7 @@ TOLERANCES = {
     "epoch": (0.0, 0.0),
 }
 OF_OTHERS = (1e-3, 0.2)
-ERRORS, END = ("t1_error", "t2_error", "test_error"), (0.03, 0.25)  # where code is other: of a whole run, at its end
+END = (0.03, 0.25)  # of a whole run's final errors, where code is other
 UNCOMPARED = "repaired"  # counts of what was not finite
 
 
@@ -149,8 +148,7 @@ def _verify(checks: Sequence[Check], splits: Splits, advance: Callable[[int], No
         problem = f"is not the content of {config.dataset} here" if here else f"is of {config.dataset}, which is absent"
         raise InputError("data", config.data, problem, "name the folder of its data by --data-dir")
     split = splits.get(*data_key(config))
-    network = make_network(config, split.input_shape, split.classes)
-    check_fits(config, network, company.size if backend.together else 1, backend.available_memory())
+    check_memory(Group(tuple(configs), company.like, company.size, tuple(configs)), split, backend)
     last = early_epochs(first.run) if first.differing else config.epochs
     steps = config.steps_per_epoch * len(configs)
     rows: list[History] = []
@@ -191,7 +189,7 @@ def _ended_elsewhere(stored: StoredRun, again: StoredRun) -> str:
     """How a whole run ended otherwise than rounding lets it; nothing where it did not."""
     if stored.status != again.status:
         return f"was {stored.status} and is {again.status}"
-    for name in ERRORS:
+    for name in (f"{part}_error" for part in SETS):
         old, new = stored.final[name], again.final[name]
         if abs(old - new) > END[0] + END[1] * old:
             return f"final {name} was {old:.6g} and is {new:.6g}"

@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from t1t2_pt.backends import get_backend
+from t1t2_pt.backends import Backend, get_backend
 from t1t2_pt.backends.memory import check_fits
 from t1t2_pt.checkpoints import Checkpoint, Every, UnusableCheckpointError
 from t1t2_pt.company import company
 from t1t2_pt.datasets import DATASETS, Dataset, Split, make_split
-from t1t2_pt.datasets.fingerprints import fingerprint_of, noted
+from t1t2_pt.datasets.fingerprints import fingerprint_of, note
 from t1t2_pt.groups import Group, data_key
 from t1t2_pt.interrupts import StopAskedError
 from t1t2_pt.provenance import environment
@@ -116,8 +116,8 @@ class Splits:
 
     def _read(self, name: str) -> Dataset:
         dataset, place = DATASETS[name].load(self._data_dir), DATASETS[name].find(self._data_dir)
-        if place is not None and DATASETS[name].fingerprint is None:
-            noted(place, dataset)
+        if place is not None:
+            note(DATASETS[name], place, dataset)
         return dataset
 
     def fingerprint(self, name: str, fetch: bool = True) -> str | None:
@@ -139,6 +139,18 @@ def _bytes(split: Split) -> int:
     return sum(array.nbytes for array in split.arrays.values())
 
 
+def check_memory(group: Group, split: Split, backend: Backend) -> None:
+    """Check that a group that trains here fits into the memory that can be had now.
+
+    Raises
+    ------
+    InputError
+        If it does not.
+    """
+    network = make_network(group.like, split.input_shape, split.classes)
+    check_fits(group.like, network, group.at_once(backend), backend.available_memory())
+
+
 def do(work: Work, line: Line, splits: Splits) -> list[StoredRun]:
     """Train the runs that the group lacks, from a checkpoint if there is one.
 
@@ -151,8 +163,7 @@ def do(work: Work, line: Line, splits: Splits) -> list[StoredRun]:
     """
     configs, backend = work.group.lacking, get_backend(work.backend)
     split = splits.get(*data_key(configs[0]))
-    network = make_network(work.group.like, split.input_shape, split.classes)
-    check_fits(work.group.like, network, work.group.at_once(backend), backend.available_memory())
+    check_memory(work.group, split, backend)
     here, written = environment(backend), time.monotonic()
     start, more = _start(work, split, here, line)
     if start is not None:

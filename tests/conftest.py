@@ -87,12 +87,20 @@ def need(name: str):
 
 
 @pytest.fixture(scope="session")
-def undisturbed(tmp_path_factory):
-    """What the store of `faults.py`'s sweep holds that nothing disturbed."""
-    from test_faults import checkpoints, content, run
+def whole(tmp_path_factory):
+    """The store of `faults.py`'s sweep that nothing disturbed, and what it said."""
+    from test_faults import checkpoints, run
 
     store = tmp_path_factory.mktemp("whole") / "runs.sqlite"
     answer = run(store)
     assert answer.returncode == 0, answer.stderr
     assert checkpoints(store) == []
-    return content(store)
+    return store, answer.stdout
+
+
+@pytest.fixture(scope="session")
+def undisturbed(whole):
+    """What that store holds."""
+    from test_faults import content
+
+    return content(whole[0])

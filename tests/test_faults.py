@@ -66,22 +66,6 @@ def wait_for(condition, process, seconds=120) -> None:
         time.sleep(0.02)
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """The store of a sweep that nothing disturbed, and what it said."""
-    store = tmp_path_factory.mktemp("whole") / "runs.sqlite"
-    answer = run(store)
-    assert answer.returncode == 0, answer.stderr
-    assert checkpoints(store) == []
-    return store, answer.stdout
-
-
-@pytest.fixture(scope="module")
-def undisturbed(whole):
-    """What that store holds."""
-    return content(whole[0])
-
-
 class TestSignals:
     @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
     def test_first_stops_with_checkpoints(self, tmp_path, undisturbed, number, code):

@@ -25,7 +25,7 @@ def fingerprint_of(source: Source, place: Place | None, load: Callable[[], Datas
     place
         Where it lies; None: it has to be fetched, which `load` does.
     load
-        Reads it.
+        Reads it, and should `note` what was read.
 
     Raises
     ------
@@ -34,19 +34,24 @@ def fingerprint_of(source: Source, place: Place | None, load: Callable[[], Datas
     """
     if place is None:
         return load().fingerprint
-    if source.fingerprint is not None and place.declared is None:
+    if _is_published(source, place):
         return source.fingerprint
     try:
         found = _note(place).read_text()
     except (OSError, UnicodeDecodeError):
         found = ""
-    return found if re.fullmatch("[0-9a-f]{32}", found) else noted(place, load())
+    return found if re.fullmatch("[0-9a-f]{32}", found) else load().fingerprint
 
 
-def noted(place: Place, dataset: Dataset) -> str:
-    """The fingerprint of what was read from a place, which is kept."""
-    keep(_note(place), lambda path: path.write_text(dataset.fingerprint))
-    return dataset.fingerprint
+def note(source: Source, place: Place, dataset: Dataset) -> None:
+    """Keep the fingerprint of what was read from a place, where it is not known without reading it."""
+    if not _is_published(source, place):
+        keep(_note(place), lambda path: path.write_text(dataset.fingerprint))
+
+
+def _is_published(source: Source, place: Place) -> bool:
+    """Whether files must be the published ones, and these have a known fingerprint."""
+    return source.fingerprint is not None and place.declared is None
 
 
 def _note(place: Place) -> Path:
