@@ -140,7 +140,9 @@ class TestWorkersThatMustNotServe:
     @pytest.fixture
     def here(self):
         options = {"processes": False, "threads_per_worker": 1, "protocol": "tcp", "host": "127.0.0.1"}
-        with distributed.LocalCluster(n_workers=1, dashboard_address=None, silence_logs="CRITICAL", **options) as made:
+        with distributed.LocalCluster(
+            n_workers=1, dashboard_address="127.0.0.1:0", silence_logs="CRITICAL", **options
+        ) as made:
             yield made
 
     @pytest.fixture
