@@ -27,12 +27,13 @@ def batch_normalise(
 
 
 def relu(x: TensorVariable, slope: float = 0.0) -> TensorVariable:
-    """x where it is positive, else slope * x (Xu et al., 2015); NaN stays NaN.
+    """x where it is positive, else slope * x (Xu et al., 2015); NaN stays NaN, and -inf becomes one where the slope is 0.
 
-    The derivative at 0 is the slope. Not a product with x > 0: XLA makes a choice of that, in which NaN is 0.
+    The derivative at 0 is the slope. A product, so that PyTensor finds the slopes among a gradient's other
+    factors. They are not `cast(x > 0)`: XLA makes a choice of that product, in which NaN is 0.
     """
-    below = x * np.asarray(slope, dtype=x.dtype) if slope else np.zeros((), dtype=x.dtype)
-    return pt.switch(x <= np.zeros((), dtype=x.dtype), below, x)
+    at_most_zero = x <= np.zeros((), dtype=x.dtype)
+    return x * pt.switch(at_most_zero, np.asarray(slope, dtype=x.dtype), np.ones((), dtype=x.dtype))
 
 
 def add_noise(x: TensorVariable, level: TensorVariable, noise: TensorVariable) -> TensorVariable:

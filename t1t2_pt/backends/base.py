@@ -10,6 +10,10 @@ from t1t2_pt.step import Tensors
 
 Arrays = dict[str, np.ndarray]
 
+# PyTensor's rewrites that pull factors into a nonlinearity's choice of slope: products that several
+# gradients share are then computed for each of them (a T1+T2 step on JAX took a tenth longer).
+FACTORS_INTO_CHOICES = ("local_mul_switch_sink", "local_div_switch_sink")
+
 
 class Population(Protocol):
     """Some runs of one structure, each with its own state, on one backend."""

@@ -14,7 +14,7 @@ import pytensor
 from pytensor.compile.mode import Mode, get_mode
 
 from t1t2_pt.backends import blas, caches
-from t1t2_pt.backends.base import Arrays, is_hyper_step
+from t1t2_pt.backends.base import FACTORS_INTO_CHOICES, Arrays, is_hyper_step
 from t1t2_pt.backends.generated import generated_sources
 from t1t2_pt.backends.memory import available_memory, host_memory
 from t1t2_pt.backends.program import Graph, Program
@@ -69,10 +69,10 @@ class HostBackend:
         # PyTensor's default linker is Numba; C is asked for by name.
         if self.name == "numba":
             caches.prepare_numba()
-            return get_mode("NUMBA")
+            return get_mode("NUMBA").excluding(*FACTORS_INTO_CHOICES)
         caches.prepare_c()
         # Folding scalars into products would compute a gradient again for each of its multiples.
-        mode = Mode(linker="cvm", optimizer="fast_run").excluding("local_dot22_to_dot22scalar")
+        mode = Mode(linker="cvm", optimizer="fast_run").excluding("local_dot22_to_dot22scalar", *FACTORS_INTO_CHOICES)
         return mode.register((UseStaticLoops(), AFTER_ALL))
 
 

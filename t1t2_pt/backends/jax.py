@@ -12,7 +12,7 @@ import numpy as np
 import pytensor
 from pytensor.graph.fg import FunctionGraph
 
-from t1t2_pt.backends.base import Arrays
+from t1t2_pt.backends.base import FACTORS_INTO_CHOICES, Arrays
 from t1t2_pt.backends.exported import Exported, making
 from t1t2_pt.backends.memory import available_memory, give_memory_back, host_memory, usable_cores
 from t1t2_pt.backends.program import Program
@@ -280,7 +280,7 @@ def _jax_functions(inputs: Tensors, graphs: Sequence[tuple[Tensors, ...]], preci
     fgraph = FunctionGraph(list(inputs.values()), list(places), clone=True)
     # Nobody looks at where a node was made; 64 bits are on as they will be when it is traced.
     with pytensor.config.change_flags(traceback__limit=0), jax.enable_x64(True):
-        JAX.excluding(*LINEAR_ALGEBRA).optimizer.rewrite(fgraph)
+        JAX.excluding(*LINEAR_ALGEBRA, *FACTORS_INTO_CHOICES).optimizer.rewrite(fgraph)
     accumulate_in_output_dtype.rewrite(fgraph)
     with jax.enable_x64(True):  # constants become JAX arrays here
         function = funcify(fgraph)
