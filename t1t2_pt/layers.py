@@ -27,7 +27,7 @@ def batch_normalise(
 
 
 def relu(x: TensorVariable, slope: float = 0.0) -> TensorVariable:
-    """x where it is positive, else slope * x (Xu et al., 2015); NaN stays NaN, and -inf becomes one where the slope is 0.
+    """x where it is positive, else slope * x (Xu et al., 2015); NaN stays NaN; -inf becomes it at slope 0.
 
     The derivative at 0 is the slope. A product, so that PyTensor finds the slopes among a gradient's other
     factors. They are not `cast(x > 0)`: XLA makes a choice of that product, in which NaN is 0.

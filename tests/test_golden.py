@@ -27,8 +27,9 @@ def splits(tmp_path_factory) -> Splits:
 
 @pytest.fixture(autouse=True)
 def close(monkeypatch):
-    """In a few updates rounding does little."""
-    monkeypatch.setattr(verification, "tolerance", lambda column: (2e-5, 2e-4))
+    """In a few updates rounding does little: of 10,000 test samples it may move two across a border."""
+    absolute = {"test_error": 2e-4}
+    monkeypatch.setattr(verification, "tolerance", lambda column: (absolute.get(column, 2e-5), 2e-4))
 
 
 def problems(runs, backend, splits) -> list[str]:
