@@ -1,6 +1,7 @@
 """Small data and models that the tests share."""
 
 import contextlib
+import os
 import signal
 import sys
 import tracemalloc
@@ -17,6 +18,10 @@ from t1t2_pt.store import RunStore
 # The same examples every time: a failure in CI is there again on the next machine.
 hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("fixed")
+
+# Tests run beside each other, one a core: two threads each would wait for one another.
+for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
 
 # Where the tests run in the background of a script, Ctrl-C is ignored, and so it would be in what they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -70,6 +75,10 @@ def store(tmp_path) -> RunStore:
 def grouped(name: str, *marks):
     """A backend's name as a parameter whose tests run in one process, which compiles each graph once."""
     return pytest.param(name, marks=[pytest.mark.xdist_group(name), *marks])
+
+
+# For `parametrize("backend", ..., indirect=True)`: what takes Numba long to compile.
+NUMBA_SLOW = [grouped(name, *([pytest.mark.slow] if name == "numba" else [])) for name in BACKENDS]
 
 
 @pytest.fixture(params=[grouped(name) for name in BACKENDS])

@@ -66,7 +66,7 @@ def cases():
     for name in (name for name in BACKENDS if name != "jax"):
         for dtype in TOLERANCE:
             for kind, interval in {"t1": NEVER, "t1t2": 1, "mixed": 3}.items():
-                quick = kind == "mixed" and dtype == {"numba": "float64", "c": "float32"}[name]
+                quick = kind == "mixed" and dtype == "float32"  # as the tests of populations below
                 marks = [pytest.mark.xdist_group(name), *([] if quick else [pytest.mark.slow])]
                 yield pytest.param(name, interval, dtype, marks=marks, id=f"{name}-{kind}-{dtype}")
 

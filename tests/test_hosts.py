@@ -26,6 +26,7 @@ def test_two_hosts_on_one_disk(store):
         assert here.take(["of a", "of b"]) == set()
         hosts[0].communicate()  # ends in good order
         hosts[1].kill()
+        hosts[1].wait()  # before its input ends, at which it would give back what it holds
         hosts[1].communicate()
         assert here.take(["of a", "of b"]) == {"of a"}
         while now < LAPSE - RENEW:

@@ -8,7 +8,7 @@ import pytensor
 import pytensor.tensor as pt
 import pytest
 import scipy.signal
-from conftest import need
+from conftest import NUMBA_SLOW, grouped, need
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from problems import PLAIN
@@ -99,10 +99,11 @@ def assert_same(ours, expected):
         np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-10 * max(1, np.abs(b).max()), err_msg=str(number))
 
 
+UNEVEN = (((0, 2), (1, 0)), (1, 3), (7, 8), (2, 3))
 CASES = [
     ("full", 2, (7, 6), (3, 3)),
     ("valid", 1, (4, 5), (1, 1)),
-    (((0, 2), (1, 0)), (1, 3), (7, 8), (2, 3)),
+    UNEVEN,
     *(
         pytest.param(*case, marks=pytest.mark.slow)
         for case in (
@@ -120,8 +121,19 @@ CASES = [
 ]
 
 
+@pytest.mark.parametrize("backend", NUMBA_SLOW, indirect=True)
 @pytest.mark.parametrize(("border", "stride", "image", "kernel"), CASES)
 def test_convolution_equals_jax_on_every_backend(backend, border, stride, image, kernel):
+    check_backend(backend, border, stride, image, kernel)
+
+
+@pytest.mark.parametrize("backend", [grouped("numba")], indirect=True)
+def test_uneven_convolution_equals_jax(backend):
+    check_backend(backend, *UNEVEN)
+
+
+def check_backend(backend, border, stride, image, kernel):
+    """A convolution and its derivatives of the first and second order."""
     values, directions = make_case(np.random.default_rng(1), image=image, kernel=kernel)
     symbols = symbols_of(values)
     outputs = graph_orders(lambda x, w: conv2d(x, w, stride, border), symbols, directions)
@@ -253,7 +265,9 @@ def test_gradients_keep_what_is_known_of_sizes():
         assert of_w.type.shape == (4, 3, 3, 2)
 
 
-@pytest.mark.parametrize("mode", [PLAIN, "NUMBA", "JAX"], ids=["plain", "numba", "jax"])
+@pytest.mark.parametrize(
+    "mode", [PLAIN, pytest.param("NUMBA", marks=pytest.mark.slow), "JAX"], ids=["plain", "numba", "jax"]
+)
 def test_jacobians_at_once(mode):
     """A Jacobian by one batched gradient equals the one row by row."""
     import jax
@@ -331,6 +345,7 @@ class TestPooling:
     def test_many_maxima(self, **case):
         self.check(**case)
 
+    @pytest.mark.parametrize("backend", NUMBA_SLOW, indirect=True)
     @pytest.mark.parametrize("size", [pytest.param(2, marks=pytest.mark.slow), (3, 2)])
     def test_maximum_on_every_backend(self, backend, size):
         rng = np.random.default_rng(8)

@@ -24,8 +24,8 @@ CONDA_ONLY = {"python", "pip", "cxx-compiler", "setuptools"}
 
 
 def requirements(lines):
-    """Name and smallest version of each requirement."""
-    return dict(re.fullmatch(r"([\w-]+)(?:\[\w+\])?>=([\d.]+)", line).groups() for line in lines)
+    """Name of each requirement, and its versions: the smallest, perhaps the first that will not do."""
+    return dict(re.fullmatch(r"([\w-]+)(?:\[\w+\])?>=([\d.]+(?:,<[\d.]+)?)", line).groups() for line in lines)
 
 
 WANTED = requirements(PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"])
@@ -43,9 +43,11 @@ def conda_specs():
 
 class TestEnvironments:
     def test_lock_holds_every_requirement(self):
-        for name, least in WANTED.items():
+        for name, versions in WANTED.items():
             assert name in LOCKED, f"{name}: run make lock"
+            least, _, beyond = versions.partition(",<")
             assert version(LOCKED[name]) >= version(least), f"{name}: run make lock"
+            assert not beyond or version(LOCKED[name]) < version(beyond), f"{name}: run make lock"
 
     def test_lock_is_hashed_and_names_no_index(self):
         text = (ROOT / "requirements.lock").read_text()
@@ -68,8 +70,8 @@ class TestEnvironments:
 
     def test_conda_environment_has_the_same_requirements(self):
         lines = {line.split(">=")[0].split("=")[0]: line for line in conda_specs()}
-        for name, least in WANTED.items():
-            assert lines.pop(CONDA_NAMES.get(name, name)) == f"{CONDA_NAMES.get(name, name)}>={least}"
+        for name, versions in WANTED.items():
+            assert lines.pop(CONDA_NAMES.get(name, name)) == f"{CONDA_NAMES.get(name, name)}>={versions}"
         assert set(lines) == CONDA_ONLY
         build = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
         assert build == [lines["setuptools"]]
@@ -228,3 +230,11 @@ def test_committed_runs_are_what_they_say():
         for run in runs:
             assert {"backend", "pytensor", "commit", "data"} <= set(run.provenance)
             assert not run.provenance["commit"].endswith("dirty")
+
+
+@pytest.mark.xdist_group("seen")
+def test_groups_share_a_process(request):
+    """The name that pytest-xdist sorts tests by has their group; without it, each worker compiles everything."""
+    if not hasattr(request.config, "workerinput"):
+        pytest.skip("one process runs all tests")
+    assert request.node.nodeid.endswith("@seen")

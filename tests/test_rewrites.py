@@ -290,7 +290,9 @@ TOLERANCES = {"float32": 1e-5, "float64": 1e-10}
 @pytest.mark.parametrize(
     ("linker", "dtype", "rtol"),
     [
-        *[(linker, dtype, rtol) for linker in ("c", "jax") for dtype, rtol in TOLERANCES.items()],
+        *[("jax", *one) for one in TOLERANCES.items()],
+        ("c", "float32", TOLERANCES["float32"]),
+        pytest.param("c", "float64", TOLERANCES["float64"], marks=pytest.mark.slow),
         *[pytest.param("numba", *one, marks=pytest.mark.slow) for one in TOLERANCES.items()],  # minutes to compile
     ],
 )
@@ -327,7 +329,8 @@ def test_validation_gradient_is_never_formed(mode, products):
         # BLAS hides products in Ops of its own, so the count is taken before it.
         optimizer = mode.excluding("BlasOpt", "blas", *excluded).optimizer
         graph = FunctionGraph(inputs, gradients, clone=True)
-        optimizer.rewrite(graph)
+        with jax.enable_x64(True):  # whatever the tests before left it at
+            optimizer.rewrite(graph)
         shapes = [node.outputs[0].type.shape for node in graph.toposort() if is_product(node)]
         counts.append(sum(shape in ((60, 50), (50, 70)) or shape[::-1] in ((60, 50), (50, 70)) for shape in shapes))
     assert counts == [0, 2]

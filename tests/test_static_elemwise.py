@@ -35,7 +35,7 @@ def both(inputs, outputs):
     return plain, ours
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "shapes",
     [

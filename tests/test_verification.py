@@ -112,6 +112,7 @@ def test_of_other_code_a_run_must_end_alike(runs, monkeypatch):
     assert verdict.problem.startswith("final test_error was ")
 
 
+@pytest.mark.slow
 def test_another_backend(runs):
     """What JAX trained, on Numba."""
     (verdict,) = verdicts([runs[0]], need("numba"))
