@@ -77,7 +77,8 @@ def grouped(name: str, *marks):
     return pytest.param(name, marks=[pytest.mark.xdist_group(name), *marks])
 
 
-# For `parametrize("backend", ..., indirect=True)`: what takes Numba long to compile.
+# For `parametrize("backend", ..., indirect=True)`: what takes Numba, or C too, long to compile.
+ONLY_JAX_QUICK = [grouped(name, *([] if name == "jax" else [pytest.mark.slow])) for name in BACKENDS]
 NUMBA_SLOW = [grouped(name, *([pytest.mark.slow] if name == "numba" else [])) for name in BACKENDS]
 
 
