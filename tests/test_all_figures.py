@@ -168,6 +168,7 @@ def test_spacetime_draws_its_table():
         assert path["n0"].iloc[0] == pytest.approx(path["start"].iloc[0])
 
 
+@pytest.mark.slow
 def test_all_at_once_share_runs(tmp_path, monkeypatch, capsys):
     """The whole command on committed runs: nothing is trained, every file is written, runs are exported once."""
     store = RunStore(tmp_path / "runs.sqlite")

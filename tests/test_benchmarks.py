@@ -20,6 +20,7 @@ def quiet(text):
     pass
 
 
+@pytest.mark.slow
 def test_contenders_agree_on_a_small_problem():
     """Ours and JAX by hand; the floor has nothing to compare."""
     need("jax")

@@ -169,6 +169,7 @@ class TestMemory:
         free = int(runs * memory.run_bytes(config, self.NETWORK) / memory.SHARE) + 1
         assert memory.runs_that_fit(config, self.NETWORK, free) == fit
 
+    @pytest.mark.slow
     def test_peak_of_the_largest_network(self):
         """The paper's largest MLP: within 1.5 of its state and the activations of a forward pass."""
         need("jax")

@@ -199,6 +199,7 @@ class TestDiskFull:
         assert run(store).returncode == 0
         assert set(content(store)) >= set(undisturbed)
 
+    @pytest.mark.slow
     def test_checkpoint(self, tmp_path):
         """Of a network so wide that its checkpoint is larger than the store."""
         store, whole = tmp_path / "runs.sqlite", tmp_path / "whole.sqlite"

@@ -8,7 +8,7 @@ import pytensor
 import pytensor.tensor as pt
 import pytest
 import scipy.signal
-from conftest import NUMBA_SLOW, ONLY_JAX_QUICK, grouped, need
+from conftest import NUMBA_SLOW, ONLY_JAX_QUICK, need
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from problems import PLAIN
@@ -99,11 +99,10 @@ def assert_same(ours, expected):
         np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-10 * max(1, np.abs(b).max()), err_msg=str(number))
 
 
-UNEVEN = (((0, 2), (1, 0)), (1, 3), (7, 8), (2, 3))
 CASES = [
     ("full", 2, (7, 6), (3, 3)),
     ("valid", 1, (4, 5), (1, 1)),
-    UNEVEN,
+    (((0, 2), (1, 0)), (1, 3), (7, 8), (2, 3)),
     *(
         pytest.param(*case, marks=pytest.mark.slow)
         for case in (
@@ -124,16 +123,6 @@ CASES = [
 @pytest.mark.parametrize("backend", NUMBA_SLOW, indirect=True)
 @pytest.mark.parametrize(("border", "stride", "image", "kernel"), CASES)
 def test_convolution_equals_jax_on_every_backend(backend, border, stride, image, kernel):
-    check_backend(backend, border, stride, image, kernel)
-
-
-@pytest.mark.parametrize("backend", [grouped("numba")], indirect=True)
-def test_uneven_convolution_equals_jax(backend):
-    check_backend(backend, *UNEVEN)
-
-
-def check_backend(backend, border, stride, image, kernel):
-    """A convolution and its derivatives of the first and second order."""
     values, directions = make_case(np.random.default_rng(1), image=image, kernel=kernel)
     symbols = symbols_of(values)
     outputs = graph_orders(lambda x, w: conv2d(x, w, stride, border), symbols, directions)

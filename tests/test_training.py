@@ -176,18 +176,25 @@ def test_hypergradient_is_limited(tiny_split, backend, limits, expected):
     assert abs(limited.final["l2"] - 0.5) == pytest.approx(expected, rel=1e-3)
 
 
-def test_softmax_noise_can_stay_fixed_or_away(tiny_split, backend):
+SOFTMAX_FIXED = {"hidden": (6, 5), "noise_before_softmax": "fixed", "tune": BOTH}
+
+
+def test_softmax_noise_can_stay_fixed_or_away():
     from t1t2_pt.step import initial_state, make_network, noise_layers
 
-    fixed = tiny(hidden=(6, 5), noise_before_softmax="fixed", tune=BOTH)
+    fixed = tiny(**SOFTMAX_FIXED)
     state = initial_state(fixed, make_network(fixed, (12,), 3))
     assert state["softmax_noise"] == np.float32(0.4)
     assert noise_layers(fixed) == (0, 1, 2)
     assert noise_layers(replace(fixed, noise_before_softmax="none")) == (0, 1)
     assert noise_layers(replace(fixed, input_noise=None, tune=())) == (1, 2)
+
+
+@pytest.mark.slow
+def test_softmax_noise_makes_a_difference(tiny_split, backend):
+    kinds = ("tuned", "fixed", "none")
     runs = [
-        train([replace(fixed, noise_before_softmax=kind)], tiny_split, backend)[0]
-        for kind in ("tuned", "fixed", "none")
+        train([replace(tiny(**SOFTMAX_FIXED), noise_before_softmax=kind)], tiny_split, backend)[0] for kind in kinds
     ]
     assert len({run.final["train_cost"] for run in runs}) == 3
 
