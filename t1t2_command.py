@@ -35,7 +35,7 @@ def _fill_standard_descriptors() -> None:
 def main() -> int:
     """The `t1t2` command."""
     begin("t1t2")
-    from t1t2_pt.cli import main as command
+    from t1t2_pt.cli.main import main as command
 
     return command()
 

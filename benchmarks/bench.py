@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks import tables
 from benchmarks.machine import describe
 from benchmarks.plots import draw
-from t1t2_pt.files import replacing
+from t1t2_pt.system.files import replacing
 
 HERE = Path(__file__).resolve().parent
 

@@ -4,7 +4,7 @@ import os
 import platform
 from pathlib import Path
 
-from t1t2_pt.doctor import examine
+from t1t2_pt.cli.doctor import examine
 
 
 def describe() -> dict:

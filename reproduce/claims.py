@@ -19,14 +19,14 @@ import pandas as pd
 import scatter
 import setups
 
-from t1t2_pt import statistics
-from t1t2_pt.claims import ELSEWHERE, HOLDS, Row, decide, markdown, words
+from t1t2_pt.plotting import statistics
+from t1t2_pt.plotting.claims import ELSEWHERE, HOLDS, Row, decide, markdown, words
 from t1t2_pt.config import RunConfig
-from t1t2_pt.figures import PRESETS, REFERENCE, FigureScript, Request, Runs, main
-from t1t2_pt.runs import StoredRun
-from t1t2_pt.streams import show
-from t1t2_pt.timing import Timing
-from t1t2_pt.tables import read_table
+from t1t2_pt.plotting.scripts import PRESETS, REFERENCE, FigureScript, Request, Runs, main
+from t1t2_pt.runs.record import StoredRun
+from t1t2_pt.system.streams import show
+from t1t2_pt.sweeps.timing import Timing
+from t1t2_pt.plotting.tables import read_table
 
 SOURCES = {"fig1": fig1.runs, "evolution": evolution.runs, "setups": setups.runs, "cost": cost.runs}
 MOST_HYPERPARAMETERS = 20

@@ -13,11 +13,11 @@ import fig1
 import pandas as pd
 import setups
 
-from t1t2_pt.captions import diverged, mnist_preset
+from t1t2_pt.plotting.captions import diverged, mnist_preset
 from t1t2_pt.config import RunConfig, run_config
-from t1t2_pt.figures import FigureScript, Request, Runs, main
-from t1t2_pt.plotting import COLOURS, add_caption, new_figure
-from t1t2_pt.timing import Timing
+from t1t2_pt.plotting.scripts import FigureScript, Request, Runs, main
+from t1t2_pt.plotting.style import COLOURS, add_caption, new_figure
+from t1t2_pt.sweeps.timing import Timing
 
 INTERVALS = (1, 2, 5, 10, 20, 50, 100)
 SEEDS = {"quick": 5, "laptop": 5, "paper": 3}

@@ -15,7 +15,7 @@ import fig6
 import fig7
 import spacetime
 
-from t1t2_pt.figures import main_of_all
+from t1t2_pt.plotting.scripts import main_of_all
 
 SCRIPTS = [figure.SCRIPT for figure in (fig1, fig2, fig3, fig4, fig5, fig6, fig7, spacetime, cost, claims)]
 

@@ -4,10 +4,10 @@ Input noise and an L2 penalty on each layer, without batch normalisation, on SVH
 (MNIST where neither is at hand), as the paper's.
 """
 
-from t1t2_pt.captions import data_names, diverged, split_sizes
 from t1t2_pt.config import RunConfig, run_config
-from t1t2_pt.figures import Request
-from t1t2_pt.reruns import untuned
+from t1t2_pt.plotting.captions import data_names, diverged, split_sizes
+from t1t2_pt.plotting.scripts import Request
+from t1t2_pt.sweeps.reruns import untuned
 
 PRESETS = {
     "quick": {"hidden": (64, 64, 64), "t1_samples": 2_000, "t2_samples": 1_000, "epochs": 40},

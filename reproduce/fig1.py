@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from t1t2_pt.captions import diverged, mnist_preset
+from t1t2_pt.plotting.captions import diverged, mnist_preset
 from t1t2_pt.config import RunConfig, run_config
-from t1t2_pt.figures import FigureScript, Request, Runs, main
-from t1t2_pt.plotting import COLOURS, LABELS, add_caption, draw_grid, draw_trajectory, new_figure
-from t1t2_pt.tables import read_table
+from t1t2_pt.plotting.scripts import FigureScript, Request, Runs, main
+from t1t2_pt.plotting.style import COLOURS, LABELS, add_caption, draw_grid, draw_trajectory, new_figure
+from t1t2_pt.plotting.tables import read_table
 
 
 @dataclasses.dataclass(frozen=True)

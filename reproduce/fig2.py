@@ -12,8 +12,8 @@ import evolution
 import numpy as np
 import pandas as pd
 
-from t1t2_pt.figures import FigureScript, Runs, main
-from t1t2_pt.plotting import COLOURS, add_caption, new_figure
+from t1t2_pt.plotting.scripts import FigureScript, Runs, main
+from t1t2_pt.plotting.style import COLOURS, add_caption, new_figure
 
 SETS = {"t1": ("T1", "-"), "t2": ("T2 (validation)", "--"), "test": ("test", ":")}
 ROWS = {"fixed": "fixed hyperparameters", "tuned": "T1-T2"}

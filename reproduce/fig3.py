@@ -9,9 +9,9 @@ import evolution
 import numpy as np
 import pandas as pd
 
-from t1t2_pt.figures import FigureScript, Runs, main
-from t1t2_pt.plotting import COLOURS, LABELS, add_caption, new_figure
-from t1t2_pt.tables import read_table
+from t1t2_pt.plotting.scripts import FigureScript, Runs, main
+from t1t2_pt.plotting.style import COLOURS, LABELS, add_caption, new_figure
+from t1t2_pt.plotting.tables import read_table
 
 FILES = tuple(f"svhn_fig3_run{number}.csv" for number in range(4))
 STYLES = ("-", (0, (7, 1)), (0, (4, 2)), (0, (3, 1, 1, 1)), (0, (1, 1.5)), (0, (1, 4)))

@@ -11,7 +11,7 @@ import sys
 import setups
 from scatter import Scatter, reference_points
 
-from t1t2_pt.figures import FigureScript, main
+from t1t2_pt.plotting.scripts import FigureScript, main
 
 FILES = {"mnist": "mnist_before_vs_rerun.csv", "svhn": "svhn_before_vs_rerun.csv"}
 SCATTER = Scatter(

@@ -10,7 +10,7 @@ import sys
 import setups
 from scatter import Scatter, reference_points
 
-from t1t2_pt.figures import FigureScript, main
+from t1t2_pt.plotting.scripts import FigureScript, main
 
 FILES = {"mnist": "mnist_test_vs_rerun.csv", "svhn": "svhn_test_vs_rerun.csv"}
 SCATTER = Scatter(

@@ -12,8 +12,8 @@ import pandas as pd
 import setups
 from scatter import Scatter, reference_points
 
-from t1t2_pt.figures import FigureScript, main
-from t1t2_pt.tables import read_table
+from t1t2_pt.plotting.scripts import FigureScript, main
+from t1t2_pt.plotting.tables import read_table
 
 
 def reference(folder: Path) -> dict[str, pd.DataFrame]:

@@ -11,10 +11,10 @@ from pathlib import Path
 import fig1
 import pandas as pd
 
-from t1t2_pt.captions import diverged, mnist_preset
+from t1t2_pt.plotting.captions import diverged, mnist_preset
 from t1t2_pt.config import RunConfig
-from t1t2_pt.figures import FigureScript, Request, Runs, main
-from t1t2_pt.plotting import LABELS, add_caption, draw_grid, new_figure
+from t1t2_pt.plotting.scripts import FigureScript, Request, Runs, main
+from t1t2_pt.plotting.style import LABELS, add_caption, draw_grid, new_figure
 
 VALUES = {
     "test_cost": ("negative test log-likelihood", "cross-entropy (nats)"),

@@ -6,13 +6,13 @@ import sys
 
 import pandas as pd
 
-from t1t2_pt.commands import OneLineParser, told
-from t1t2_pt.figures import PRESETS, REFERENCE
-from t1t2_pt.options import usable_path
-from t1t2_pt.report import Section, write_report
-from t1t2_pt.provenance import REPOSITORY
-from t1t2_pt.streams import show
-from t1t2_pt.tables import read_table
+from t1t2_pt.cli.commands import OneLineParser, told
+from t1t2_pt.plotting.scripts import PRESETS, REFERENCE
+from t1t2_pt.cli.options import usable_path
+from t1t2_pt.plotting.report import Section, write_report
+from t1t2_pt.runs.provenance import REPOSITORY
+from t1t2_pt.system.streams import show
+from t1t2_pt.plotting.tables import read_table
 
 LEAD = (
     'Luketina, Berglund, Greff and Raiko, "Scalable Gradient-Based Tuning of Continuous Regularization '

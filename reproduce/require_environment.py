@@ -19,7 +19,7 @@ try:
     import t1t2_command
 
     t1t2_command.begin(Path(SCRIPT).stem)
-    import t1t2_pt.figures  # noqa: F401
+    import t1t2_pt.plotting.scripts  # noqa: F401
 except ModuleNotFoundError as error:
     sys.stderr.write(f"{SCRIPT}: {error.name} is not installed; {HELP}\n")
     raise SystemExit(2) from None

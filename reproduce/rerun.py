@@ -16,12 +16,12 @@ import numpy as np
 import pandas as pd
 import setups
 
-from t1t2_pt.captions import mnist_preset
+from t1t2_pt.plotting.captions import mnist_preset
 from t1t2_pt.config import RunConfig
-from t1t2_pt.figures import FigureScript, Request, Runs, main
-from t1t2_pt.plotting import COLOURS, add_caption, new_figure
-from t1t2_pt.reruns import untuned
-from t1t2_pt.streams import show
+from t1t2_pt.plotting.scripts import FigureScript, Request, Runs, main
+from t1t2_pt.plotting.style import COLOURS, add_caption, new_figure
+from t1t2_pt.sweeps.reruns import untuned
+from t1t2_pt.system.streams import show
 
 SEEDS = 5
 NAMES = {"left": "input noise and L2", "right": "input and hidden noise"}

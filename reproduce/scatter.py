@@ -10,10 +10,10 @@ import setups
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from t1t2_pt.captions import data_names, diverged, split_sizes
-from t1t2_pt.figures import Runs
-from t1t2_pt.plotting import COLOURS, add_caption, new_figure
-from t1t2_pt.tables import read_table
+from t1t2_pt.plotting.captions import data_names, diverged, split_sizes
+from t1t2_pt.plotting.scripts import Runs
+from t1t2_pt.plotting.style import COLOURS, add_caption, new_figure
+from t1t2_pt.plotting.tables import read_table
 
 MARKERS = "o^sDvP*X"
 TITLES = {

@@ -12,9 +12,9 @@ import fig1
 import numpy as np
 
 from t1t2_pt.config import RunConfig, run_config
-from t1t2_pt.figures import Request
-from t1t2_pt.reruns import rerun_config, untuned
-from t1t2_pt.runs import StoredRun
+from t1t2_pt.plotting.scripts import Request
+from t1t2_pt.runs.record import StoredRun
+from t1t2_pt.sweeps.reruns import rerun_config, untuned
 
 STAGES = ("before", "tuned", "rerun")
 # Panels from left to right: the data sets in the order in which they are wanted.

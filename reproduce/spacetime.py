@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.lines import Line2D
 
-from t1t2_pt.captions import diverged, mnist_preset
+from t1t2_pt.plotting.captions import diverged, mnist_preset
 from t1t2_pt.config import RunConfig, run_config
-from t1t2_pt.figures import FigureScript, Request, Runs, main
-from t1t2_pt.plotting import COLOURS, LABELS, add_caption, draw_grid, new_figure
+from t1t2_pt.plotting.scripts import FigureScript, Request, Runs, main
+from t1t2_pt.plotting.style import COLOURS, LABELS, add_caption, draw_grid, new_figure
 
 STEPS = {0.03: (COLOURS[5], ":"), 0.1: (COLOURS[1], "--"), 0.3: (COLOURS[3], "-")}  # colour and line by step size
 STARTS = (0.05, 0.5, 0.95)

@@ -16,8 +16,8 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import ConfigDict, Field
 
-from t1t2_pt.errors import InputError
-from t1t2_pt.networks import CONVOLUTIONAL, Layer, MaxPool, mlp
+from t1t2_pt.networks.network import CONVOLUTIONAL, Layer, MaxPool, mlp
+from t1t2_pt.system.errors import InputError
 
 DIGEST_VERSION = 2
 

@@ -13,7 +13,7 @@ import pytest
 
 from t1t2_pt.backends import BACKENDS
 from t1t2_pt.datasets import Split, mnist
-from t1t2_pt.store import RunStore
+from t1t2_pt.runs.store import RunStore
 
 # The same examples every time: a failure in CI is there again on the next machine.
 hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None)

@@ -13,10 +13,11 @@ sys.path.insert(0, str(HERE))
 
 from conftest import TINY, make_tiny_split  # noqa: E402
 
-from t1t2_pt import provenance, reservations, work, worker_processes  # noqa: E402
-from t1t2_pt.commands import OneLineParser, told  # noqa: E402
+from t1t2_pt.cli.commands import OneLineParser, told  # noqa: E402
+from t1t2_pt.cli.options import add_sweep_options, sweep_from  # noqa: E402
 from t1t2_pt.config import RunConfig, replace, run_config  # noqa: E402
-from t1t2_pt.options import add_sweep_options, sweep_from  # noqa: E402
+from t1t2_pt.runs import provenance, reservations  # noqa: E402
+from t1t2_pt.sweeps import work, worker_processes  # noqa: E402
 
 
 def configs(runs: int, epochs: int, width: int = 6) -> list[RunConfig]:

@@ -14,9 +14,9 @@ import scipy.io
 from t1t2_pt.backends import get_backend
 from t1t2_pt.config import RunConfig, replace, run_config
 from t1t2_pt.datasets import cifar10, svhn
-from t1t2_pt.exchange import export_runs
-from t1t2_pt.store import RunStore
-from t1t2_pt.sweep import Sweep
+from t1t2_pt.runs.exchange import export_runs
+from t1t2_pt.runs.store import RunStore
+from t1t2_pt.sweeps.sweep import Sweep
 
 FILE = Path(__file__).resolve().parent / "golden" / "runs.jsonl.gz"
 

@@ -14,8 +14,8 @@ import pytest
 from invented import CONFIG, make_run
 
 from t1t2_pt.config import replace
-from t1t2_pt.reservations import Reservations
-from t1t2_pt.store import RunStore
+from t1t2_pt.runs.reservations import Reservations
+from t1t2_pt.runs.store import RunStore
 
 UNSHARE = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
 

@@ -5,10 +5,10 @@ import math
 from conftest import TINY
 
 from t1t2_pt.backends import get_backend
-from t1t2_pt.columns import EVALUATION, first_columns
 from t1t2_pt.config import RunConfig, run_config
-from t1t2_pt.runs import StoredRun, finished_run
-from t1t2_pt.training import Trained
+from t1t2_pt.runs.record import StoredRun, finished_run
+from t1t2_pt.steps.columns import EVALUATION, first_columns
+from t1t2_pt.training.loop import Trained
 
 TWO_LAYERS = {**TINY, "hidden": (6, 5)}
 CONFIG = run_config(**TWO_LAYERS, input_noise=0.5, l2=(0.1, 0.2, 0.3), tune=("input_noise", "l2"))

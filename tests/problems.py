@@ -6,8 +6,9 @@ import pytensor.tensor as pt
 from conftest import need
 from pytensor.compile.mode import Mode
 
-from t1t2_pt import costs, hypergradient, layers
-from t1t2_pt.networks import Network, mlp
+from t1t2_pt import hypergradient
+from t1t2_pt.networks import costs, layers
+from t1t2_pt.networks.network import Network, mlp
 
 PLAIN = Mode(linker="py", optimizer="fast_compile")
 

@@ -15,11 +15,11 @@ from scipy.stats import spearmanr
 from test_figures import curves, digest, kept, stored
 
 from t1t2_pt.backends import get_backend
-from t1t2_pt.exchange import read_runs
-from t1t2_pt.figures import REFERENCE, Request, main_of_all
-from t1t2_pt.plotting import STYLE
-from t1t2_pt.store import RunStore
-from t1t2_pt.timing import Timing, store_timing
+from t1t2_pt.plotting.scripts import REFERENCE, Request, main_of_all
+from t1t2_pt.plotting.style import STYLE
+from t1t2_pt.runs.exchange import read_runs
+from t1t2_pt.runs.store import RunStore
+from t1t2_pt.sweeps.timing import Timing, store_timing
 
 TIMING = Timing.from_dict(json.loads((ROOT / "data" / "results" / "timing.json").read_text()))
 SCRIPTS = {script.name: script for script in everything.SCRIPTS}
@@ -174,7 +174,7 @@ def test_all_at_once_share_runs(tmp_path, monkeypatch, capsys):
     store = RunStore(tmp_path / "runs.sqlite")
     store.put(kept("quick").values())
     store_timing(TIMING, cost.timed_run(Request()), get_backend("auto"), store)
-    monkeypatch.setattr("t1t2_pt.work.train", None)  # would fail if called
+    monkeypatch.setattr("t1t2_pt.sweeps.work.train", None)  # would fail if called
     options = ["--store", str(store.path), "--out", str(tmp_path / "out"), "--datasets", "mnist,digits-on-photos"]
     assert main_of_all("everything", "", everything.SCRIPTS, [*options, "--export", str(tmp_path / "all.jsonl")]) == 0
     written = {path.name for path in (tmp_path / "out").iterdir()}

@@ -8,8 +8,8 @@ from conftest import TINY, make_tiny_split, need
 
 from t1t2_pt.backends import BACKENDS, Program, get_backend, run_constants
 from t1t2_pt.config import run_config
-from t1t2_pt.errors import InputError
-from t1t2_pt.step import initial_state, make_network
+from t1t2_pt.steps.step import initial_state, make_network
+from t1t2_pt.system.errors import InputError
 
 STEPS = 20
 NEVER = 10**6

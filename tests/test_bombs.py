@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import scipy.io
 
-from t1t2_pt import exchange
 from t1t2_pt.datasets import archives, svhn
 from t1t2_pt.datasets.idx import count, read_idx
-from t1t2_pt.errors import InputError
+from t1t2_pt.runs import exchange
+from t1t2_pt.system.errors import InputError
 
 HUGE = 128 << 20  # bytes
 LITTLE = 24 << 20

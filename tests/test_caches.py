@@ -15,10 +15,10 @@ import pytensor.tensor as pt
 import pytest
 from conftest import ROOT, need
 
-from t1t2_pt import files
 from t1t2_pt.backends import caches, get_backend, host
 from t1t2_pt.backends.generated import generated_sources
-from t1t2_pt.errors import InputError
+from t1t2_pt.system import files
+from t1t2_pt.system.errors import InputError
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="ELF is Linux's")
 
@@ -207,7 +207,7 @@ def test_doctor_without_any_folder_to_keep_things_in(tmp_path):
     """One line a backend, nothing else; JAX does without."""
     (tmp_path / "file").write_text("")
     home = str(tmp_path / "file")
-    done = python("-m", "t1t2_pt.cli", "doctor", "--json", HOME=home, XDG_CACHE_HOME=home)
+    done = python("-m", "t1t2_pt.cli.main", "doctor", "--json", HOME=home, XDG_CACHE_HOME=home)
     assert (done.returncode, done.stderr) == (0, "")
     found = json.loads(done.stdout)["backends"]
     assert found["jax"] == "works"
@@ -217,7 +217,7 @@ def test_doctor_without_any_folder_to_keep_things_in(tmp_path):
 
 
 def test_no_backend_leaves_files_in_the_temporary_folder(tmp_path):
-    done = python("-m", "t1t2_pt.cli", "doctor", TMPDIR=str(tmp_path))
+    done = python("-m", "t1t2_pt.cli.main", "doctor", TMPDIR=str(tmp_path))
     assert "numba         works" in done.stdout
     assert os.listdir(tmp_path) == []
 
@@ -244,7 +244,7 @@ sys.path.insert(0, "tests")
 from conftest import TINY, make_tiny_split
 from t1t2_pt.backends import get_backend
 from t1t2_pt.config import run_config
-from t1t2_pt.training import train
+from t1t2_pt.training.loop import train
 config = run_config(**TINY, input_noise=0.5, l2=0.01, tune=("input_noise", "l2"))
 (run,) = train([config], make_tiny_split(), get_backend("numba"))
 print(sorted((name, column) for name, column in run.history.items() if name != "seconds"))

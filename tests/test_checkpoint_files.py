@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from conftest import TINY, make_tiny_split
 
-from t1t2_pt import checkpoints
-from t1t2_pt.checkpoints import Checkpoint, UnusableCheckpointError
-from t1t2_pt.columns import EVALUATION, epoch_columns, first_columns
 from t1t2_pt.config import replace, run_config
-from t1t2_pt.errors import InputError
-from t1t2_pt.files import replacing
-from t1t2_pt.snapshots import Snapshot
-from t1t2_pt.training import initial_snapshot
+from t1t2_pt.runs import checkpoints
+from t1t2_pt.runs.checkpoints import Checkpoint, UnusableCheckpointError
+from t1t2_pt.steps.columns import EVALUATION, epoch_columns, first_columns
+from t1t2_pt.system.errors import InputError
+from t1t2_pt.system.files import replacing
+from t1t2_pt.training.loop import initial_snapshot
+from t1t2_pt.training.snapshots import Snapshot
 
 CONFIGS = tuple(
     run_config(**{**TINY, "epochs": 6}, input_noise=level, seed=2, tune=("input_noise",), hyper_optimizer="adam")

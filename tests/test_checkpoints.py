@@ -5,15 +5,15 @@ import pytest
 from conftest import NUMBA_SLOW, make_tiny_split
 from test_checkpoint_files import CONFIGS, put, resealed, snapshot_of
 
-from t1t2_pt import work
 from t1t2_pt.backends import get_backend
-from t1t2_pt.checkpoints import Checkpoint, Every
 from t1t2_pt.config import replace
-from t1t2_pt.errors import InputError
-from t1t2_pt.groups import Group
-from t1t2_pt.interrupts import StopAskedError
-from t1t2_pt.training import train
-from t1t2_pt.work import Line, Splits, Work
+from t1t2_pt.runs.checkpoints import Checkpoint, Every
+from t1t2_pt.sweeps import work
+from t1t2_pt.sweeps.groups import Group
+from t1t2_pt.sweeps.work import Line, Splits, Work
+from t1t2_pt.system.errors import InputError
+from t1t2_pt.system.interrupts import StopAskedError
+from t1t2_pt.training.loop import train
 
 FIXED = tuple(replace(config, tune=()) for config in CONFIGS)
 

@@ -11,10 +11,11 @@ import fig1
 import pytest
 from conftest import ROOT
 
-from t1t2_pt import cli, figures
 from t1t2_pt.backends import BACKENDS
+from t1t2_pt.cli import main as cli
 from t1t2_pt.config import OPTIONS
 from t1t2_pt.datasets.sources import given
+from t1t2_pt.plotting import scripts as figures
 
 QUICK = ["--hidden", "10", "--t1-samples", "300", "--t2-samples", "100", "--epochs", "2", "--quiet"]
 
@@ -275,7 +276,7 @@ def test_memory_that_does_not_suffice(t1t2, monkeypatch):
     def too_much(*arguments, **options):
         raise MemoryError("Unable to allocate 3.64 TiB")
 
-    monkeypatch.setattr("t1t2_pt.work.train", too_much)
+    monkeypatch.setattr("t1t2_pt.sweeps.work.train", too_much)
     code, _, err = t1t2("train", *QUICK)
     assert code == 2
     assert err.startswith("t1t2: memory is short (Unable to allocate 3.64 TiB); give")

@@ -17,15 +17,15 @@ from conftest import ROOT, make_tiny_split
 from distributed.scheduler import KilledWorker
 from test_faults import checkpoints, command, content, run, wait_for
 
-from t1t2_pt import cluster as module
-from t1t2_pt import cluster_worker
-from t1t2_pt import work as training
-from t1t2_pt.checkpoints import Every
-from t1t2_pt.cluster import Scheduler
-from t1t2_pt.errors import InputError
-from t1t2_pt.groups import Group
-from t1t2_pt.store import RunStore
-from t1t2_pt.work import Work
+from t1t2_pt.runs.checkpoints import Every
+from t1t2_pt.runs.store import RunStore
+from t1t2_pt.sweeps import cluster as module
+from t1t2_pt.sweeps import cluster_worker
+from t1t2_pt.sweeps import work as training
+from t1t2_pt.sweeps.cluster import Scheduler
+from t1t2_pt.sweeps.groups import Group
+from t1t2_pt.sweeps.work import Work
+from t1t2_pt.system.errors import InputError
 
 pytestmark = pytest.mark.xdist_group("cluster")
 LOOPBACK = ["--dashboard-address", "127.0.0.1:0"]

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from conftest import TINY, make_tiny_split, need
 
-from t1t2_pt.company import Company, company, company_of
 from t1t2_pt.config import RunConfig, replace, run_config
-from t1t2_pt.groups import Group
-from t1t2_pt.reruns import untuned
-from t1t2_pt.runs import finished_run
-from t1t2_pt.training import Trained, train
+from t1t2_pt.runs.record import finished_run
+from t1t2_pt.sweeps.company import Company, company, company_of
+from t1t2_pt.sweeps.groups import Group
+from t1t2_pt.sweeps.reruns import untuned
+from t1t2_pt.training.loop import Trained, train
 
 TUNED = run_config(**TINY, input_noise=0.5, hidden_noise=0.3, tune=("input_noise", "hidden_noise")).canonical
 OTHERS = [replace(TUNED, seed=seed, input_noise=seed / 10, learning_rate=0.01 * seed) for seed in (1, 2)]

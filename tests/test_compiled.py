@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from conftest import need
 
-from t1t2_pt import step
 from t1t2_pt.backends import BACKENDS, Program, blas, exported, get_backend, memory, run_constants
 from t1t2_pt.backends.jax import FLOAT32, TF32, JaxProgram, _jax_functions
 from t1t2_pt.config import run_config
-from t1t2_pt.errors import InputError
-from t1t2_pt.fingerprint import CODE, fingerprint
-from t1t2_pt.networks import Network, mlp
+from t1t2_pt.networks.network import Network, mlp
+from t1t2_pt.steps import step
+from t1t2_pt.system.code_digest import CODE, fingerprint
+from t1t2_pt.system.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -248,8 +248,8 @@ sys.path.insert(0, "tests")
 from conftest import TINY, make_tiny_split
 from t1t2_pt.backends import get_backend
 from t1t2_pt.config import run_config
-from t1t2_pt.errors import InputError
-from t1t2_pt.training import train
+from t1t2_pt.system.errors import InputError
+from t1t2_pt.training.loop import train
 backend = get_backend("jax")
 configs = [run_config(**TINY, input_noise=0.2, tune=("input_noise",), seed=seed) for seed in range(int(sys.argv[1]))]
 runs = train(configs, make_tiny_split(), backend)

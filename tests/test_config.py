@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from t1t2_pt.cli.options import read_field, show_value
 from t1t2_pt.config import FIELDS, HYPERPARAMETERS, field_info, replace, run_config
-from t1t2_pt.errors import InputError
-from t1t2_pt.options import read_field, show_value
+from t1t2_pt.system.errors import InputError
 
 
 def test_defaults_are_the_papers():

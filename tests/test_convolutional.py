@@ -5,14 +5,15 @@ import pytest
 from conftest import grouped, need
 from problems import Problem, by_finite_differences, eq3_by_hand
 
-from t1t2_pt import layers, networks
 from t1t2_pt.backends import BACKENDS
 from t1t2_pt.config import run_config
 from t1t2_pt.datasets import Split
-from t1t2_pt.networks import Convolution, MaxPool, Network
-from t1t2_pt.reruns import final_level, rerun_config
-from t1t2_pt.runs import finished_run
-from t1t2_pt.training import train
+from t1t2_pt.networks import layers
+from t1t2_pt.networks import network as networks
+from t1t2_pt.networks.network import Convolution, MaxPool, Network
+from t1t2_pt.runs.record import finished_run
+from t1t2_pt.sweeps.reruns import final_level, rerun_config
+from t1t2_pt.training.loop import train
 
 SMALL = (Convolution(3, 2, border="full"), MaxPool(), Convolution(2, 2, stride=2))
 
@@ -126,7 +127,8 @@ def test_training_agrees_with_jax(name, small):
 
 def test_evaluation_in_chunks_is_the_same(small, monkeypatch):
     """On JAX, where a small evaluation is one compiled program and a large one many."""
-    from t1t2_pt import evaluation, training
+    from t1t2_pt.steps import evaluation
+    from t1t2_pt.training import loop as training
 
     need("jax")
     split = make_split((7, 6, 2))

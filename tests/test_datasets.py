@@ -13,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from t1t2_pt import files
 from t1t2_pt.datasets import load_split, mnist, sources
-from t1t2_pt.datasets.base import split_rows
+from t1t2_pt.datasets.dataset import split_rows
 from t1t2_pt.datasets.idx import read_idx
-from t1t2_pt.errors import InputError
+from t1t2_pt.system import files
+from t1t2_pt.system.errors import InputError
 
 
 @pytest.fixture(scope="module")

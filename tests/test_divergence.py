@@ -11,12 +11,12 @@ from conftest import TINY, make_tiny_split
 from matplotlib.collections import QuadMesh
 from test_all_figures import TIMING, trained
 
-from t1t2_pt import work
 from t1t2_pt.backends import get_backend
 from t1t2_pt.config import replace, run_config
-from t1t2_pt.plotting import STYLE
-from t1t2_pt.store import RunStore
-from t1t2_pt.sweep import Sweep
+from t1t2_pt.plotting.style import STYLE
+from t1t2_pt.runs.store import RunStore
+from t1t2_pt.sweeps import work
+from t1t2_pt.sweeps.sweep import Sweep
 
 SCRIPTS = {script.name: script for script in everything.SCRIPTS}
 PARTS = {

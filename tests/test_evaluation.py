@@ -7,8 +7,8 @@ import scipy.signal
 from conftest import ONLY_JAX_QUICK, need
 from problems import make_mlp
 
-from t1t2_pt import evaluation
-from t1t2_pt.networks import Convolution, MaxPool, Network
+from t1t2_pt.networks.network import Convolution, MaxPool, Network
+from t1t2_pt.steps import evaluation
 
 SIZES = {"t1": 50, "t2": 20, "test": 30}
 CNN = (Convolution(4, 3, border="full"), MaxPool(), Convolution(3, 2, stride=2))

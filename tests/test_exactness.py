@@ -14,14 +14,15 @@ from problems import PLAIN
 from pytensor.compile.mode import JAX
 from pytensor.graph.fg import FunctionGraph
 
-from t1t2_pt import costs, hypergradient
+from t1t2_pt import hypergradient
 from t1t2_pt.backends import get_backend
 from t1t2_pt.config import run_config
 from t1t2_pt.datasets import load_split
+from t1t2_pt.networks import costs
 from t1t2_pt.ops import norm
 from t1t2_pt.rewrites import EXACT, FAST, ReassociateProducts, reassociated
-from t1t2_pt.step import Batch, _train_pass, initial_state, make_network, noise_layers, state_inputs
-from t1t2_pt.training import train
+from t1t2_pt.steps.step import Batch, _train_pass, initial_state, make_network, noise_layers, state_inputs
+from t1t2_pt.training.loop import train
 
 WORSE = 4
 N, K, R, M = 3, 60, 8, 50

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from t1t2_pt.errors import InputError
-from t1t2_pt.exchange import read_runs
-from t1t2_pt.store import RunStore
+from t1t2_pt.runs.exchange import read_runs
+from t1t2_pt.runs.store import RunStore
+from t1t2_pt.system.errors import InputError
 
 pytestmark = pytest.mark.xdist_group("sweep")
 SCRIPT = [sys.executable, str(ROOT / "tests" / "faults.py")]

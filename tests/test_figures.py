@@ -16,17 +16,17 @@ from conftest import ROOT
 from matplotlib.collections import QuadMesh
 from matplotlib.testing.compare import compare_images
 
-from t1t2_pt import figures as module
-from t1t2_pt import plotting
-from t1t2_pt.captions import mnist_preset
 from t1t2_pt.config import replace
 from t1t2_pt.datasets import DATASETS
-from t1t2_pt.exchange import read_runs
-from t1t2_pt.figures import PRESETS, FigureScript, Request, main, parser
-from t1t2_pt.plotting import STYLE, save_figure
-from t1t2_pt.reruns import untuned
-from t1t2_pt.runs import StoredRun
-from t1t2_pt.store import RunStore
+from t1t2_pt.plotting import scripts as module
+from t1t2_pt.plotting import style as plotting
+from t1t2_pt.plotting.captions import mnist_preset
+from t1t2_pt.plotting.scripts import PRESETS, FigureScript, Request, main, parser
+from t1t2_pt.plotting.style import STYLE, save_figure
+from t1t2_pt.runs.exchange import read_runs
+from t1t2_pt.runs.record import StoredRun
+from t1t2_pt.runs.store import RunStore
+from t1t2_pt.sweeps.reruns import untuned
 
 RESULTS = ROOT / "data" / "results"
 
@@ -184,7 +184,7 @@ def test_script_draws_from_the_store_without_training(tmp_path, monkeypatch, cap
     """The whole script on committed runs: three files and the exported runs, twice the same bytes."""
     store = RunStore(tmp_path / "runs.sqlite")
     store.put(read_runs(RESULTS / "quick.jsonl.gz"))
-    monkeypatch.setattr("t1t2_pt.work.train", None)  # would fail if called
+    monkeypatch.setattr("t1t2_pt.sweeps.work.train", None)  # would fail if called
     declaration = FigureScript("fig1", "Figure 1", fig1.runs, fig1.draw)
     contents = []
     for out in (tmp_path / "one", tmp_path / "two"):

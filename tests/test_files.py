@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from t1t2_pt.errors import InputError
-from t1t2_pt.files import check_can_write, replacing
+from t1t2_pt.system.errors import InputError
+from t1t2_pt.system.files import check_can_write, replacing
 
 
 def test_replaces(tmp_path):

@@ -10,14 +10,14 @@ import pytest
 from conftest import need
 from invented import make_run
 
-from t1t2_pt import training
 from t1t2_pt.config import replace, run_config
 from t1t2_pt.datasets import DATASETS, cifar10, load_split, mnist, photos
 from t1t2_pt.datasets.fingerprints import fingerprint_of
-from t1t2_pt.errors import InputError
-from t1t2_pt.store import RunStore
-from t1t2_pt.sweep import Sweep
-from t1t2_pt.work import Splits
+from t1t2_pt.runs.store import RunStore
+from t1t2_pt.sweeps.sweep import Sweep
+from t1t2_pt.sweeps.work import Splits
+from t1t2_pt.system.errors import InputError
+from t1t2_pt.training import loop as training
 
 SMALL = {"t1_samples": 40, "t2_samples": 20, "batch_size": 10, "epochs": 1, "hidden": (5,)}
 CONFIG = run_config(**SMALL, dataset="cifar10")

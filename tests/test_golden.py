@@ -6,12 +6,17 @@ import golden_runs
 import pytest
 from conftest import grouped, need
 
-from t1t2_pt import config, layers, networks, noise, optimizers, step, training, verification
+from t1t2_pt import config
 from t1t2_pt.config import ALGORITHM
 from t1t2_pt.datasets import preprocessing
-from t1t2_pt.exchange import read_runs
-from t1t2_pt.verification import check_of, verify
-from t1t2_pt.work import Splits
+from t1t2_pt.networks import layers
+from t1t2_pt.networks import network as networks
+from t1t2_pt.runs.exchange import read_runs
+from t1t2_pt.steps import noise, optimizers, step
+from t1t2_pt.sweeps import verification
+from t1t2_pt.sweeps.verification import check_of, verify
+from t1t2_pt.sweeps.work import Splits
+from t1t2_pt.training import loop as training
 
 AGAIN = "if results change by more than rounding, raise ALGORITHM, and then run `python tests/golden_runs.py`"
 RUNS = read_runs(golden_runs.FILE)

@@ -5,7 +5,7 @@ import sqlite3
 
 from hosts import need_namespaces, on_a_host
 
-from t1t2_pt.reservations import LAPSE, RENEW, Reservations
+from t1t2_pt.runs.reservations import LAPSE, RENEW, Reservations
 
 
 def test_two_hosts_on_one_disk(store):

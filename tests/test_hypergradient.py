@@ -8,8 +8,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from problems import PLAIN, Problem, by_finite_differences, eq3_by_hand, make_mlp
 
-from t1t2_pt import hypergradient, layers
+from t1t2_pt import hypergradient
 from t1t2_pt.config import run_config
+from t1t2_pt.networks import layers
 
 CASES = [
     pytest.param(kinds, levels, batch_norm, id=f"{'+'.join(kinds)}-{levels}-{bn}")
@@ -200,7 +201,7 @@ def test_works_on_shared_variables_and_any_shape():
 
 def test_configured_network_is_the_one_under_test():
     """The step builds its costs from the same pieces as these tests."""
-    from t1t2_pt.step import make_network
+    from t1t2_pt.steps.step import make_network
 
     network = make_network(run_config(hidden=(5, 4)), (6,), 3)
     assert network == make_mlp(6, (5, 4), 3, True)

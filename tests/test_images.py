@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from t1t2_pt import files
 from t1t2_pt.config import USUAL, DatasetName
 from t1t2_pt.datasets import DATASETS, archives, cifar10, load_split, photos, preprocessing, sources, svhn
-from t1t2_pt.errors import InputError
+from t1t2_pt.system import files
+from t1t2_pt.system.errors import InputError
 
 RNG = np.random.default_rng(0)
 

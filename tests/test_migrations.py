@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from t1t2_pt.columns import EVALUATION
 from t1t2_pt.config import replace
 from t1t2_pt.datasets import DATASETS
-from t1t2_pt.errors import InputError
-from t1t2_pt.exchange import read_runs
-from t1t2_pt.migrations import UNKNOWN, _digest, migrated
-from t1t2_pt.runs import NotARunError, StoredRun
-from t1t2_pt.store import APPLICATION_ID, SCHEMA_VERSION, RunStore
+from t1t2_pt.runs.exchange import read_runs
+from t1t2_pt.runs.migrations import UNKNOWN, _digest, migrated
+from t1t2_pt.runs.record import NotARunError, StoredRun
+from t1t2_pt.runs.store import APPLICATION_ID, SCHEMA_VERSION, RunStore
+from t1t2_pt.steps.columns import EVALUATION
+from t1t2_pt.system.errors import InputError
 
 OLD_RUNS = Path(__file__).parent / "version_0_1" / "runs.jsonl.gz"  # as version 0.1 exported them
 ROWS = [json.loads(line) for line in gzip.decompress(OLD_RUNS.read_bytes()).splitlines()]

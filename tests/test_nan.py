@@ -6,8 +6,8 @@ import pytest
 from conftest import grouped
 from problems import by_backend
 
-from t1t2_pt import costs, layers
 from t1t2_pt.backends import BACKENDS
+from t1t2_pt.networks import costs, layers
 from t1t2_pt.ops import global_average_pool, max_pool2d, norm
 
 SHAPE = (2, 4, 4, 3)

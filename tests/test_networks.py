@@ -8,9 +8,9 @@ import pytest
 from problems import PLAIN
 
 from t1t2_pt.config import run_config
-from t1t2_pt.errors import InputError
-from t1t2_pt.networks import MaxPool, Network, all_cnn_c, ladder_baseline
-from t1t2_pt.step import hyperparameter_values, level_maps, make_network, noise_layers
+from t1t2_pt.networks.network import MaxPool, Network, all_cnn_c, ladder_baseline
+from t1t2_pt.steps.step import hyperparameter_values, level_maps, make_network, noise_layers
+from t1t2_pt.system.errors import InputError
 
 CIFAR = (32, 32, 3)
 

@@ -7,7 +7,7 @@ import pytest
 import scipy.stats
 from pytensor.compile.mode import Mode
 
-from t1t2_pt import noise
+from t1t2_pt.steps import noise
 
 PLAIN = Mode(linker="py", optimizer="fast_compile")
 

@@ -10,7 +10,7 @@ from pytensor.gradient import pullback, pushforward
 
 from t1t2_pt import hypergradient
 from t1t2_pt.backends import BACKENDS
-from t1t2_pt.limits import rescale
+from t1t2_pt.hypergradients.limits import rescale
 from t1t2_pt.ops import finite_squares, norm
 
 DTYPES = ["float32", "float64"]

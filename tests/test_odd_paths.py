@@ -6,7 +6,8 @@ import fig1
 import pytest
 import report
 
-from t1t2_pt import cli, figures
+from t1t2_pt.cli import main as cli
+from t1t2_pt.plotting import scripts as figures
 
 SMALL = ["--hidden", "5", "--t1-samples", "100", "--t2-samples", "100", "--epochs", "1", "--quiet"]
 FIGURE = figures.FigureScript("fig1", "Figure 1", fig1.runs, fig1.draw)

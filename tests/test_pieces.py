@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytensor.compile.mode import Mode
 
-from t1t2_pt import costs, layers
-from t1t2_pt.optimizers import MEMORY, OPTIMIZERS
+from t1t2_pt.networks import costs, layers
 from t1t2_pt.rewrites import accumulate_in_output_dtype
-from t1t2_pt.schedules import SCHEDULES
+from t1t2_pt.steps.optimizers import MEMORY, OPTIMIZERS
+from t1t2_pt.steps.schedules import SCHEDULES
 
 PLAIN = Mode(linker="py", optimizer="fast_compile")
 RNG = np.random.default_rng(0)

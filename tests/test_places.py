@@ -12,9 +12,10 @@ import pytest
 import scipy.io
 from conftest import ROOT
 
-from t1t2_pt import cli, files
+from t1t2_pt.cli import main as cli
 from t1t2_pt.datasets import DATASETS, cifar10, load_split, mnist, photos, sources, svhn
-from t1t2_pt.errors import InputError
+from t1t2_pt.system import files
+from t1t2_pt.system.errors import InputError
 
 MODULES = {"mnist": mnist, "svhn": svhn, "cifar10": cifar10}
 MNIST = ROOT / "data" / "mnist"

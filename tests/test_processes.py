@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from t1t2_pt import processes
-from t1t2_pt.processes import Process, is_dead, this_process
+from t1t2_pt.system import processes
+from t1t2_pt.system.processes import Process, is_dead, this_process
 
 SLEEPS = [sys.executable, "-c", "print(flush=True); input()"]
 

@@ -16,7 +16,7 @@ import yaml
 from conftest import ROOT
 from test_figures import stored
 
-from t1t2_pt.figures import Request
+from t1t2_pt.plotting.scripts import Request
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 CONDA_NAMES = {"flatbuffers": "python-flatbuffers", "matplotlib": "matplotlib-base"}
@@ -99,45 +99,47 @@ class TestEnvironments:
 
 # Lowest first: a room imports only from rooms before it.
 ROOMS = [
-    *("readable", "errors", "streams", "fingerprint", "files", "reading", "tables", "ops", "layers", "networks"),
-    *("config", "noise", "rewrites", "limits", "hypergradients", "costs", "optimizers", "schedules", "step"),
-    *("evaluation", "backends", "datasets", "columns", "snapshots", "training", "provenance", "migrations", "runs"),
-    *("reruns", "store", "stored", "exchange", "groups", "company", "interrupts", "checkpoints", "processes"),
-    *(
-        "reservations",
-        "progress",
-        "work",
-        "verification",
-        "worker",
-        "places",
-        "worker_processes",
-        "sweep",
-        "cluster_worker",
-        "cluster",
-        "timing",
-        "statistics",
-    ),
-    *("claims", "captions", "plotting", "commands", "options", "doctor", "figures", "report"),
-    *("cli_data", "cli_verify", "cli"),
+    *("system", "ops", "networks", "config", "rewrites", "hypergradients", "steps", "backends", "datasets"),
+    *("training", "runs", "sweeps", "cli", "plotting"),
 ]
 
 
+def imported(path):
+    """Names of this package that a module imports, as they stand there."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name}: imports are written out"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names if node.module.startswith("t1t2_pt"))
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith("t1t2_pt."))
+
+
 def test_imports_go_one_way():
-    seen = set()
+    seen, offending = set(), []
     for path in sorted((ROOT / "t1t2_pt").rglob("*.py")):
-        room = path.relative_to(ROOT / "t1t2_pt").parts[0].removesuffix(".py")
+        place = path.relative_to(ROOT / "t1t2_pt")
+        room = place.parts[0].removesuffix(".py")
         if room == "__init__":
             continue
         seen.add(room)
-        for node in ast.walk(ast.parse(path.read_text())):
-            assert getattr(node, "level", 0) == 0, f"{path.name}: imports are written out"
-            names = [f"{node.module}.{a.name}" for a in node.names] if isinstance(node, ast.ImportFrom) else []
-            names += [a.name for a in node.names] if isinstance(node, ast.Import) else []
-            for name in names:
-                parts = name.split(".")
-                if parts[0] == "t1t2_pt" and parts[1] != room:
-                    assert ROOMS.index(parts[1]) < ROOMS.index(room), f"{path.name} imports {name}"
+        for name in imported(path):
+            other = name.split(".")[1]
+            if other != room and ROOMS.index(other) > ROOMS.index(room):
+                offending.append(f"{place} imports {name}")
+    assert offending == []
     assert seen == set(ROOMS)
+
+
+def test_no_two_modules_have_one_name():
+    names = [path.stem for path in (ROOT / "t1t2_pt").rglob("*.py") if path.stem != "__init__"]
+    assert [name for name in sorted(set(names)) if names.count(name) > 1] == []
+
+
+def test_rooms_say_what_they_are_for():
+    for room in ROOMS:
+        folder = ROOT / "t1t2_pt" / room
+        if folder.is_dir() and room not in ("ops", "rewrites", "hypergradients", "backends", "datasets"):
+            assert "Imports" in ast.get_docstring(ast.parse((folder / "__init__.py").read_text())), room
 
 
 def test_no_file_is_long():
@@ -220,7 +222,7 @@ class TestReadme:
 
 def test_committed_runs_are_what_they_say():
     """Each exported run can be read, bears the digest of its config, and says what produced it."""
-    from t1t2_pt.exchange import read_runs
+    from t1t2_pt.runs.exchange import read_runs
 
     files = sorted((ROOT / "data" / "results").glob("*.jsonl.gz"))
     assert files

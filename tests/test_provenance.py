@@ -4,9 +4,9 @@ import subprocess
 
 import pytest
 
-from t1t2_pt import provenance
 from t1t2_pt.backends import get_backend
-from t1t2_pt.fingerprint import CODE
+from t1t2_pt.runs import provenance
+from t1t2_pt.system.code_digest import CODE
 
 
 @pytest.fixture

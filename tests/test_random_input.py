@@ -23,24 +23,25 @@ from conftest import TINY
 from invented import history_of
 from test_migrations import OLD_RUNS, write_old_store
 
-from t1t2_pt import cli, figures
 from t1t2_pt.backends import caches
-from t1t2_pt.checkpoints import Checkpoint, UnusableCheckpointError
-from t1t2_pt.columns import EVALUATION, epoch_columns, first_columns
+from t1t2_pt.cli import main as cli
 from t1t2_pt.config import FIELDS, OPTIONS, run_config
 from t1t2_pt.datasets import archives, cifar10, preprocessing, sources, svhn
 from t1t2_pt.datasets.idx import read_idx
-from t1t2_pt.errors import InputError
-from t1t2_pt.exchange import export_runs, read_runs
-from t1t2_pt.plotting import new_figure, save_figure
-from t1t2_pt.report import CLAIM, write_report
-from t1t2_pt.runs import finished_run
-from t1t2_pt.snapshots import Histories, Snapshot
-from t1t2_pt.step import hyperparameter_values, make_network
-from t1t2_pt.store import RunStore
-from t1t2_pt.tables import read_table
-from t1t2_pt.timing import stored_timing
-from t1t2_pt.training import Trained
+from t1t2_pt.plotting import scripts as figures
+from t1t2_pt.plotting.report import CLAIM, write_report
+from t1t2_pt.plotting.style import new_figure, save_figure
+from t1t2_pt.plotting.tables import read_table
+from t1t2_pt.runs.checkpoints import Checkpoint, UnusableCheckpointError
+from t1t2_pt.runs.exchange import export_runs, read_runs
+from t1t2_pt.runs.record import finished_run
+from t1t2_pt.runs.store import RunStore
+from t1t2_pt.steps.columns import EVALUATION, epoch_columns, first_columns
+from t1t2_pt.steps.step import hyperparameter_values, make_network
+from t1t2_pt.sweeps.timing import stored_timing
+from t1t2_pt.system.errors import InputError
+from t1t2_pt.training.loop import Trained
+from t1t2_pt.training.snapshots import Histories, Snapshot
 
 FEW, MANY = 300, 10_000
 pytestmark = pytest.mark.xdist_group("random input")
@@ -197,7 +198,7 @@ def test_random_command_lines_end_in_one_line(count, tmp_path, monkeypatch, caps
     for module in (cli, figures):
         monkeypatch.setattr(module, "sweep_from", lambda options, real=cli.sweep_from: real(options) and NoSweep())
     script = figures.FigureScript("fig", "", lambda request: {"a": []}, None)
-    monkeypatch.setattr("t1t2_pt.cli_data.DATASETS", {})
+    monkeypatch.setattr("t1t2_pt.cli.data.DATASETS", {})
     monkeypatch.chdir(tmp_path)
     rng, store = random.Random(2), tmp_path / "runs.sqlite"
     for _ in range(count):

@@ -10,7 +10,7 @@ import zlib
 import numpy as np
 import pytest
 
-from t1t2_pt.reading import MOST_PIXELS, PNG, open_file, open_picture, read_arrays, read_file
+from t1t2_pt.system.reading import MOST_PIXELS, PNG, open_file, open_picture, read_arrays, read_file
 
 GIGABYTE = 1 << 30
 

@@ -13,10 +13,10 @@ import pytest
 import report
 from conftest import ROOT
 
-from t1t2_pt.errors import InputError
-from t1t2_pt.exchange import read_runs
-from t1t2_pt.plotting import new_figure, read_metadata, save_figure
-from t1t2_pt.report import CLAIM, LARGEST
+from t1t2_pt.plotting.report import CLAIM, LARGEST
+from t1t2_pt.plotting.style import new_figure, read_metadata, save_figure
+from t1t2_pt.runs.exchange import read_runs
+from t1t2_pt.system.errors import InputError
 
 FIGURES = ROOT / "figures"
 PAGE = FIGURES / "index.html"

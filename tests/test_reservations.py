@@ -13,15 +13,15 @@ import pytest
 from conftest import TINY, make_tiny_split
 from invented import CONFIG, make_run
 
-from t1t2_pt import reservations as module
-from t1t2_pt import sweep as sweeping
-from t1t2_pt import work
 from t1t2_pt.backends import get_backend
 from t1t2_pt.config import run_config
-from t1t2_pt.processes import Process
-from t1t2_pt.reservations import LAPSE, Reservations
-from t1t2_pt.store import RunStore
-from t1t2_pt.sweep import Sweep
+from t1t2_pt.runs import reservations as module
+from t1t2_pt.runs.reservations import LAPSE, Reservations
+from t1t2_pt.runs.store import RunStore
+from t1t2_pt.sweeps import sweep as sweeping
+from t1t2_pt.sweeps import work
+from t1t2_pt.sweeps.sweep import Sweep
+from t1t2_pt.system.processes import Process
 
 pytestmark = pytest.mark.xdist_group("sweep")
 
@@ -47,8 +47,8 @@ def test_nobody_releases_what_another_holds(store):
 DIES = """
 import os, sys
 from pathlib import Path
-from t1t2_pt.reservations import Reservations
-from t1t2_pt.store import RunStore
+from t1t2_pt.runs.reservations import Reservations
+from t1t2_pt.runs.store import RunStore
 Reservations(RunStore(Path(sys.argv[1]))).take(["a"])
 os._exit(9)
 """

@@ -5,13 +5,13 @@ import json
 import pytest
 from invented import CONFIG, TWO_LAYERS, make_run, same
 
-from t1t2_pt import cli
+from t1t2_pt.cli import main as cli
 from t1t2_pt.config import replace, run_config
-from t1t2_pt.errors import InputError
-from t1t2_pt.exchange import export_runs, read_runs
-from t1t2_pt.reruns import final_level, rerun_config, untuned
-from t1t2_pt.runs import NewerRunError, NotARunError, StoredRun
-from t1t2_pt.store import RunStore
+from t1t2_pt.runs.exchange import export_runs, read_runs
+from t1t2_pt.runs.record import NewerRunError, NotARunError, StoredRun
+from t1t2_pt.runs.store import RunStore
+from t1t2_pt.sweeps.reruns import final_level, rerun_config, untuned
+from t1t2_pt.system.errors import InputError
 
 
 def test_provenance_says_what_produced_it():

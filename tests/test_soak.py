@@ -21,10 +21,10 @@ sys.path.insert(0, sys.argv[3])
 import faults
 from conftest import TINY
 from t1t2_pt.backends import get_backend
-from t1t2_pt.checkpoints import Every
+from t1t2_pt.runs.checkpoints import Every
 from t1t2_pt.config import replace, run_config
-from t1t2_pt.store import RunStore
-from t1t2_pt.sweep import Sweep
+from t1t2_pt.runs.store import RunStore
+from t1t2_pt.sweeps.sweep import Sweep
 faults.play(0.0)
 sys.stdout = sys.stderr
 end, number, store = time.monotonic() + float(sys.argv[2]), 0, RunStore(Path(sys.argv[1]))

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from t1t2_pt import statistics
-from t1t2_pt.claims import decide, words
+from t1t2_pt.plotting import statistics
+from t1t2_pt.plotting.claims import decide, words
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal(40)

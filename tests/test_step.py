@@ -7,9 +7,9 @@ import pytest
 from conftest import TINY
 from pytensor.compile.mode import Mode
 
-from t1t2_pt import step
 from t1t2_pt.config import HYPERPARAMETERS, replace, run_config
-from t1t2_pt.networks import Network, mlp
+from t1t2_pt.networks.network import Network, mlp
+from t1t2_pt.steps import step
 
 PLAIN = Mode(linker="py", optimizer="fast_compile")
 RNG = np.random.default_rng(4)

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from invented import CONFIG, make_run, same
 
-from t1t2_pt import cli
-from t1t2_pt import store as module
+from t1t2_pt.cli import main as cli
 from t1t2_pt.config import replace
-from t1t2_pt.errors import InputError
-from t1t2_pt.runs import StoredRun
-from t1t2_pt.store import RunStore
+from t1t2_pt.runs import store as module
+from t1t2_pt.runs.record import StoredRun
+from t1t2_pt.runs.store import RunStore
+from t1t2_pt.system.errors import InputError
 
 OTHERS = [replace(CONFIG, seed=seed) for seed in (1, 2)]
 

@@ -13,15 +13,16 @@ import psutil
 import pytest
 from conftest import ROOT
 
-from t1t2_pt import cli, figures
-from t1t2_pt.commands import told
-from t1t2_pt.errors import InputError
-from t1t2_pt.exchange import export_runs, read_runs
-from t1t2_pt.interrupts import SIGNALS, raised
-from t1t2_pt.progress import Display, duration
-from t1t2_pt.readable import readable
-from t1t2_pt.store import RunStore
-from t1t2_pt.streams import guarded, show, show_table, tell
+from t1t2_pt.cli import main as cli
+from t1t2_pt.cli.commands import told
+from t1t2_pt.plotting import scripts as figures
+from t1t2_pt.runs.exchange import export_runs, read_runs
+from t1t2_pt.runs.store import RunStore
+from t1t2_pt.sweeps.progress import Display, duration
+from t1t2_pt.system.errors import InputError
+from t1t2_pt.system.interrupts import SIGNALS, raised
+from t1t2_pt.system.readable import readable
+from t1t2_pt.system.streams import guarded, show, show_table, tell
 
 HOSTILE = "[old] [/data/x] :smile: \x1b[31m\r\n\u202e\x9b é \udcff"
 SHOWN = r"[old] [/data/x] :smile: \x1b[31m\r\n\u202e\x9b é \udcff"

@@ -7,16 +7,17 @@ import time
 import pytest
 from conftest import TINY, make_tiny_split
 
-from t1t2_pt import reservations, sweep
-from t1t2_pt import work as module
 from t1t2_pt.backends import get_backend
-from t1t2_pt.checkpoints import Every
 from t1t2_pt.config import replace, run_config
-from t1t2_pt.errors import InputError
-from t1t2_pt.groups import make_groups, population_size, programs_of
-from t1t2_pt.reservations import Reservations
-from t1t2_pt.store import RunStore
-from t1t2_pt.sweep import Sweep
+from t1t2_pt.runs import reservations
+from t1t2_pt.runs.checkpoints import Every
+from t1t2_pt.runs.reservations import Reservations
+from t1t2_pt.runs.store import RunStore
+from t1t2_pt.sweeps import sweep
+from t1t2_pt.sweeps import work as module
+from t1t2_pt.sweeps.groups import make_groups, population_size, programs_of
+from t1t2_pt.sweeps.sweep import Sweep
+from t1t2_pt.system.errors import InputError
 
 pytestmark = pytest.mark.xdist_group("sweep")
 CONFIGS = [run_config(**TINY, input_noise=level, seed=3).canonical for level in (0.0, 0.2, 0.4, 0.6, 0.8)]

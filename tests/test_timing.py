@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from conftest import need
 
-from t1t2_pt import provenance
-from t1t2_pt import timing as module
 from t1t2_pt.backends import get_backend
 from t1t2_pt.backends.program import Program
 from t1t2_pt.config import run_config
-from t1t2_pt.errors import InputError
-from t1t2_pt.step import make_network
-from t1t2_pt.timing import Timing, export_timing, measure, store_timing, stored_timing, timed
+from t1t2_pt.runs import provenance
+from t1t2_pt.steps.step import make_network
+from t1t2_pt.sweeps import timing as module
+from t1t2_pt.sweeps.timing import Timing, export_timing, measure, store_timing, stored_timing, timed
+from t1t2_pt.system.errors import InputError
 
 pytestmark = pytest.mark.xdist_group("timing")
 CONFIG = run_config(

@@ -9,8 +9,8 @@ from conftest import TINY
 
 from t1t2_pt.backends import get_backend
 from t1t2_pt.config import replace, run_config
-from t1t2_pt.errors import InputError
-from t1t2_pt.training import t1_rows, t2_rows, train
+from t1t2_pt.system.errors import InputError
+from t1t2_pt.training.loop import t1_rows, t2_rows, train
 
 pytestmark = pytest.mark.xdist_group("training")  # runs of one structure compile once in a process
 BOTH = ("input_noise", "hidden_noise")
@@ -180,7 +180,7 @@ SOFTMAX_FIXED = {"hidden": (6, 5), "noise_before_softmax": "fixed", "tune": BOTH
 
 
 def test_softmax_noise_can_stay_fixed_or_away():
-    from t1t2_pt.step import initial_state, make_network, noise_layers
+    from t1t2_pt.steps.step import initial_state, make_network, noise_layers
 
     fixed = tiny(**SOFTMAX_FIXED)
     state = initial_state(fixed, make_network(fixed, (12,), 3))

@@ -6,14 +6,15 @@ import json
 import pytest
 from conftest import TINY, make_tiny_split, need
 
-from t1t2_pt import cli, verification, work
+from t1t2_pt.cli import main as cli
 from t1t2_pt.config import replace, run_config
-from t1t2_pt.exchange import export_runs
-from t1t2_pt.runs import StoredRun
-from t1t2_pt.store import RunStore
-from t1t2_pt.sweep import Sweep
-from t1t2_pt.verification import check_of, early_epochs, sample, verify
-from t1t2_pt.work import Splits
+from t1t2_pt.runs.exchange import export_runs
+from t1t2_pt.runs.record import StoredRun
+from t1t2_pt.runs.store import RunStore
+from t1t2_pt.sweeps import verification, work
+from t1t2_pt.sweeps.sweep import Sweep
+from t1t2_pt.sweeps.verification import check_of, early_epochs, sample, verify
+from t1t2_pt.sweeps.work import Splits
 
 TUNED = run_config(**{**TINY, "epochs": 4}, input_noise=0.5, tune=("input_noise",))
 CONFIGS = [TUNED, replace(TUNED, seed=1), replace(TUNED, tune=()), replace(TUNED, hidden=(5, 4))]

@@ -9,13 +9,13 @@ import psutil
 import pytest
 from test_faults import checkpoints, command, content, run, wait_for
 
-from t1t2_pt import worker_processes as module
-from t1t2_pt.checkpoints import Every
-from t1t2_pt.errors import InputError
-from t1t2_pt.fingerprint import CODE
-from t1t2_pt.groups import Group
-from t1t2_pt.work import Work
-from t1t2_pt.worker_processes import WorkerProcesses
+from t1t2_pt.runs.checkpoints import Every
+from t1t2_pt.sweeps import worker_processes as module
+from t1t2_pt.sweeps.groups import Group
+from t1t2_pt.sweeps.work import Work
+from t1t2_pt.sweeps.worker_processes import WorkerProcesses
+from t1t2_pt.system.code_digest import CODE
+from t1t2_pt.system.errors import InputError
 
 pytestmark = pytest.mark.xdist_group("cluster")
 START = "import os, sys; from multiprocessing.connection import Connection; pipe = Connection(int(sys.argv[1])); "

@@ -5,9 +5,9 @@ import pytensor.tensor as pt
 
 from benchmarks import problem as p
 from benchmarks.problem import ImageProblem, Problem, digest
-from t1t2_pt import step
 from t1t2_pt.backends import Program, get_backend, run_constants
 from t1t2_pt.config import RunConfig, run_config
+from t1t2_pt.steps import step
 
 TUNED = ("input_noise", "hidden_noise")
 

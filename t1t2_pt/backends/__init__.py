@@ -1,10 +1,10 @@
 """Backends: the same program compiled by JAX, by Numba or to C."""
 
-from t1t2_pt.backends.base import Arrays, Backend, Compiled, Population
 from t1t2_pt.backends.host import HostBackend
+from t1t2_pt.backends.interface import Arrays, Backend, Compiled, Population
 from t1t2_pt.backends.jax import JaxBackend
 from t1t2_pt.backends.program import Program, run_constants
-from t1t2_pt.errors import InputError
+from t1t2_pt.system.errors import InputError
 
 __all__ = [
     "BACKENDS",

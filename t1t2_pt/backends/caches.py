@@ -20,9 +20,9 @@ from pathlib import Path
 
 import pytensor
 
-from t1t2_pt.errors import InputError, reason
-from t1t2_pt.files import keep, user_cache
-from t1t2_pt.reading import open_file
+from t1t2_pt.system.errors import InputError, reason
+from t1t2_pt.system.files import keep, user_cache
+from t1t2_pt.system.reading import open_file
 
 ROOM = 16 << 20  # bytes that must be free before anything more is kept
 REMEDY = "let HOME, or base_compiledir in PYTENSOR_FLAGS, name a folder that you can write to, or give --backend jax"

@@ -20,9 +20,9 @@ import pytensor
 
 from t1t2_pt.backends import caches
 from t1t2_pt.backends.generated import generated_sources
-from t1t2_pt.files import keep, user_cache
-from t1t2_pt.fingerprint import CODE
-from t1t2_pt.reading import open_file
+from t1t2_pt.system.code_digest import CODE
+from t1t2_pt.system.files import keep, user_cache
+from t1t2_pt.system.reading import open_file
 
 _making = threading.Lock()  # PyTensor's rewriting is not made for several threads
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytensor
 
-from t1t2_pt.errors import InputError, reason
+from t1t2_pt.system.errors import InputError, reason
 
 _SETTING = "generated_src_dir"  # of PyTensor 3.3 and newer
 

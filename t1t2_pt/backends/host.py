@@ -14,13 +14,13 @@ import pytensor
 from pytensor.compile.mode import Mode, get_mode
 
 from t1t2_pt.backends import blas, caches
-from t1t2_pt.backends.base import FACTORS_INTO_CHOICES, Arrays, is_hyper_step
 from t1t2_pt.backends.generated import generated_sources
+from t1t2_pt.backends.interface import FACTORS_INTO_CHOICES, Arrays, is_hyper_step
 from t1t2_pt.backends.memory import available_memory, host_memory
 from t1t2_pt.backends.program import Graph, Program
-from t1t2_pt.evaluation import evaluate
 from t1t2_pt.ops.static_elemwise import UseStaticLoops
-from t1t2_pt.step import Tensors
+from t1t2_pt.steps.evaluation import evaluate
+from t1t2_pt.steps.step import Tensors
 
 AFTER_ALL = 99  # position among PyTensor's rewrites, behind fusion and in-place ones
 

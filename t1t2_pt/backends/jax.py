@@ -12,13 +12,13 @@ import numpy as np
 import pytensor
 from pytensor.graph.fg import FunctionGraph
 
-from t1t2_pt.backends.base import FACTORS_INTO_CHOICES, Arrays
 from t1t2_pt.backends.exported import Exported, making
+from t1t2_pt.backends.interface import FACTORS_INTO_CHOICES, Arrays
 from t1t2_pt.backends.memory import available_memory, give_memory_back, host_memory, usable_cores
 from t1t2_pt.backends.program import Program
-from t1t2_pt.evaluation import Stage, evaluate
 from t1t2_pt.rewrites import accumulate_in_output_dtype
-from t1t2_pt.step import Tensors
+from t1t2_pt.steps.evaluation import Stage, evaluate
+from t1t2_pt.steps.step import Tensors
 
 # Rewrites that look for diagonal, symmetric and selection matrices, in vain here: a third of the rewriting time.
 LINEAR_ALGEBRA = ("dot_diag_to_elemwise", "selection_dot_to_indexing", "useless_symmetric_transpose")

@@ -15,9 +15,9 @@ from pathlib import Path, PurePosixPath
 import psutil
 
 from t1t2_pt.config import RunConfig
-from t1t2_pt.errors import InputError
-from t1t2_pt.networks import Network
-from t1t2_pt.optimizers import MEMORY
+from t1t2_pt.networks.network import Network
+from t1t2_pt.steps.optimizers import MEMORY
+from t1t2_pt.system.errors import InputError
 
 SHARE = 0.5  # of all memory that runs may take together; data and compilers need some too
 PASSES = 6  # activations of a batch that are alive at once, in numbers of a forward pass

@@ -15,12 +15,12 @@ import pytensor
 import pytensor.tensor as pt
 from pytensor.tensor.variable import TensorVariable
 
-from t1t2_pt import noise, step
 from t1t2_pt.config import RunConfig
-from t1t2_pt.evaluation import SETS, Plan, Stage, build_stages, make_plan
-from t1t2_pt.networks import Network
-from t1t2_pt.schedules import SCHEDULES
-from t1t2_pt.step import Batch, Rates, Tensors
+from t1t2_pt.networks.network import Network
+from t1t2_pt.steps import noise, step
+from t1t2_pt.steps.evaluation import SETS, Plan, Stage, build_stages, make_plan
+from t1t2_pt.steps.schedules import SCHEDULES
+from t1t2_pt.steps.step import Batch, Rates, Tensors
 
 PER_RUN_RATES = ("learning_rate", "noise_learning_rate", "l2_learning_rate")
 HYPER_RATE = {"input_noise": "noise_learning_rate", "hidden_noise": "noise_learning_rate", "l2": "l2_learning_rate"}

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from t1t2_pt.datasets import cifar10, mnist, photos, svhn
-from t1t2_pt.datasets.base import Dataset, Source, Split, split_rows
+from t1t2_pt.datasets.dataset import Dataset, Source, Split, split_rows
 from t1t2_pt.datasets.sources import GIVEN
-from t1t2_pt.errors import InputError
+from t1t2_pt.system.errors import InputError
 
 __all__ = ["DATASETS", "Dataset", "Source", "Split", "absence", "describe", "find", "load_split", "make_split"]
 

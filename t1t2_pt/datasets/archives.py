@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from t1t2_pt.datasets.sources import bad_file, check_md5
-from t1t2_pt.errors import InputError, reason
-from t1t2_pt.reading import Limited, open_file
+from t1t2_pt.system.errors import InputError, reason
+from t1t2_pt.system.reading import Limited, open_file
 
 BESIDE = 1 << 20  # bytes that an archive may hold besides the members named
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from t1t2_pt.datasets import preprocessing, sources
 from t1t2_pt.datasets.archives import read_members
-from t1t2_pt.datasets.base import Dataset, Source
+from t1t2_pt.datasets.dataset import Dataset, Source
 from t1t2_pt.datasets.sources import bad_file
-from t1t2_pt.errors import reason
-from t1t2_pt.reading import open_file
+from t1t2_pt.system.errors import reason
+from t1t2_pt.system.reading import open_file
 
 ARCHIVE = "cifar-10-binary.tar.gz"
 UNPACKED = "cifar-10-batches-bin"

@@ -9,8 +9,8 @@ import pooch
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from t1t2_pt.errors import InputError, reason
-from t1t2_pt.files import user_cache
+from t1t2_pt.system.errors import InputError, reason
+from t1t2_pt.system.files import user_cache
 
 
 def fetch(dataset: str, base_url: str, files: Mapping[str, str], progress: bool = True) -> None:

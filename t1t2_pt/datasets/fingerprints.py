@@ -11,10 +11,10 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from t1t2_pt.datasets.base import Dataset, Source
+from t1t2_pt.datasets.dataset import Dataset, Source
 from t1t2_pt.datasets.sources import Place
-from t1t2_pt.files import keep, user_cache
-from t1t2_pt.fingerprint import CODE
+from t1t2_pt.system.code_digest import CODE
+from t1t2_pt.system.files import keep, user_cache
 
 
 def fingerprint_of(source: Source, place: Place | None, load: Callable[[], Dataset]) -> str:

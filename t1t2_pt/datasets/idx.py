@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from t1t2_pt.datasets.sources import bad_file
-from t1t2_pt.errors import reason
-from t1t2_pt.reading import open_file
+from t1t2_pt.system.errors import reason
+from t1t2_pt.system.reading import open_file
 
 _UNSIGNED_BYTE = 0x08
 _GZIP = b"\x1f\x8b"

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from t1t2_pt.datasets import idx, preprocessing, sources
-from t1t2_pt.datasets.base import Dataset, Source
+from t1t2_pt.datasets.dataset import Dataset, Source
 from t1t2_pt.datasets.idx import read_idx
 from t1t2_pt.datasets.sources import bad_file
 

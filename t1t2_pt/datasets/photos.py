@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from t1t2_pt.datasets import mnist, preprocessing, sources
-from t1t2_pt.datasets.base import Dataset, Source
+from t1t2_pt.datasets.dataset import Dataset, Source
 from t1t2_pt.datasets.sources import REPOSITORY_DATA
-from t1t2_pt.errors import InputError, reason
-from t1t2_pt.reading import open_picture
+from t1t2_pt.system.errors import InputError, reason
+from t1t2_pt.system.reading import open_picture
 
 FOLDER = REPOSITORY_DATA / "photos"
 PHOTOS = {

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from t1t2_pt.files import keep, user_cache
-from t1t2_pt.reading import open_file, read_arrays
+from t1t2_pt.system.files import keep, user_cache
+from t1t2_pt.system.reading import open_file, read_arrays
 
 SCALE = 55.0
 SMALLEST_NORM = 1e-6

@@ -18,10 +18,10 @@ from typing import BinaryIO
 import numpy as np
 
 from t1t2_pt.datasets import downloads
-from t1t2_pt.errors import InputError, reason
-from t1t2_pt.files import user_cache
-from t1t2_pt.readable import one_line
-from t1t2_pt.reading import read_file
+from t1t2_pt.system.errors import InputError, reason
+from t1t2_pt.system.files import user_cache
+from t1t2_pt.system.readable import one_line
+from t1t2_pt.system.reading import read_file
 
 REPOSITORY_DATA = Path(__file__).resolve().parents[2] / "data"
 PROVENANCE = "PROVENANCE"

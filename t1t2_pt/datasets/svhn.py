@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 
 from t1t2_pt.datasets import preprocessing, sources
-from t1t2_pt.datasets.base import Dataset, Source
+from t1t2_pt.datasets.dataset import Dataset, Source
 from t1t2_pt.datasets.matlab import read_bytes_arrays
 from t1t2_pt.datasets.sources import bad_file
-from t1t2_pt.errors import InputError, reason
-from t1t2_pt.reading import open_file
+from t1t2_pt.system.errors import InputError, reason
+from t1t2_pt.system.reading import open_file
 
 REMOTE = sources.Remote(
     "svhn",

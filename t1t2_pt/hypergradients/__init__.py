@@ -20,9 +20,9 @@ from typing import Protocol
 
 from pytensor.tensor.variable import TensorVariable
 
+from t1t2_pt.hypergradients.limits import rescale
 from t1t2_pt.hypergradients.problem import Problem
 from t1t2_pt.hypergradients.t1t2 import T1T2
-from t1t2_pt.limits import rescale
 from t1t2_pt.rewrites import EXACT, PRECISIONS, reassociated
 
 __all__ = ["METHODS", "T1T2", "Method", "Problem", "hypergradient", "rescale"]

@@ -16,8 +16,8 @@ from pytensor.graph.replace import clone_replace
 from pytensor.tensor.variable import TensorVariable
 
 from t1t2_pt.hypergradients.connections import influences
+from t1t2_pt.hypergradients.limits import rescale
 from t1t2_pt.hypergradients.problem import Problem, name_of, positive, tensors_like
-from t1t2_pt.limits import rescale
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,66 @@
+"""How every command runs: its signals, its streams, and the one line in which whatever ends it early is told."""
+
+import argparse
+from collections.abc import Callable
+
+from t1t2_pt.system.errors import CODE_OF_SIGNAL, InputError, reason
+from t1t2_pt.system.interrupts import Interrupted, raised
+from t1t2_pt.system.readable import readable
+from t1t2_pt.system.streams import guarded, tell
+
+LONGEST = 500  # characters of a message
+UNUSABLE = 2  # exit code for unusable input
+READER_GONE = CODE_OF_SIGNAL + 13  # and SIGPIPE's number: whoever read our output went away
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """Tells a wrong option in one line, as other wrong input is told."""
+
+    def error(self, message: str):
+        message = readable(" ".join(message.split()))
+        message = message if len(message) <= LONGEST else message[: LONGEST - 3] + "..."
+        tell(f"{self.prog}: {message}; try {self.prog} --help")
+        raise SystemExit(UNUSABLE)
+
+
+def told(name: str, command: Callable[[], int], stopped: str = "stopped") -> int:
+    """Run a command; what ends it early is told in one line after its name.
+
+    Parameters
+    ----------
+    stopped
+        What is told when a signal came while nothing was trained.
+
+    Returns
+    -------
+    The exit code: the command's own, 2 for unusable input or a standard output that cannot be written, 129 for
+    SIGHUP, 130 for Ctrl-C, 143 for SIGTERM, 141 when whoever read our output went away.
+    """
+    with guarded() as output:
+        code, line = _outcome(command, stopped)
+        output.flush()
+        if code == 0 and isinstance(output.error, BrokenPipeError):
+            code = READER_GONE
+        elif code == 0 and output.error is not None:
+            problem = getattr(output.error, "strerror", None) or output.error
+            code, line = UNUSABLE, f"standard output cannot be written ({problem}); send it where there is room"
+        if line is not None:
+            tell(f"{name}: {line}")
+    return code
+
+
+def _outcome(command: Callable[[], int], stopped: str) -> tuple[int, object]:
+    """A command's exit code, and the line in which its early end is told, if it had one."""
+    try:
+        with raised(stopped):
+            return command(), None
+    except InputError as error:
+        return UNUSABLE, error
+    except Interrupted as stop:
+        return stop.code, stop
+    except KeyboardInterrupt:
+        return CODE_OF_SIGNAL + 2, stopped
+    except MemoryError as error:
+        return UNUSABLE, f"memory is short ({reason(error)}); give a smaller network or batch, or --workers 1"
+    except SystemExit as leaving:  # argparse's, which has told why
+        return leaving.code or 0, None

@@ -1,0 +1,161 @@
+"""Options of commands and scripts: how values are written, and how a wrong one is told."""
+
+import argparse
+import types
+import typing
+from pathlib import Path
+
+from t1t2_pt.backends import BACKENDS, get_backend
+from t1t2_pt.config import FIELDS, field_info
+from t1t2_pt.runs.checkpoints import Every
+from t1t2_pt.runs.store import RunStore, default_store
+from t1t2_pt.sweeps.sweep import Sweep
+from t1t2_pt.sweeps.worker_processes import WorkerProcesses
+from t1t2_pt.system.errors import InputError
+
+STORE_HELP = (
+    "run store (default: %(default)s); several processes may use it at once, also on several machines, if it lies on "
+    "a shared disk whose locks hold between them (NFS 4, SMB, Lustre with flock; not sshfs)"
+)
+SHOWN = 120  # characters of a name in a message
+
+
+def read_field(name: str, text: str):
+    """The value of a `RunConfig` field as written on the command line.
+
+    Raises
+    ------
+    InputError
+        If the text is not of the field's type.
+    """
+    kinds = _kinds(FIELDS[name].type)
+    if text.lower() == "none" and (type(None) in kinds or kinds.get(tuple) is str):
+        return None if type(None) in kinds else ()
+    try:
+        if tuple in kinds and ("," in text or float not in kinds):
+            item = kinds[tuple]
+            return tuple(item(part.strip()) for part in text.split(",") if part.strip())
+        if bool in kinds:
+            return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[text.lower()]
+        if int in kinds:
+            return int(text)
+        return float(text) if float in kinds else text
+    except (ValueError, KeyError):
+        raise InputError(name, text, "has the wrong form", field_info(name)["remedy"]) from None
+
+
+def _kinds(annotation) -> dict[type, type | None]:
+    """The plain types in an annotation; for a tuple, the type of its items."""
+    origin = typing.get_origin(annotation)
+    if origin is typing.Annotated:
+        return _kinds(typing.get_args(annotation)[0])
+    if origin in (typing.Union, types.UnionType):
+        return {kind: item for part in typing.get_args(annotation) for kind, item in _kinds(part).items()}
+    if origin is tuple:
+        (item,) = _kinds(typing.get_args(annotation)[0])
+        return {tuple: item}
+    return {str: None} if origin is typing.Literal else {annotation: None}
+
+
+def metavar(name: str) -> str:
+    """What `--help` shows for the value of a field."""
+    kinds = _kinds(FIELDS[name].type)
+    if tuple in kinds:
+        return "A,B,.." if float not in kinds else "X|X,Y,.."
+    return {bool: "BOOL", int: "N", float: "X"}.get(next(iter(kinds)), "NAME")
+
+
+def show_value(value) -> str:
+    """A value as it is written on the command line."""
+    if isinstance(value, tuple):
+        return ",".join(map(str, value)) or "none"
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def add_sweep_options(parser) -> None:
+    """The options that say where and how runs are trained; `sweep_from` reads them."""
+    parser.add_argument(
+        "--backend",
+        default="auto",
+        help=f"what compiles the graphs: auto, {', '.join(BACKENDS)} (default: auto, the fastest installed); "
+        "stored runs count whatever trained them",
+    )
+    add_store(parser)
+    add_data_dir(parser)
+    parser.add_argument("--recompute", action="store_true", help="train again what the store has")
+    parser.add_argument(
+        "--checkpoint-every",
+        metavar="N|TIME",
+        default="5m",
+        help="write checkpoints within runs after so many epochs (5) or so much time (30s, 5m, 1h), or none; "
+        "they lie beside the store and go when their runs are stored (default: 5m)",
+    )
+    parser.add_argument("--workers", type=int, metavar="N", help="start N worker processes here, which share the cores")
+    parser.add_argument(
+        "--scheduler", metavar="ADDRESS", help="send the work to this Dask scheduler, as tcp://host:8786"
+    )
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+
+
+def usable_path(text: str) -> Path:
+    """A file or folder as an option names it, there or not; a name that no file can have is told at once."""
+    path = Path(text)
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        shown = text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
+        raise argparse.ArgumentTypeError(f"{shown!r} cannot be used ({error.strerror})") from None
+    return path
+
+
+def absolute_path(text: str) -> Path:
+    """As `usable_path`, from the root: the current folder of a worker is another."""
+    try:
+        return usable_path(text).absolute()
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"there is no current folder ({error.strerror}): give it from /") from None
+
+
+def add_store(parser) -> None:
+    """The option that names the run store."""
+    parser.add_argument("--store", type=absolute_path, default=default_store(), help=STORE_HELP)
+
+
+def sweep_from(options: argparse.Namespace) -> Sweep:
+    """The sweep that the options of `add_sweep_options` ask for.
+
+    Raises
+    ------
+    InputError
+        If the store cannot be used, the backend is not installed, or an option has a bad value.
+    """
+    backend, every = get_backend(options.backend), Every.read(options.checkpoint_every)
+    place = None
+    if options.workers is not None and options.scheduler is not None:
+        raise InputError("--workers", options.workers, "starts workers here, but --scheduler has its own", "give one")
+    if options.workers is not None:
+        place = WorkerProcesses.asked(options.workers)
+    elif options.scheduler is not None:
+        from t1t2_pt.sweeps.cluster import Scheduler  # takes Dask along, which others need not wait for
+
+        place = Scheduler.asked(options.scheduler)
+    return Sweep(
+        store=RunStore(options.store),
+        backend=backend,
+        data_dir=options.data_dir,
+        recompute=options.recompute,
+        quiet=options.quiet,
+        every=every,
+        place=place,
+    )
+
+
+def add_data_dir(parser) -> None:
+    """The option that names the folder of the data sets."""
+    parser.add_argument(
+        "--data-dir", type=absolute_path, help="folder that holds data sets (default: T1T2_DATA, data/, cache)"
+    )

@@ -1,0 +1,274 @@
+"""Networks: a frozen specification, its parameters, and the symbolic graph that it builds.
+
+A network is a chain of layers, of which all but the last are hidden. Its noise enters through
+`perturb`, a function that the caller gives, so that one definition serves the noisy training pass and
+the clean ones. Activations are [batch, features] or [batch, height, width, maps]; a layer of features
+is spoken of as one of maps with a single position.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pytensor.tensor as pt
+from pytensor.tensor.variable import TensorVariable
+
+from t1t2_pt.networks import layers
+from t1t2_pt.ops import conv2d, global_average_pool, max_pool2d
+from t1t2_pt.ops.arguments import output_size
+
+Shape = tuple[int, ...]
+Statistics = tuple[TensorVariable, TensorVariable]
+
+SOFTMAX_SCALE = 1e-5
+
+
+@dataclasses.dataclass(frozen=True)
+class Dense:
+    """Every feature from every feature: weights [in, out]."""
+
+    maps: int
+
+    def weight_shape(self, shape: Shape) -> Shape:
+        return (*shape, self.maps)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return (self.maps,)
+
+    def apply(self, h: TensorVariable, weights: TensorVariable) -> TensorVariable:
+        return pt.dot(h, weights)
+
+
+@dataclasses.dataclass(frozen=True)
+class Convolution:
+    """Square filters [height, width, maps in, maps out]; `border` is valid or full."""
+
+    maps: int
+    size: int
+    stride: int = 1
+    border: str = "valid"
+
+    def weight_shape(self, shape: Shape) -> Shape:
+        return (self.size, self.size, shape[2], self.maps)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        around = self.size - 1 if self.border == "full" else 0
+        return (*(output_size(n, self.size, self.stride, (around, around)) for n in shape[:2]), self.maps)
+
+    def apply(self, h: TensorVariable, weights: TensorVariable) -> TensorVariable:
+        return conv2d(h, weights, self.stride, self.border, maps_last=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class MaxPool:
+    """The largest of each square window; without weights and without a nonlinearity of its own."""
+
+    size: int = 2
+
+    def weight_shape(self, shape: Shape) -> None:
+        return None
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return (*(-(-n // self.size) for n in shape[:2]), shape[2])
+
+    def apply(self, h: TensorVariable, weights: None) -> TensorVariable:
+        return max_pool2d(h, self.size, maps_last=True)
+
+
+Layer = Dense | Convolution | MaxPool
+
+
+def mlp(hidden: Sequence[int]) -> tuple[Layer, ...]:
+    """Hidden layers of the paper's fully connected network, of these widths."""
+    return tuple(Dense(width) for width in hidden)
+
+
+def all_cnn_c(width: float = 1.0) -> tuple[Layer, ...]:
+    """Hidden layers of the paper's variant of All-CNN-C (Springenberg et al., 2014)."""
+    few, many = _maps(96, width), _maps(192, width)
+    return (
+        Convolution(few, 3),
+        Convolution(few, 3, border="full"),
+        Convolution(few, 3, stride=2),
+        Convolution(many, 3),
+        Convolution(many, 3, border="full"),
+        Convolution(many, 3, stride=2),
+        Convolution(many, 3),
+        Convolution(many, 1),
+    )
+
+
+def ladder_baseline(width: float = 1.0) -> tuple[Layer, ...]:
+    """Hidden layers of the paper's variant of the baseline of Rasmus et al., 2015."""
+    few, many = _maps(96, width), _maps(192, width)
+    return (
+        Convolution(few, 3),
+        Convolution(few, 3, border="full"),
+        Convolution(few, 3, border="full"),
+        MaxPool(),
+        Convolution(many, 3),
+        Convolution(many, 3, border="full"),
+        Convolution(many, 3),
+        MaxPool(),
+        Convolution(many, 3),
+        Convolution(many, 1),
+    )
+
+
+CONVOLUTIONAL: dict[str, Callable[[float], tuple[Layer, ...]]] = {
+    "all-cnn-c": all_cnn_c,
+    "ladder-baseline": ladder_baseline,
+}
+
+
+def _maps(count: int, width: float) -> int:
+    return max(1, round(count * width))
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """A chain of layers that ends in a softmax.
+
+    Parameters
+    ----------
+    input_shape
+        (features,), or (height, width, maps) of an image.
+    hidden
+        The hidden layers. Each but a pooling layer ends in a (leaky) ReLU.
+    classes
+        Number of classes. The softmax layer is `Dense`, or after convolutions a 1x1 `Convolution`
+        whose maps are averaged over all positions.
+    batch_norm
+        Normalise each hidden layer before its nonlinearity; only the shift is learned.
+    slope
+        Of the rectifier below 0: 0 for the ReLU.
+
+    Raises
+    ------
+    ValueError
+        If the image is too small for the layers, or their kind does not fit it.
+    """
+
+    input_shape: Shape
+    hidden: tuple[Layer, ...]
+    classes: int
+    batch_norm: bool
+    slope: float = 0.0
+
+    @property
+    def is_convolutional(self) -> bool:
+        """Whether it takes images."""
+        return not isinstance(self.hidden[-1], Dense)
+
+    def __post_init__(self):
+        dense = not self.is_convolutional
+        if len(self.input_shape) != (1 if dense else 3):
+            needed = "features" if dense else "images of height, width and maps"
+            raise ValueError(f"input_shape = {self.input_shape}: this network takes {needed}")
+        for number, shape in enumerate(self.activations):
+            if min(shape) < 1:
+                raise ValueError(
+                    f"input_shape = {self.input_shape}: layer {number} would have the shape {shape}; give larger images"
+                )
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The hidden layers and the softmax layer."""
+        if not self.is_convolutional:
+            return (*self.hidden, Dense(self.classes))
+        return (*self.hidden, Convolution(self.classes, 1))
+
+    @property
+    def activations(self) -> list[Shape]:
+        """Shape of one sample's input, and of the output of each layer (before the global average)."""
+        shapes = [self.input_shape]
+        for layer in self.layers:
+            shapes.append(layer.output_shape(shapes[-1]))
+        return shapes
+
+    @property
+    def weight_names(self) -> tuple[str, ...]:
+        """Names of the weights, which bear the L2 penalty."""
+        return tuple(name for name in self.shapes() if name.startswith("weights"))
+
+    def shapes(self) -> dict[str, Shape]:
+        """Shape of each elementary parameter by name: `weights_i` and `bias_i` of layer i, from 0.
+
+        A pooling layer has no weights, and a bias only as the shift of its batch normalisation.
+        """
+        shapes: dict[str, Shape] = {}
+        for i, (layer, shape) in enumerate(zip(self.layers, self.activations, strict=False)):
+            weights = layer.weight_shape(shape)
+            if weights is not None:
+                shapes[f"weights_{i}"] = weights
+            if weights is not None or self.batch_norm:
+                shapes[f"bias_{i}"] = layer.output_shape(shape)[-1:]
+        return shapes
+
+    def initial_parameters(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """float32 values to start from: N(0, 12 / (fan_in + fan_out)); the softmax layer N(0, 1e-10); biases 0.
+
+        The authors' program starts so. The fan of a filter counts its positions.
+        """
+        values = {}
+        last = self.weight_names[-1]
+        for name, shape in self.shapes().items():
+            fans = math.prod(shape[:-2]) * sum(shape[-2:])
+            scale = 0.0 if len(shape) == 1 else SOFTMAX_SCALE if name == last else math.sqrt(12 / fans)
+            values[name] = np.float32(scale) * rng.standard_normal(shape, dtype=np.float32)
+        return values
+
+    def logits(
+        self,
+        parameters: Mapping[str, TensorVariable],
+        x: TensorVariable,
+        perturb: Callable[[int, TensorVariable], TensorVariable] | None = None,
+    ) -> TensorVariable:
+        """The symbolic forward pass, batch normalisation by the batch's own statistics.
+
+        Parameters
+        ----------
+        parameters
+            Tensors by the names of `shapes`.
+        x
+            [batch, *input_shape].
+        perturb
+            `perturb(i, h)` returns the activation h that enters layer i with its noise added:
+            layer 0 takes the input, layer i the output of hidden layer i. None: no noise.
+
+        Returns
+        -------
+        Logits [batch, classes].
+        """
+        h = x
+        for i in range(len(self.layers)):
+            if perturb is not None:
+                h = perturb(i, h)
+            z = self.linear(i, parameters, h)
+            h = self.finish(i, parameters, z, layers.moments(z) if self.normalises(i) else None)
+        return h
+
+    def normalises(self, i: int) -> bool:
+        """Whether layer i has batch normalisation."""
+        return self.batch_norm and i < len(self.hidden)
+
+    def linear(self, i: int, parameters: Mapping[str, TensorVariable], h: TensorVariable) -> TensorVariable:
+        """What layer i makes of its input, before bias, normalisation and nonlinearity."""
+        return self.layers[i].apply(h, parameters.get(f"weights_{i}"))
+
+    def finish(
+        self, i: int, parameters: Mapping[str, TensorVariable], z: TensorVariable, statistics: Statistics | None
+    ) -> TensorVariable:
+        """The rest of layer i, given the mean and the variance of its maps where it normalises them.
+
+        Of the softmax layer: the logits [batch, classes].
+        """
+        bias = parameters.get(f"bias_{i}")
+        if statistics is not None:
+            z = layers.batch_normalise(z, statistics, bias)
+        elif bias is not None:
+            z = z + bias
+        if i == len(self.hidden):
+            return z if z.type.ndim == 2 else global_average_pool(z, maps_last=True)
+        return z if isinstance(self.layers[i], MaxPool) else layers.relu(z, self.slope)

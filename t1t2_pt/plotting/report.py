@@ -1,0 +1,155 @@
+"""One static page of all figures: captions, the paper's numbers beside ours, claims, and what produced each run.
+
+It is made from what the figure scripts wrote and nothing else, holds its pictures within itself, and
+asks no server for anything.
+"""
+
+import base64
+import dataclasses
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import jinja2
+import pandas as pd
+
+from t1t2_pt.plotting.style import read_metadata
+from t1t2_pt.plotting.tables import read_table
+from t1t2_pt.system.errors import InputError, reason
+from t1t2_pt.system.files import replacing
+from t1t2_pt.system.readable import one_line
+from t1t2_pt.system.reading import read_file
+
+LARGEST = 10_000_000  # bytes
+CLAIM = ("claim", "section", "paper", "preset", "data", "ours", "statistic", "verdict")  # what is shown of one
+TEMPLATE = Path(__file__).resolve().parent / "templates" / "report.html.jinja"
+
+Compare = Callable[[pd.DataFrame], pd.DataFrame]
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """A figure's place on the page.
+
+    Parameters
+    ----------
+    name
+        Stem of its files.
+    title, paper
+        What it shows, and what the paper says of its own.
+    compare
+        From the figure's table to one of the paper's numbers beside ours; None: nothing to compare with.
+    """
+
+    name: str
+    title: str
+    paper: str
+    compare: Compare | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """A drawn figure at one preset, ready for the page."""
+
+    preset: str
+    source: str
+    caption: str
+    csv: str
+    command: str
+    table: pd.DataFrame | None
+    runs: list[dict[str, str]]
+    summary: str
+
+
+def write_report(folder: Path, presets: Sequence[str], sections: Sequence[Section], lead: str) -> Path:
+    """Write `index.html` into the folder of the figures.
+
+    Parameters
+    ----------
+    folder
+        Where the scripts drew: the first preset's files, and the others' in folders of their names.
+    lead
+        A first paragraph.
+
+    Raises
+    ------
+    InputError
+        If no figure is there, a file is not one that the scripts wrote, or the page cannot be written or would
+        be too large.
+    """
+    pictures = {
+        section.name: [
+            picture
+            for preset in presets
+            if (picture := _picture(folder, preset, "" if preset == presets[0] else preset, section)) is not None
+        ]
+        for section in sections
+    }
+    if not any(pictures.values()):
+        raise InputError("--out", str(folder), "has no figures", "draw them first: `make figures`")
+    path = folder / "claims.csv"
+    again = "make it again: `make claims`"
+    claims = read_table(path, words=CLAIM, remedy=again).to_dict("records") if os.path.lexists(path) else []
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, finalize=_shown_text
+    )
+    page = environment.from_string(TEMPLATE.read_text()).render(
+        sections=sections, pictures=pictures, claims=claims, lead=lead
+    )
+    content = page.encode()
+    if len(content) > LARGEST:
+        raise InputError(
+            "--out", str(folder), f"makes a page of {len(content):,} bytes", "draw fewer or lighter figures"
+        )
+    with replacing(folder / "index.html") as beside:
+        beside.write_bytes(content)
+    return folder / "index.html"
+
+
+def _picture(folder: Path, preset: str, below: str, section: Section) -> Picture | None:
+    image, table = (folder / below / f"{section.name}.{kind}" for kind in ("png", "csv"))
+    if not os.path.lexists(image) or not os.path.lexists(table):
+        return None
+    command = f"make {section.name}" + (f" PRESET={preset}" if below else "")
+    remedy = f"draw it again: `{command}`"
+    try:
+        caption, runs = read_metadata(image)
+        content = base64.b64encode(read_file(image, LARGEST)).decode()
+    except (OSError, ValueError) as error:
+        raise InputError("--out", str(image), f"is not a figure of ours ({reason(error)})", remedy) from None
+    return Picture(
+        preset=preset,
+        source=f"data:image/png;base64,{content}",
+        caption=caption,
+        csv=str(Path(below) / table.name),
+        command=command,
+        table=_compared(section.compare, table, remedy) if section.compare is not None else None,
+        runs=runs,
+        summary=_summary(runs),
+    )
+
+
+def _compared(compare: Compare, path: Path, remedy: str) -> pd.DataFrame:
+    """The paper's numbers beside those of a table that a figure script wrote."""
+    table = read_table(path, remedy=remedy)
+    try:
+        return compare(table)
+    except InputError:
+        raise
+    except Exception as error:  # whatever a table of something else makes pandas raise
+        raise InputError("--out", str(path), f"is not a table of ours ({reason(error)})", remedy) from None
+
+
+def _shown_text(value: object) -> object:
+    """What the page shows of a value."""
+    return one_line(value) if type(value) is str else value
+
+
+def _summary(runs: Sequence[dict[str, str]]) -> str:
+    """What produced the runs, in a line."""
+    parts = [f"{len(runs)} runs"]
+    for name in ("backend", "device", "jax", "pytensor", "commit"):
+        values = sorted({run[name] for run in runs if run.get(name)})
+        if values:
+            parts.append(f"{name} {', '.join(values)}")
+    return "; ".join(parts)

@@ -1,0 +1,215 @@
+"""What every script in `reproduce/` does around its own declaration: options, sweep, drawing, files.
+
+A script says which runs it wants at each preset and how to draw them; `main` does the rest.
+"""
+
+import argparse
+import dataclasses
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+
+import matplotlib
+import pandas as pd
+from matplotlib.figure import Figure
+
+from t1t2_pt.cli.commands import OneLineParser, told
+from t1t2_pt.cli.options import add_sweep_options, sweep_from, usable_path
+from t1t2_pt.config import RunConfig
+from t1t2_pt.datasets import DATASETS, find
+from t1t2_pt.plotting.style import STYLE, save_figure
+from t1t2_pt.runs.exchange import check_export, export_runs
+from t1t2_pt.runs.provenance import REPOSITORY
+from t1t2_pt.runs.record import StoredRun
+from t1t2_pt.sweeps.sweep import Sweep
+from t1t2_pt.sweeps.timing import export_timing, timed
+from t1t2_pt.system.errors import InputError
+from t1t2_pt.system.files import check_can_write
+from t1t2_pt.system.streams import show
+
+PRESETS = {
+    "quick": "a small network on real data, at most 2 minutes on 2 cores",
+    "laptop": "the real data set, at most 30 minutes on 2 cores",
+    "paper": "the paper's network, data, epochs and grid, for a GPU or a cluster",
+}
+LARGEST_SEED = 1_000_000  # leaves room for the seeds that a script counts up from it
+REFERENCE = REPOSITORY / "data" / "reference"
+
+Runs = Mapping[str, Sequence[StoredRun]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What is asked of a script: scale, first seed, and the data sets that may be used."""
+
+    preset: str = "quick"
+    seed: int = 0
+    datasets: tuple[str, ...] = ("mnist", "digits-on-photos")
+
+
+@dataclasses.dataclass(frozen=True)
+class FigureScript:
+    """A figure of the paper.
+
+    Parameters
+    ----------
+    name
+        Stem of the files, such as `fig1`.
+    summary
+        What it shows, for `--help`.
+    runs
+        `runs(request)` gives the configs wanted, by the name of their part in the figure.
+    reruns
+        `reruns(runs)` gives more configs, which depend on how the first runs ended; None: no more.
+    draw
+        `draw(runs, preset, reference)` gives figure (None: a table alone), table of the plotted numbers,
+        and caption; `reference` is the folder of the paper's own numbers, or None to leave them out.
+    timed
+        `timed(request)` gives a run whose steps are timed; `draw` gets the `Timing` as a fourth argument.
+    only_stored
+        Whether nothing is trained for it: it draws the parts, of every preset, whose runs the store has.
+        They are named after their preset, as `laptop:left/grid`.
+    """
+
+    name: str
+    summary: str
+    runs: Callable[[Request], dict[str, list[RunConfig]]]
+    draw: Callable[..., tuple[Figure | None, pd.DataFrame, str]]
+    reruns: Callable[[Runs], dict[str, list[RunConfig]]] | None = None
+    timed: Callable[[Request], RunConfig] | None = None
+    only_stored: bool = False
+
+
+def main(script: FigureScript, arguments: Sequence[str] | None = None) -> int:
+    """Run a figure script; returns its exit code, see `told`."""
+    return main_of_all(script.name, script.summary, [script], arguments)
+
+
+def main_of_all(
+    name: str, summary: str, scripts: Sequence[FigureScript], arguments: Sequence[str] | None = None
+) -> int:
+    """As `main`, for several figures in one sweep: each run that some of them share is trained once."""
+    return told(
+        name,
+        lambda: _run(scripts, parser(name, summary).parse_args(arguments)),
+        "stopped; finished runs are in the store, run it again to go on",
+    )
+
+
+def parser(name: str, summary: str) -> argparse.ArgumentParser:
+    """The options that all figure scripts share."""
+    presets = "".join(f"\n  {preset:<8}{text}" for preset, text in PRESETS.items())
+    result = OneLineParser(
+        prog=f"{name}.py",
+        description=f"{summary}\n\npresets:{presets}",
+        epilog="Runs are kept in the store: a figure drawn again, or stopped and started, trains only what is missing.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    result.add_argument("--preset", choices=PRESETS, default="quick", help="scale of the experiment (default: quick)")
+    result.add_argument(
+        "--out", type=usable_path, default=REPOSITORY / "figures", help="folder for the files (default: %(default)s)"
+    )
+    result.add_argument(
+        "--datasets",
+        metavar="A,B,..",
+        help="data sets for the panels, mnist,svhn,cifar10 or digits-on-photos (default: those on this machine)",
+    )
+    result.add_argument("--seed", type=int, default=0, help="seed of the split, weights and starts (default: 0)")
+    result.add_argument("--reference", action="store_true", help="draw the paper's own numbers into the figure too")
+    result.add_argument(
+        "--export",
+        type=usable_path,
+        help="also write the runs drawn from, .jsonl or .jsonl.gz; what was timed goes beside, as timing.json",
+    )
+    add_sweep_options(result.add_argument_group("where", "backend, data, runs and machines"))
+    return result
+
+
+def _request(options: argparse.Namespace) -> Request:
+    """What the options ask for; without `--datasets`, all that is on this machine."""
+    if options.datasets is None:
+        here = tuple(name for name in DATASETS if find(name, options.data_dir) is not None)
+        return Request(options.preset, options.seed, here)
+    names = tuple(name.strip() for name in options.datasets.split(",") if name.strip())
+    for name in names:
+        if name not in DATASETS:
+            raise InputError("--datasets", name, "is unknown", f"give some of {','.join(DATASETS)}")
+    return Request(options.preset, options.seed, names)
+
+
+def _run(scripts: Sequence[FigureScript], options: argparse.Namespace) -> int:
+    for script in scripts:
+        check_can_write("--out", options.out / f"{script.name}.png")
+    if not 0 <= options.seed <= LARGEST_SEED:
+        raise InputError("--seed", options.seed, "is out of range", f"give a whole number from 0 to {LARGEST_SEED}")
+    if options.export is not None:
+        check_export("--export", options.export)
+    request = _request(options)
+    sweep = sweep_from(options)
+    wanted = {script.name: script.runs(request) for script in scripts if not script.only_stored}
+    later = {config for script in scripts for config in _to_rerun(script, wanted.get(script.name, {}))}
+    runs = _run_all(sweep, wanted, later) if wanted else {}
+    again = {name: script.reruns(runs[name]) for script in scripts if script.reruns and (name := script.name) in runs}
+    if again:
+        for name, parts in _run_all(sweep, again).items():
+            runs[name] |= parts
+    reference = REFERENCE if options.reference else None
+    timings = {}
+    for script in scripts:
+        found, more = runs.get(script.name, {}), []
+        if script.only_stored:
+            found = _of_all_presets(script, request, sweep)
+        if script.timed is not None:
+            (config,) = sweep.settled([script.timed(request)], fetch=False)
+            if config not in timings:
+                timings[config] = timed(config, sweep.backend, sweep.store, sweep.display.say, options.recompute)
+            more = [timings[config]]
+        with matplotlib.rc_context(STYLE):
+            figure, table, caption = script.draw(found, options.preset, reference, *more)
+        drawn = [run for part in found.values() for run in part]
+        show(*save_figure(figure, table, options.out, script.name, caption, drawn))
+    if options.export is not None:
+        every = (run for parts in runs.values() for part in parts.values() for run in part)
+        export_runs(list({run.digest: run for run in every}.values()), options.export)
+        show(options.export)
+        for timing in timings.values():
+            show(export_timing(timing, options.export.parent))
+    return 0
+
+
+def _to_rerun(script: FigureScript, parts: Mapping[str, Sequence[RunConfig]]) -> Iterator[RunConfig]:
+    """The tuned runs that a script trains anew, with what they found, once they have ended."""
+    if script.reruns is not None:
+        for part in script.reruns(dict.fromkeys(parts, ())):
+            yield from parts[f"{part.removesuffix('rerun')}tuned"]
+
+
+def _of_all_presets(script: FigureScript, request: Request, sweep: Sweep) -> dict[str, list[StoredRun]]:
+    """The parts of each preset whose runs the store has; those of the preset asked for that it lacks are told."""
+    found = {}
+    for preset in PRESETS:
+        parts = script.runs(dataclasses.replace(request, preset=preset))
+        here = _stored(sweep, parts)
+        if preset == request.preset and len(here) < len(parts):
+            lacking = ", ".join(sorted({part.split("/")[0] for part in parts if part not in here}))
+            sweep.display.say(f"the store lacks runs of {lacking} at this preset: `make figures` trains them")
+        if script.reruns is not None:
+            here |= _stored(sweep, script.reruns(here))
+        found |= {f"{preset}:{part}": runs for part, runs in here.items()}
+    return found
+
+
+def _stored(sweep: Sweep, parts: Mapping[str, Sequence[RunConfig]]) -> dict[str, list[StoredRun]]:
+    """The parts of which the store has every run."""
+    parts = {part: sweep.settled(configs, fetch=False) for part, configs in parts.items()}
+    known = sweep.store.get_all(config for configs in parts.values() for config in configs)
+    return {part: [known[c] for c in configs] for part, configs in parts.items() if all(c in known for c in configs)}
+
+
+def _run_all(
+    sweep: Sweep, wanted: Mapping[str, Mapping[str, Sequence[RunConfig]]], later: Collection[RunConfig] = ()
+) -> dict[str, dict]:
+    """Runs by figure and part, in one sweep over all of them."""
+    flat = {(name, part): configs for name, parts in wanted.items() for part, configs in parts.items()}
+    found: dict[str, dict] = {name: {} for name in wanted}
+    for (name, part), runs in sweep.run_parts(flat, later).items():
+        found[name][part] = runs
+    return found

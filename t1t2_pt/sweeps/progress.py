@@ -1,0 +1,127 @@
+"""One display of a sweep's progress, over all its stages: a bar in a terminal, now and then a line elsewhere."""
+
+import contextlib
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
+from rich.text import Text
+
+from t1t2_pt.config import RunConfig
+from t1t2_pt.system.readable import readable
+from t1t2_pt.system.streams import Guarded, tell
+
+FORETOLD = 0.05  # share of the updates before which nobody can say how long the rest takes
+LINE_EVERY = 30  # seconds between lines of progress outside a terminal
+
+
+class Display:
+    """Counts runs and updates, from any thread; nothing that goes wrong here ends the work.
+
+    Parameters
+    ----------
+    quiet
+        Show nothing.
+    """
+
+    def __init__(self, quiet: bool = False):
+        self._quiet = quiet
+        self._console = Console(file=None if sys.stderr is None else Guarded(sys.stderr), stderr=True)
+        self._lock = threading.Lock()
+        self._bar: Progress | None = None
+        self._start: float | None = None
+        self._told = 0.0
+        self._runs, self._all_runs, self._steps, self._all_steps = 0, 0, 0, 0
+        self._epochs = 0  # of the only run
+
+    def say(self, text: str) -> None:
+        """A line for the user."""
+        if self._quiet:
+            return
+        if self._bar is not None:
+            self._bar.console.print(Text(readable(text)))
+        else:
+            tell(text)
+
+    @contextlib.contextmanager
+    def shown(self, configs: Sequence[RunConfig]) -> Iterator[None]:
+        """While the block runs, show the progress towards the ends of so many more runs."""
+        with self._lock:
+            self._start = self._start or time.monotonic()
+            self._all_runs = self._runs + len(configs)
+            self._all_steps = self._steps + sum(config.steps for config in configs)
+            self._epochs = configs[0].epochs if self._all_runs == 1 else 0
+        if self._quiet or not configs or not self._console.is_terminal:
+            yield
+            return
+        with Progress(
+            TextColumn("{task.fields[count]}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f}%"),
+            _Time(self),
+            console=self._console,
+        ) as bar:
+            bar.add_task("training", total=self._all_steps, completed=self._steps, count=self._count())
+            self._bar = bar
+            try:
+                yield
+            finally:
+                self._bar = None
+
+    def advance(self, steps: int) -> None:
+        """So many more updates are done."""
+        with self._lock:
+            self._steps += steps
+            self._show(time.monotonic() - self._told > LINE_EVERY)
+
+    def finish(self, runs: int) -> None:
+        """So many more runs are stored."""
+        with self._lock:
+            self._runs += runs
+            self._show(True)
+
+    def time(self) -> str:
+        """How long it has taken, and how long it still takes once that can be told: `23 s, about 1 min 12 s left`."""
+        taken = time.monotonic() - self._start
+        if not FORETOLD * self._all_steps < self._steps < self._all_steps:
+            return duration(taken)
+        return f"{duration(taken)}, about {duration(taken * (self._all_steps / self._steps - 1))} left"
+
+    def _count(self) -> str:
+        """Of many runs those that are done; of a single one its epoch."""
+        if self._epochs:
+            return f"epoch {self._steps * self._epochs // self._all_steps} of {self._epochs}"
+        return f"{self._runs} of {self._all_runs} runs"
+
+    def _show(self, line: bool) -> None:
+        if self._quiet:
+            return
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], completed=self._steps, count=self._count())
+        elif line and not self._console.is_terminal and self._start is not None:
+            self._told = time.monotonic()
+            tell(f"{self._count()}, {self.time()}")
+
+
+class _Time(ProgressColumn):
+    """The time of a display, which goes on between two epochs."""
+
+    def __init__(self, display: Display):
+        super().__init__()
+        self._display = display
+
+    def render(self, task) -> Text:
+        return Text(self._display.time())
+
+
+def duration(seconds: float) -> str:
+    """A time in its two largest units: `23 s`, `1 min 12 s`, `2 h 5 min`."""
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 1:
+        return f"{rest} s"
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"

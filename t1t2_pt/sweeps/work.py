@@ -1,0 +1,213 @@
+"""One group of runs, trained from data to stored runs, on this machine or on any other.
+
+A `Work` says all that is needed and travels to wherever it is done; the data are loaded there.
+"""
+
+import dataclasses
+import functools
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from t1t2_pt.backends import Backend, get_backend
+from t1t2_pt.backends.memory import check_fits
+from t1t2_pt.datasets import DATASETS, Dataset, Split, make_split
+from t1t2_pt.datasets.fingerprints import fingerprint_of, note
+from t1t2_pt.runs.checkpoints import Checkpoint, Every, UnusableCheckpointError
+from t1t2_pt.runs.provenance import environment
+from t1t2_pt.runs.record import StoredRun, finished_run
+from t1t2_pt.steps.step import make_network
+from t1t2_pt.sweeps.company import company
+from t1t2_pt.sweeps.groups import Group, data_key
+from t1t2_pt.system.interrupts import StopAskedError
+from t1t2_pt.training.loop import initial_snapshot, train
+from t1t2_pt.training.snapshots import Snapshot
+
+KEPT_BYTES = 1 << 30  # of splits that are kept
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """The lacking runs of a group, and how and where they are trained.
+
+    Parameters
+    ----------
+    backend
+        Name of the backend.
+    data_dir
+        Folder of the data sets; None looks in the usual places.
+    checkpoints
+        Folder of checkpoints.
+    every
+        How often they are written.
+    owner
+        Whose work it is: as nobody else does, it writes checkpoints under this name.
+    superseded
+        Checkpoints of the group that others left, when nobody else trains any of it.
+    """
+
+    group: Group
+    backend: str
+    data_dir: Path | None
+    checkpoints: Path
+    every: Every
+    owner: str = ""
+    superseded: tuple[Path, ...] = ()
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """Where the checkpoint of these runs lies, and others of the group."""
+        like = self.group.like
+        form = f"{','.join(like.tune)} {like.hyper_optimizer if like.tune else ''}".strip()
+        runs = self.group.configs, self.group.lacking
+        return Checkpoint(self.checkpoints, *runs, self.backend, form, self.owner, self.superseded)
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """How work and whoever ordered it speak with each other.
+
+    Parameters
+    ----------
+    stop
+        Whether the work is to stop; asked after every epoch.
+    advance
+        Told how many updates were done.
+    say
+        Told a line for the user.
+    """
+
+    stop: Callable[[], bool]
+    advance: Callable[[int], None]
+    say: Callable[[str], None]
+
+
+class Splits:
+    """Data sets, read, split and preprocessed; the last few are kept.
+
+    Parameters
+    ----------
+    data_dir
+        Folder of the data sets; None looks in the usual places.
+    """
+
+    def __init__(self, data_dir: Path | None):
+        self._data_dir = data_dir
+        self._load = functools.lru_cache(maxsize=1)(self._read)
+        self._kept: dict[tuple, Split] = {}
+        self._lock = threading.Lock()
+
+    def get(self, *key) -> Split:
+        """The split of this `data_key`.
+
+        Raises
+        ------
+        InputError
+            If the data cannot be loaded or split so.
+        """
+        with self._lock:
+            name, *sizes = key
+            split = self._kept.pop(key, None) or make_split(DATASETS[name], self._load(name), *sizes)
+            self._kept[key] = split
+            while len(self._kept) > 1 and sum(map(_bytes, self._kept.values())) > KEPT_BYTES:
+                del self._kept[next(iter(self._kept))]
+            return split
+
+    def _read(self, name: str) -> Dataset:
+        dataset, place = DATASETS[name].load(self._data_dir), DATASETS[name].find(self._data_dir)
+        if place is not None:
+            note(DATASETS[name], place, dataset)
+        return dataset
+
+    def fingerprint(self, name: str, fetch: bool = True) -> str | None:
+        """What names the content of a data set (`RunConfig.data`); None where it is absent and not to be fetched.
+
+        Raises
+        ------
+        InputError
+            If it cannot be found or read.
+        """
+        with self._lock:
+            place = DATASETS[name].find(self._data_dir)
+            if place is None and not fetch:
+                return None
+            return fingerprint_of(DATASETS[name], place, lambda: self._load(name))
+
+
+def _bytes(split: Split) -> int:
+    return sum(array.nbytes for array in split.arrays.values())
+
+
+def check_memory(group: Group, split: Split, backend: Backend) -> None:
+    """Check that a group that trains here fits into the memory that can be had now.
+
+    Raises
+    ------
+    InputError
+        If it does not.
+    """
+    network = make_network(group.like, split.input_shape, split.classes)
+    check_fits(group.like, network, group.at_once(backend), backend.available_memory())
+
+
+def do(work: Work, line: Line, splits: Splits) -> list[StoredRun]:
+    """Train the runs that the group lacks, from a checkpoint if there is one.
+
+    Raises
+    ------
+    StopAskedError
+        When it was to stop; a checkpoint holds what was done.
+    InputError
+        If the data cannot be loaded or are others, or a checkpoint cannot be written.
+    """
+    configs, backend = work.group.lacking, get_backend(work.backend)
+    split = splits.get(*data_key(configs[0]))
+    check_memory(work.group, split, backend)
+    here, written = environment(backend), time.monotonic()
+    start, more = _start(work, split, here, line)
+    if start is not None:
+        line.advance(start.epoch * configs[0].steps_per_epoch * len(configs))
+
+    def after_epoch(epoch: int, snapshot: Callable[[], Snapshot]) -> None:
+        nonlocal written
+        line.advance(configs[0].steps_per_epoch * len(configs))
+        if epoch == configs[0].epochs:
+            return
+        stop = line.stop()
+        if not work.every.never and (stop or _due(work.every, epoch, written)):
+            work.checkpoint.write(snapshot(), here)
+            written = time.monotonic()
+        if stop:
+            raise StopAskedError
+
+    trained = train(configs, split, backend, after_epoch, like=work.group.like, size=work.group.size, start=start)
+    return [
+        finished_run(run, backend, split.provenance, **company(work.group, run.config, backend), **more)
+        for run in trained
+    ]
+
+
+def _due(every: Every, epoch: int, written: float) -> bool:
+    if every.epochs is not None:
+        return epoch % every.epochs == 0
+    return every.seconds is not None and time.monotonic() - written >= every.seconds
+
+
+def _start(work: Work, split: Split, here: dict[str, str], line: Line) -> tuple[Snapshot | None, dict[str, str]]:
+    """The checkpoint to go on from, if there is a usable one, and what the provenance says of it."""
+    if not work.checkpoint.files():
+        return None, {}
+    try:
+        found = work.checkpoint.read(initial_snapshot(work.group.lacking, split, work.group.like))
+    except UnusableCheckpointError as error:
+        line.say(f"{error}; its runs start again")
+        return None, {}
+    if found is None:
+        return None, {}
+    snapshot, wrote = found
+    differing = [f"{name} {value}" for name, value in wrote.items() if here.get(name) != value]
+    if not differing:
+        return snapshot, {}
+    line.say(f"going on at epoch {snapshot.epoch} from a checkpoint that another environment wrote: {differing}")
+    return snapshot, {"resumed": f"after epoch {snapshot.epoch}, which came from {', '.join(differing)}"}
