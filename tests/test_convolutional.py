@@ -24,7 +24,11 @@ def small_problem(kinds, levels, batch_norm):
 
 
 CASES = [
-    pytest.param(kinds, levels, batch_norm, id=f"{'+'.join(kinds)}-{levels}-{'batchnorm' if batch_norm else 'plain'}")
+    pytest.param(
+        *(kinds, levels, batch_norm),
+        id=f"{'+'.join(kinds)}-{levels}-{'batchnorm' if batch_norm else 'plain'}",
+        marks=[pytest.mark.slow] if levels == "layer" else [],
+    )
     for kinds, batch_norm in ((("noise",), True), (("noise", "l2"), False))
     for levels in ("tied", "layer", "map")
 ]
