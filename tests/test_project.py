@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import importlib
 import re
 import subprocess
 import tomllib
@@ -16,6 +17,7 @@ import yaml
 from conftest import ROOT
 from test_figures import stored
 
+from t1t2_pt.moved import MOVED
 from t1t2_pt.plotting.scripts import Request
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -99,6 +101,7 @@ class TestEnvironments:
 
 # Lowest first: a room imports only from rooms before it.
 ROOMS = [
+    "moved",
     *("system", "ops", "networks", "config", "rewrites", "hypergradients", "steps", "backends", "datasets"),
     *("training", "runs", "sweeps", "cli", "plotting"),
 ]
@@ -240,3 +243,10 @@ def test_groups_share_a_process(request):
     if not hasattr(request.config, "workerinput"):
         pytest.skip("one process runs all tests")
     assert request.node.nodeid.endswith("@seen")
+
+
+@pytest.mark.parametrize("old", MOVED)
+def test_old_names_are_the_same_modules(old):
+    module = importlib.import_module(old)
+    assert module is importlib.import_module(MOVED[old])
+    assert module.__name__ == module.__spec__.name == MOVED[old]

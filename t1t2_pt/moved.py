@@ -1,0 +1,37 @@
+"""Modules by the names that they had in version 0.1, for programs that import them so.
+
+from t1t2_pt.layers import relu    # lies in t1t2_pt.networks.layers
+"""
+
+import importlib
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+MOVED = {
+    "t1t2_pt.costs": "t1t2_pt.networks.costs",
+    "t1t2_pt.layers": "t1t2_pt.networks.layers",
+    "t1t2_pt.limits": "t1t2_pt.hypergradients.limits",
+    "t1t2_pt.noise": "t1t2_pt.steps.noise",
+    "t1t2_pt.optimizers": "t1t2_pt.steps.optimizers",
+    "t1t2_pt.schedules": "t1t2_pt.steps.schedules",
+    "t1t2_pt.step": "t1t2_pt.steps.step",
+}
+
+
+class OldNames(MetaPathFinder, Loader):
+    """Finds a module under its old name: the same object as under the new one."""
+
+    def find_spec(self, fullname: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        """A specification where the name is an old one."""
+        return ModuleSpec(fullname, self) if fullname in MOVED else None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """The module of today."""
+        module = importlib.import_module(MOVED[spec.name])
+        spec.loader_state = module.__spec__
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        """It is executed already; its own specification goes back where the import put this one."""
+        module.__spec__ = module.__spec__.loader_state
