@@ -52,7 +52,15 @@ def configs() -> list[RunConfig]:
         run_config(**LAYERS, tune=()),
         replace(tied, dataset="svhn"),
         run_config(**convolutional, network="all-cnn-c", tune=("input_noise", "l2")),
-        run_config(**convolutional, network="ladder-baseline", tune=("hidden_noise",), activation="leaky-relu"),
+        run_config(
+            **{
+                **convolutional,
+                "learning_rate": 0.003,
+            },  # or rounding decides which of two a pool takes
+            network="ladder-baseline",
+            tune=("hidden_noise",),
+            activation="leaky-relu",
+        ),
     ]
 
 
