@@ -77,12 +77,12 @@ def grouped(name: str, *marks):
     return pytest.param(name, marks=[pytest.mark.xdist_group(name), *marks])
 
 
-# For `parametrize("backend", ..., indirect=True)`: what takes Numba, or C too, long to compile.
-ONLY_JAX_QUICK = [grouped(name, *([] if name == "jax" else [pytest.mark.slow])) for name in BACKENDS]
-NUMBA_SLOW = [grouped(name, *([pytest.mark.slow] if name == "numba" else [])) for name in BACKENDS]
+def each_backend(slow=()):
+    """Every backend's name as such a parameter; tests on those that compile too long are slow ones."""
+    return [grouped(name, *([pytest.mark.slow] if name in slow else [])) for name in BACKENDS]
 
 
-@pytest.fixture(params=[grouped(name) for name in BACKENDS])
+@pytest.fixture(params=each_backend())
 def backend(request):
     """Each backend that this machine has."""
     return need(request.param)

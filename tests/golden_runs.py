@@ -31,20 +31,20 @@ def configs() -> list[RunConfig]:
     """A run of each structure."""
     tied = run_config(**LAYERS, **LEVELS, tune=ALL)
     per_layer = {"input_noise": 0.2, "hidden_noise": (0.5, 0.1, 0.3), "l2": (0.01, 0.02, 0.0, 0.03)}
-    # Behind batch norm a cost does not change with the weights' scale: the penalty's hypergradient is the
-    # rounding of 0, and Adam would make steps of that.
-    noise = ("input_noise", "hidden_noise")
-    plain = {"batch_norm": False, "optimizer": "sgd", "schedule": "linear", "validation_gradient_at": "next"}
+    # Adam tunes the noise alone: behind batch norm a cost does not change with the weights' scale, so that
+    # the penalty's hypergradient is the rounding of 0, and Adam would make steps of that.
+    by_adam = replace(tied, tune=("input_noise", "hidden_noise"), hyper_optimizer="adam", hyper_schedule="linear")
+    plain = replace(tied, batch_norm=False, optimizer="sgd", schedule="linear", validation_gradient_at="next")
     fixed = replace(tied, tune=())
     convolutional = {**SHORT, "dataset": "cifar10", "hidden": (), "width": 0.03, **LEVELS}
+    # It learns slowly, or rounding decides which of two activations a pool takes.
+    pooled = run_config(**convolutional, network="ladder-baseline", tune=("hidden_noise",), activation="leaky-relu")
     return [
         tied,
         replace(tied, seed=12, learning_rate=0.01, l2_learning_rate=1e-2),
-        replace(
-            tied, tune=noise, **per_layer, activation="leaky-relu", hyper_optimizer="adam", hyper_schedule="linear"
-        ),
+        replace(by_adam, **per_layer, activation="leaky-relu"),
         replace(tied, tune=("hidden_noise",), per_map=("input_noise", "hidden_noise"), optimizer="momentum"),
-        replace(tied, **per_layer, **plain),
+        replace(plain, **per_layer),
         replace(tied, noise_before_softmax="fixed", gradient_norm=None, hypergradient_norm=None),
         replace(tied, noise_before_softmax="none", hyper_optimizer="momentum", hypergradient_clip=1e-3),
         replace(tied, gradient_norm=0.05, hypergradient_norm=0.01, schedule="constant", interval=1),
@@ -52,15 +52,7 @@ def configs() -> list[RunConfig]:
         run_config(**LAYERS, tune=()),
         replace(tied, dataset="svhn"),
         run_config(**convolutional, network="all-cnn-c", tune=("input_noise", "l2")),
-        run_config(
-            **{
-                **convolutional,
-                "learning_rate": 0.003,
-            },  # or rounding decides which of two a pool takes
-            network="ladder-baseline",
-            tune=("hidden_noise",),
-            activation="leaky-relu",
-        ),
+        replace(pooled, learning_rate=0.003),
     ]
 
 

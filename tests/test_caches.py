@@ -207,7 +207,7 @@ def test_doctor_without_any_folder_to_keep_things_in(tmp_path):
     """One line a backend, nothing else; JAX does without."""
     (tmp_path / "file").write_text("")
     home = str(tmp_path / "file")
-    done = python("-m", "t1t2_pt.cli.main", "doctor", "--json", HOME=home, XDG_CACHE_HOME=home)
+    done = python("-m", "t1t2_pt.cli", "doctor", "--json", HOME=home, XDG_CACHE_HOME=home)
     assert (done.returncode, done.stderr) == (0, "")
     found = json.loads(done.stdout)["backends"]
     assert found["jax"] == "works"
@@ -217,7 +217,7 @@ def test_doctor_without_any_folder_to_keep_things_in(tmp_path):
 
 
 def test_no_backend_leaves_files_in_the_temporary_folder(tmp_path):
-    done = python("-m", "t1t2_pt.cli.main", "doctor", TMPDIR=str(tmp_path))
+    done = python("-m", "t1t2_pt.cli", "doctor", TMPDIR=str(tmp_path))
     assert "numba         works" in done.stdout
     assert os.listdir(tmp_path) == []
 

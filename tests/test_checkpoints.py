@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import NUMBA_SLOW, make_tiny_split
+from conftest import each_backend, make_tiny_split
 from test_checkpoint_files import CONFIGS, put, resealed, snapshot_of
 
 from t1t2_pt.backends import get_backend
@@ -50,7 +50,7 @@ def make(tmp_path, backend, configs=CONFIGS, like=CONFIGS[0], size=2, every=None
     return Work(group, backend.name, None, tmp_path / "kept", every or Every(seconds=1000))
 
 
-@pytest.mark.parametrize("backend", NUMBA_SLOW, indirect=True)
+@pytest.mark.parametrize("backend", each_backend(slow=["numba"]), indirect=True)
 @pytest.mark.parametrize(("configs", "size"), [(CONFIGS, 2), (FIXED, 3)], ids=["tuned", "fixed in a tuned program"])
 def test_resuming_changes_no_bit(tmp_path, backend, configs, size):
     """Stopped after two epochs and after three more, on each backend."""

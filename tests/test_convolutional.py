@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import grouped, need
+from conftest import each_backend, grouped, need
 from problems import Problem, by_finite_differences, eq3_by_hand
 
 from t1t2_pt.backends import BACKENDS
@@ -169,7 +169,7 @@ def test_levels_per_map_are_reported_and_rerun(small):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("network", ["all-cnn-c", "ladder-baseline"])
-@pytest.mark.parametrize("name", [grouped(name) for name in BACKENDS])
+@pytest.mark.parametrize("name", each_backend())
 def test_the_papers_networks_train_on_every_backend(name, network):
     split = make_split((22, 21, 3))
     config = make_config(network=network, width=0.04, epochs=4, learning_rate=0.01, **TUNED)

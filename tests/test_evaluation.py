@@ -4,7 +4,7 @@ import numpy as np
 import pytensor.tensor as pt
 import pytest
 import scipy.signal
-from conftest import ONLY_JAX_QUICK, need
+from conftest import each_backend, need
 from problems import make_mlp
 
 from t1t2_pt.networks.network import Convolution, MaxPool, Network
@@ -103,7 +103,7 @@ def test_equals_numpy(kind, batch_norm):
             np.testing.assert_allclose(ours[name], value, rtol=1e-10, err_msg=f"{name}, {chunk}, {kept}")
 
 
-@pytest.mark.parametrize("backend", ONLY_JAX_QUICK, indirect=True)
+@pytest.mark.parametrize("backend", each_backend(slow=["numba", "c"]), indirect=True)
 @pytest.mark.parametrize("batch_norm", [True, False], ids=["batchnorm", "plain"])
 def test_is_the_same_on_every_backend(backend, batch_norm):
     network = make_network("cnn", batch_norm)

@@ -4,7 +4,7 @@ import math
 
 import golden_runs
 import pytest
-from conftest import grouped, need
+from conftest import each_backend, need
 
 from t1t2_pt import config
 from t1t2_pt.config import ALGORITHM
@@ -20,7 +20,6 @@ from t1t2_pt.training import loop as training
 
 AGAIN = "if results change by more than rounding, raise ALGORITHM, and then run `python tests/golden_runs.py`"
 RUNS = read_runs(golden_runs.FILE)
-SLOW = ("numba", "c")
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +49,7 @@ def test_every_structure_is_there(splits):
     assert [run.digest for run in RUNS] == [one.digest() for one in settled], AGAIN
 
 
-@pytest.mark.parametrize("backend", [grouped("jax"), *(grouped(name, pytest.mark.slow) for name in SLOW)])
+@pytest.mark.parametrize("backend", each_backend(slow=["numba", "c"]))
 @pytest.mark.parametrize("place", range(len(RUNS)))
 def test_golden_run(place, backend, splits):
     assert problems([RUNS[place]], need(backend), splits) == [""], AGAIN

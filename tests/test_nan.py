@@ -3,10 +3,9 @@
 import numpy as np
 import pytensor.tensor as pt
 import pytest
-from conftest import grouped
+from conftest import each_backend
 from problems import by_backend
 
-from t1t2_pt.backends import BACKENDS
 from t1t2_pt.networks import costs, layers
 from t1t2_pt.ops import global_average_pool, max_pool2d, norm
 
@@ -33,7 +32,7 @@ def graph():
     return {"x": x}, {name: piece(x) for name, piece in PIECES.items()}
 
 
-@pytest.fixture(params=[grouped(name) for name in BACKENDS])
+@pytest.fixture(params=each_backend())
 def pieces(request):
     return by_backend(request.param, "nan", graph)
 

@@ -4,12 +4,11 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 import pytest
-from conftest import grouped
+from conftest import each_backend
 from problems import PLAIN, by_backend
 from pytensor.gradient import pullback, pushforward
 
 from t1t2_pt import hypergradient
-from t1t2_pt.backends import BACKENDS
 from t1t2_pt.hypergradients.limits import rescale
 from t1t2_pt.ops import finite_squares, norm
 
@@ -24,7 +23,7 @@ def graph(dtype):
     return {"g": g}, {"norm": norm(g), "alone": rescale(g, 3.0), "known": rescale(g, 3.0, square)}
 
 
-@pytest.fixture(params=[grouped(name) for name in BACKENDS])
+@pytest.fixture(params=each_backend())
 def function(request):
     return {dtype: by_backend(request.param, f"norm {dtype}", lambda dtype=dtype: graph(dtype)) for dtype in DTYPES}
 

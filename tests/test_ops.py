@@ -8,7 +8,7 @@ import pytensor
 import pytensor.tensor as pt
 import pytest
 import scipy.signal
-from conftest import NUMBA_SLOW, ONLY_JAX_QUICK, need
+from conftest import each_backend, need
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from problems import PLAIN
@@ -120,7 +120,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("backend", NUMBA_SLOW, indirect=True)
+@pytest.mark.parametrize("backend", each_backend(slow=["numba"]), indirect=True)
 @pytest.mark.parametrize(("border", "stride", "image", "kernel"), CASES)
 def test_convolution_equals_jax_on_every_backend(backend, border, stride, image, kernel):
     values, directions = make_case(np.random.default_rng(1), image=image, kernel=kernel)
@@ -336,7 +336,7 @@ class TestPooling:
     def test_many_maxima(self, **case):
         self.check(**case)
 
-    @pytest.mark.parametrize("backend", ONLY_JAX_QUICK, indirect=True)
+    @pytest.mark.parametrize("backend", each_backend(slow=["numba", "c"]), indirect=True)
     @pytest.mark.parametrize("size", [pytest.param(2, marks=pytest.mark.slow), (3, 2)])
     def test_maximum_on_every_backend(self, backend, size):
         rng = np.random.default_rng(8)

@@ -1,4 +1,7 @@
-"""Backends: the same program compiled by JAX, by Numba or to C."""
+"""Backends: the same program compiled by JAX, by Numba or to C.
+
+Imports `steps` and what that imports.
+"""
 
 from t1t2_pt.backends.host import HostBackend
 from t1t2_pt.backends.interface import Arrays, Backend, Compiled, Population

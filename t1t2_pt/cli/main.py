@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 
 from t1t2_pt.cli import data as cli_data
@@ -232,7 +231,3 @@ def _doctor(options: argparse.Namespace) -> int:
         for title, lines in report.items():
             show(title, *(f"  {name:<13} {text}" for name, text in lines.items()))
     return 0 if "works" in report["backends"].values() else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,7 @@
-"""Data sets by name: found, fetched, checked, split into T1 and T2 by seed, and preprocessed as in Section 3."""
+"""Data sets by name: found, fetched, checked, split into T1 and T2 by seed, and preprocessed as in Section 3.
+
+Imports `system`.
+"""
 
 from pathlib import Path
 

@@ -11,6 +11,8 @@ lambda the hyperparameters, the paper's Eq. 3 is
 
 When the graph is compiled, `t1t2_pt.rewrites` orders its matrix products so that grad_theta C2 is not
 formed.
+
+Imports `rewrites` and `ops`.
 """
 
 import dataclasses

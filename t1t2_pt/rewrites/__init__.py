@@ -1,7 +1,7 @@
 """Graph rewrites that PyTensor does not have.
 
 Importing the package registers `reassociate_products` with PyTensor, for every linker; it works on
-what is marked with `reassociated`, as the results of `hypergradient` are, and on nothing else.
+what is marked with `reassociated`, as the results of `hypergradient` are, and on nothing else. Imports `ops`.
 """
 
 from t1t2_pt.rewrites.accumulation import accumulate_in_output_dtype
