@@ -43,7 +43,7 @@ def configs() -> list[RunConfig]:
         tied,
         replace(tied, seed=12, learning_rate=0.01, l2_learning_rate=1e-2),
         replace(by_adam, **per_layer, activation="leaky-relu"),
-        replace(tied, tune=("hidden_noise",), per_map=("input_noise", "hidden_noise"), optimizer="momentum"),
+        replace(tied, tune=("hidden_noise",), per_unit=("input_noise", "hidden_noise"), optimizer="momentum"),
         replace(plain, **per_layer),
         replace(tied, noise_before_softmax="fixed", gradient_norm=None, hypergradient_norm=None),
         replace(tied, noise_before_softmax="none", hyper_optimizer="momentum", hypergradient_clip=1e-3),

@@ -7,8 +7,9 @@ from conftest import need
 from pytensor.compile.mode import Mode
 
 from t1t2_pt import hypergradient
-from t1t2_pt.networks import costs, layers
+from t1t2_pt.networks import costs
 from t1t2_pt.networks.network import Network, mlp
+from t1t2_pt.regularizers import REGULARIZERS
 
 PLAIN = Mode(linker="py", optimizer="fast_compile")
 
@@ -65,14 +66,14 @@ class Problem:
             if "noise" not in self.kinds:
                 return h
             level = hyper["input_noise"] if i == 0 else self.of_layer(hyper["hidden_noise"], self.hidden_maps, i - 1)
-            return layers.add_noise(h, level, pt.constant(self.noise[i]))
+            return REGULARIZERS["input_noise"].perturb(h, pt.constant(self.noise[i]), level)
 
         logits = self.network.logits(theta, pt.constant(x1), perturb)
         train = costs.cross_entropy(logits, pt.constant(y1))
         if "l2" in self.kinds:
             weights = [theta[name] for name in self.network.weight_names]
             strengths = [self.of_layer(hyper["l2"], self.l2_maps, i) for i in range(len(weights))]
-            train = train + costs.l2_penalty(weights, strengths)
+            train = train + REGULARIZERS["l2"].penalty(weights, strengths)
         logits = self.network.logits(theta, pt.constant(x2))
         return theta, hyper, train, costs.cross_entropy(logits, pt.constant(y2))
 

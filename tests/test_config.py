@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from t1t2_pt.cli.options import read_field, show_value
-from t1t2_pt.config import FIELDS, HYPERPARAMETERS, field_info, replace, run_config
+from t1t2_pt.config import FIELDS, field_info, replace, run_config
+from t1t2_pt.regularizers import HYPERPARAMETERS, REGULARIZERS, STEP_SIZES
 from t1t2_pt.system.errors import InputError
 
 
@@ -47,7 +48,7 @@ def test_frozen():
         ({"optimizer": "lbfgs"}, r"optimizer = 'lbfgs': "),
         ({"tune": ("l2",)}, r"tune = \('l2',\): l2 has no initial value; give l2"),
         ({"tune": ("l2", "l2"), "l2": 0.1}, r"tune = .*: names a hyperparameter twice"),
-        ({"tune": ("dropout",)}, r"tune = \('dropout',\): .*; name some of input_noise,hidden_noise,l2"),
+        ({"tune": ("dropout",)}, r"tune = \('dropout',\): .*; name some of those that are given"),
         ({"seed": 2**32}, r"seed = 4294967296: "),
         ({"batch_size": 1}, r"batch_size = 1: makes batch normalisation 0 whatever is learned; give 2 or more"),
         ({"epochs": 10**7}, r"epochs = 10000000: makes 5500000000 updates, too many; give at most 3904515"),
@@ -79,7 +80,7 @@ def test_every_field_is_explained():
 
 
 class TestDigest:
-    base = run_config(input_noise=0.5, hidden_noise=0.25, l2=0.2, per_map=("l2",), tune=("input_noise", "l2"))
+    base = run_config(input_noise=0.5, hidden_noise=0.25, l2=0.2, per_unit=("l2",), tune=("input_noise", "l2"))
 
     def test_survives_json(self):
         again = run_config(**json.loads(json.dumps(self.base.as_dict())))
@@ -97,11 +98,12 @@ class TestDigest:
         data = {"t1_samples": 50_000, "t2_samples": 4_000, "split_seed": 1}
         network = {"hidden": (10,), "batch_norm": False, "noise_before_softmax": "none", "activation": "leaky-relu"}
         levels = {
-            "per_map": ("input_noise",),
+            "per_unit": ("input_noise",),
             "input_noise": 0.4,
             "hidden_noise": 0.1,
             "l2": 0.1,
             "tune": ("hidden_noise", "l2"),
+            "first_apart": ("hidden_noise",),
         }
         training = {"epochs": 3, "batch_size": 50, "optimizer": "sgd", "learning_rate": 0.1, "gradient_norm": None}
         schedules = {"schedule": "linear", "hold": 0.5, "hyper_schedule": "linear"}
@@ -109,9 +111,21 @@ class TestDigest:
         safety = {"validation_gradient_at": "next", "hypergradient_norm": None, "hypergradient_clip": None}
         measured = {"evaluate_every": 0, "seed": 1, "data": "0123", "algorithm": 7}
         others = data | network | levels | training | schedules | tuning | safety | measured
-        assert set(others) == set(FIELDS) - {"dataset", "network", "width"}  # of which test_networks.py has more
+        elsewhere = {"dataset", "network", "width", *HYPERPARAMETERS, *STEP_SIZES}  # test_networks.py, and the next
+        assert {*others, *elsewhere} == set(FIELDS)
         digests = {replace(self.base, **{name: value}).digest() for name, value in others.items()}
         assert len(digests | {self.base.digest()}) == len(others) + 1
+
+    @pytest.mark.parametrize("regularizer", REGULARIZERS.values(), ids=str)
+    def test_every_regularizer_counts(self, regularizer):
+        parts = regularizer.hyperparameters
+        given = replace(run_config(l2=0.3), **{part.name: 0.2 for part in parts})
+        digests = {run_config(l2=0.3).digest(), given.digest()}
+        changes = [{part.name: 0.25} for part in parts]
+        tuned = replace(given, tune=tuple(part.name for part in parts if part.step_size))
+        changes += [{part.step_size.field: 3e-3} for part in parts if part.step_size]
+        digests |= {tuned.digest()} | {replace(tuned, **change).digest() for change in changes}
+        assert len(digests) == 2 + bool(tuned.tune) + len(changes)
 
     @pytest.mark.parametrize(
         ("fields", "idle"),
@@ -121,7 +135,7 @@ class TestDigest:
             ({"tune": ("l2",)}, {"noise_learning_rate": 3.0}),
             ({"tune": ("input_noise",)}, {"l2_learning_rate": 3.0}),
             ({"tune": ("input_noise", "l2")}, {"tune": ("l2", "input_noise")}),
-            ({"per_map": ("input_noise", "l2")}, {"per_map": ("l2", "input_noise")}),
+            ({"per_unit": ("input_noise", "l2")}, {"per_unit": ("l2", "input_noise")}),
             ({"tune": ("input_noise",)}, {"hypergradient_clip": 3.0}),
             ({"tune": ("input_noise",)}, {"hypergradient_clip": None}),
             ({"tune": ("input_noise",), "hypergradient_clip": 2.0}, {"hypergradient_norm": 100.0}),
@@ -147,7 +161,7 @@ class TestDigest:
             ({"schedule": "linear", "hyper_schedule": "hold_then_linear"}, {"hold": 0.3}),
             ({"tune": ("l2",)}, {"hypergradient_clip": 2.0}),
             ({"tune": ("l2",)}, {"hypergradient_clip": 5.0}),  # of one element of many it is no norm
-            ({"tune": ("input_noise",), "per_map": ("input_noise",)}, {"hypergradient_clip": 5.0}),
+            ({"tune": ("input_noise",), "per_unit": ("input_noise",)}, {"hypergradient_clip": 5.0}),
             ({"tune": ("input_noise",)}, {"hypergradient_clip": 2.0}),
             ({"tune": ("hidden_noise",)}, {"noise_before_softmax": "fixed"}),
             ({"evaluate_every": 0}, {"evaluate_every": 249}),
@@ -191,7 +205,9 @@ levels = st.one_of(st.none(), st.floats(0, 10), st.lists(st.floats(0, 10), min_s
 @given(noise=levels, l2=st.one_of(st.none(), st.floats(0, 1)), rate=st.floats(0, 1), batch=st.integers(2, 100))
 def test_what_is_shown_can_be_read_back(noise, l2, rate, batch):
     """Every field's text on the command line gives its value again."""
-    tune = tuple(n for n, v in zip(HYPERPARAMETERS, (None, noise, l2), strict=True) if v is not None)
+    tune = tuple(
+        n for n, v in zip(("input_noise", "hidden_noise", "l2"), (None, noise, l2), strict=True) if v is not None
+    )
     config = run_config(hidden_noise=noise, l2=l2, tune=tune, learning_rate=rate, batch_size=batch)
     for name in FIELDS:
         value = getattr(config, name)

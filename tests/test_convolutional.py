@@ -12,7 +12,7 @@ from t1t2_pt.networks import layers
 from t1t2_pt.networks import network as networks
 from t1t2_pt.networks.network import Convolution, MaxPool, Network
 from t1t2_pt.runs.record import finished_run
-from t1t2_pt.sweeps.reruns import final_level, rerun_config
+from t1t2_pt.sweeps.reruns import rerun_config
 from t1t2_pt.training.loop import train
 
 SMALL = (Convolution(3, 2, border="full"), MaxPool(), Convolution(2, 2, stride=2))
@@ -119,7 +119,7 @@ def small(monkeypatch):
 @pytest.mark.parametrize("name", [grouped(name, pytest.mark.slow) for name in ("numba", "c")])  # minutes to compile
 def test_training_agrees_with_jax(name, small):
     """A small network with every kind of level: the same history on the same noise."""
-    config = make_config(**TUNED, l2=1e-4, per_map=("hidden_noise",), activation="leaky-relu")
+    config = make_config(**TUNED, l2=1e-4, per_unit=("hidden_noise",), activation="leaky-relu")
     split = make_split((7, 6, 2))
     (reference,) = train([config], split, need("jax"))
     (ours,) = train([config], split, need(name))
@@ -149,11 +149,11 @@ def test_evaluation_in_chunks_is_the_same(small, monkeypatch):
 
 @pytest.mark.xdist_group("jax")
 def test_levels_per_map_are_reported_and_rerun(small):
-    config = make_config(**TUNED, per_map=("hidden_noise",), noise_before_softmax="fixed", batch_norm=False)
+    config = make_config(**TUNED, per_unit=("hidden_noise",), noise_before_softmax="fixed", batch_norm=False)
     split = make_split((7, 6, 2))
     (trained,) = train([config], split, need("jax"))
     run = finished_run(trained, BACKENDS["jax"], split.provenance)
-    levels = final_level(run, "hidden_noise")
+    levels = run.final_level("hidden_noise")
     assert len(levels) == 3 + 3 + 2
     assert len(set(levels[:6])) > 3
     # The history has the mean of each layer, the result every map.
@@ -163,7 +163,7 @@ def test_levels_per_map_are_reported_and_rerun(small):
     assert again.tune == ()
     assert again.hidden_noise == (*levels[:6], 0.1, 0.1)
     (rerun,) = train([again], split, BACKENDS["jax"])
-    kept = final_level(finished_run(rerun, BACKENDS["jax"], ""), "hidden_noise")
+    kept = finished_run(rerun, BACKENDS["jax"], "").final_level("hidden_noise")
     np.testing.assert_allclose(kept, again.hidden_noise, rtol=1e-6)
 
 

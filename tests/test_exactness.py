@@ -21,7 +21,8 @@ from t1t2_pt.datasets import load_split
 from t1t2_pt.networks import costs
 from t1t2_pt.ops import norm
 from t1t2_pt.rewrites import EXACT, FAST, ReassociateProducts, reassociated
-from t1t2_pt.steps.step import Batch, _train_pass, initial_state, make_network, noise_layers, state_inputs
+from t1t2_pt.steps import regularization
+from t1t2_pt.steps.step import Batch, _train_pass, initial_state, make_network, state_inputs
 from t1t2_pt.training.loop import train
 
 WORSE = 4
@@ -239,8 +240,8 @@ def hypergradients_of(config, network, dtype, max_norm, plain):
         inputs = {name: pt.tensor(name, shape=(config.batch_size, 784), dtype=dtype) for name in ("x1", "x2")}
         labels = {name: pt.tensor(name, shape=(config.batch_size,), dtype="int32") for name in ("y1", "y2")}
         noise = {
-            layer: pt.tensor(f"noise{layer}", shape=(config.batch_size, *network.activations[layer]), dtype=dtype)
-            for layer in noise_layers(config)
+            draw: pt.tensor(f"noise{draw.position}", shape=draw.shape, dtype=dtype)
+            for draw in regularization.draws(config, network)
         }
         passed = _train_pass(config, network, state, Batch(inputs["x1"], labels["y1"]), noise)
         theta = {name: state[name] for name in network.shapes()}
@@ -252,7 +253,7 @@ def hypergradients_of(config, network, dtype, max_norm, plain):
             max_norm=max_norm,
             products=FAST,
         )
-    given = {**state, **inputs, **labels, **{f"noise{layer}": tensor for layer, tensor in noise.items()}}
+    given = {**state, **inputs, **labels, **{tensor.name: tensor for tensor in noise.values()}}
     excluded = ("reassociate_products",) if plain else ()
     import jax
 
@@ -276,6 +277,6 @@ def batches(split, config, network, rng):
         rows = rng.choice(split.samples[name], config.batch_size, replace=False)
         values[f"x{number}"] = split.arrays[f"{name}_inputs"][rows].reshape(config.batch_size, -1)
         values[f"y{number}"] = split.arrays[f"{name}_labels"][rows]
-    for layer in noise_layers(config):
-        values[f"noise{layer}"] = rng.standard_normal((config.batch_size, *network.activations[layer]))
+    for draw in regularization.draws(config, network):
+        values[f"noise{draw.position}"] = rng.standard_normal(draw.shape)
     return values

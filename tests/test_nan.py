@@ -8,6 +8,7 @@ from problems import by_backend
 
 from t1t2_pt.networks import costs, layers
 from t1t2_pt.ops import global_average_pool, max_pool2d, norm
+from t1t2_pt.regularizers import REGULARIZERS
 
 SHAPE = (2, 4, 4, 3)
 PIECES = {
@@ -19,7 +20,7 @@ PIECES = {
     "batch norm and relu": lambda x: layers.relu(layers.batch_normalise(x, layers.moments(x), np.zeros(3, "float32"))),
     "max pool": lambda x: max_pool2d(x, 2, maps_last=True),
     "average pool": lambda x: global_average_pool(x, maps_last=True),
-    "noise": lambda x: layers.add_noise(x, pt.constant(np.float32(0)), pt.zeros_like(x)),
+    "noise": lambda x: REGULARIZERS["input_noise"].perturb(x, pt.zeros_like(x), pt.constant(np.float32(0))),
     "cross-entropy": lambda x: costs.cross_entropies(x.reshape((2, 48)), pt.constant(np.zeros(2, "int32"))),
     "norm": norm,
 }

@@ -9,7 +9,9 @@ from problems import PLAIN
 
 from t1t2_pt.config import run_config
 from t1t2_pt.networks.network import MaxPool, Network, all_cnn_c, ladder_baseline
-from t1t2_pt.steps.step import hyperparameter_values, level_maps, make_network, noise_layers
+from t1t2_pt.regularizers import HIDDEN
+from t1t2_pt.steps.regularization import draws, level_values
+from t1t2_pt.steps.step import make_network
 from t1t2_pt.system.errors import InputError
 
 CIFAR = (32, 32, 3)
@@ -42,7 +44,8 @@ def test_ladder_baseline_is_as_tabulated():
     # Pools have a shift and noise of their own, but no weights.
     assert {f"bias_{i}" for i in pools} <= set(network.shapes())
     assert not {f"weights_{i}" for i in pools} & set(network.shapes())
-    assert noise_layers(run_config(network="ladder-baseline", hidden_noise=0.1)) == tuple(range(11))
+    drawn = draws(run_config(network="ladder-baseline"), network)
+    assert [draw.position for draw in drawn] == [*range(11)]
     plain = make("ladder-baseline", batch_norm=False)
     assert not {f"bias_{i}" for i in pools} & set(plain.shapes())
 
@@ -79,28 +82,27 @@ def test_initial_values():
 
 def test_levels_per_map():
     config = run_config(
-        network="all-cnn-c", width=0.05, input_noise=0.1, hidden_noise=0.2, l2=1e-4, per_map=("input_noise", "l2")
+        network="all-cnn-c", width=0.05, input_noise=0.1, hidden_noise=0.2, l2=1e-4, per_unit=("input_noise", "l2")
     )
     network = make_network(config, CIFAR, 10)
-    maps = level_maps(network)
-    assert maps["hidden_noise"] == [5, 5, 5, 10, 10, 10, 10, 10]
-    assert maps["l2"] == [5, 5, 5, 10, 10, 10, 10, 10, 10]
-    values = hyperparameter_values(config, network)
+    maps = {name: config.levels(name, network).units for name in ("hidden_noise", "l2")}
+    maps["hidden_noise"] = tuple(HIDDEN.units(network))
+    assert maps["hidden_noise"] == (5, 5, 5, 10, 10, 10, 10, 10)
+    assert maps["l2"] == (5, 5, 5, 10, 10, 10, 10, 10, 10)
+    values = level_values(config, network)
     assert {name: value.shape for name, value in values.items()} == {
         "input_noise": (3,),
         "hidden_noise": (),
         "l2": (75,),
     }
-    per_layer = run_config(network="all-cnn-c", width=0.05, l2=tuple(map(float, range(9))), per_map=("l2",))
-    np.testing.assert_array_equal(
-        hyperparameter_values(per_layer, network)["l2"], np.repeat(np.arange(9.0), maps["l2"])
-    )
+    per_layer = run_config(network="all-cnn-c", width=0.05, l2=tuple(map(float, range(9))), per_unit=("l2",))
+    np.testing.assert_array_equal(level_values(per_layer, network)["l2"], np.repeat(np.arange(9.0), maps["l2"]))
 
 
 def test_wrong_number_of_levels_per_map():
-    config = run_config(network="all-cnn-c", width=0.05, l2=(0.1, 0.2), per_map=("l2",))
-    with pytest.raises(InputError, match=r"l2 = \(0\.1, 0\.2\): has 2 numbers for 75 maps \(5 \+ 5"):
-        hyperparameter_values(config, make_network(config, CIFAR, 10))
+    config = run_config(network="all-cnn-c", width=0.05, l2=(0.1, 0.2), per_unit=("l2",))
+    with pytest.raises(InputError, match=r"l2 = \(0\.1, 0\.2\): has 2 numbers for 75 units \(5 \+ 5"):
+        level_values(config, make_network(config, CIFAR, 10))
 
 
 def test_images_too_small():
@@ -126,11 +128,11 @@ class TestConfig:
 
     def test_older_runs_keep_their_names(self):
         """A field that came later counts only where it differs from its default."""
-        same = run_config(network="mlp", width=1.0, activation="relu", per_map=())
+        same = run_config(network="mlp", width=1.0, activation="relu", per_unit=())
         assert same.digest() == run_config().digest()
         digests = {run_config(network="all-cnn-c", width=w).digest() for w in (1.0, 0.5)}
         digests |= {run_config(activation="leaky-relu").digest(), run_config().digest()}
-        digests |= {run_config(l2=0.1).digest(), run_config(l2=0.1, per_map=("l2",)).digest()}
+        digests |= {run_config(l2=0.1).digest(), run_config(l2=0.1, per_unit=("l2",)).digest()}
         assert len(digests) == 6
 
     @pytest.mark.parametrize(
@@ -143,9 +145,9 @@ class TestConfig:
             ({"network": "all-cnn-c", "width": 0}, "width = 0.*: .*greater than 0"),
             ({"network": "all-cnn-c", "hidden_noise": (0.1, 0.2)}, "has 2 numbers for 8 hidden layers"),
             ({"network": "ladder-baseline", "l2": (0.1,) * 11}, "has 11 numbers for 9 layers with weights"),
-            ({"input_noise": (0.1, 0.2)}, "is more than one number; give one, or name input_noise in per_map"),
-            ({"per_map": ("l2",)}, r"per_map = \('l2',\): l2 has no initial value"),
-            ({"l2": 0.1, "per_map": ("l2", "l2")}, "names a hyperparameter twice"),
+            ({"input_noise": (0.1, 0.2)}, "is more than one number; give one, or name input_noise in per_unit"),
+            ({"per_unit": ("l2",)}, r"per_unit = \('l2',\): l2 has no initial value"),
+            ({"l2": 0.1, "per_unit": ("l2", "l2")}, "names a hyperparameter twice"),
         ],
     )
     def test_bad_values(self, values, message):

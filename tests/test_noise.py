@@ -42,7 +42,9 @@ def test_equals_jax_threefry():
 
 def draw(seed, step, shapes, dtype="float32", mode=PLAIN):
     words = [pt.scalar(name, dtype="uint32") for name in ("seed", "step")]
-    function = pytensor.function(words, noise.standard_normal(*words, shapes, dtype), mode=mode)
+    function = pytensor.function(
+        words, noise.random_numbers(*words, [("normal", shape) for shape in shapes], dtype), mode=mode
+    )
     return function(np.uint32(seed), np.uint32(step))
 
 
@@ -85,7 +87,7 @@ def test_extreme_words_stay_finite():
 def test_backends_draw_the_same(backend):
 
     words = {name: pt.scalar(name, dtype="uint32") for name in ("seed", "step")}
-    (layer,) = noise.standard_normal(words["seed"], words["step"], [(7, 9)])
+    (layer,) = noise.random_numbers(words["seed"], words["step"], [("normal", (7, 9))])
     function = backend.function(words, {"noise": layer})
     value = function({"seed": np.array(11, np.uint32), "step": np.array(4, np.uint32)})["noise"]
     np.testing.assert_allclose(np.asarray(value), draw(11, 4, [(7, 9)])[0], rtol=1e-5, atol=1e-6)

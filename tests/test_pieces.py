@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pytensor.compile.mode import Mode
 
 from t1t2_pt.networks import costs, layers
+from t1t2_pt.regularizers import REGULARIZERS
 from t1t2_pt.rewrites import accumulate_in_output_dtype
 from t1t2_pt.steps.optimizers import MEMORY, OPTIMIZERS
 from t1t2_pt.steps.schedules import SCHEDULES
@@ -48,15 +49,15 @@ class TestCosts:
         graphs = [pt.constant(w) for w in weights]
         squares = [np.sum(w**2) for w in weights]
         tied = pt.constant(0.3)
-        np.testing.assert_allclose(value(costs.l2_penalty(graphs, [tied, tied])), 0.3 * sum(squares))
-        per_layer = costs.l2_penalty(graphs, [pt.constant(2.0), pt.constant(3.0)])
+        np.testing.assert_allclose(value(REGULARIZERS["l2"].penalty(graphs, [tied, tied])), 0.3 * sum(squares))
+        per_layer = REGULARIZERS["l2"].penalty(graphs, [pt.constant(2.0), pt.constant(3.0)])
         np.testing.assert_allclose(value(per_layer), 2 * squares[0] + 3 * squares[1])
 
     def test_l2_penalty_per_map(self):
         """The maps are the last axis of weights and of filters."""
         weights = [RNG.standard_normal((3, 2)), RNG.standard_normal((2, 2, 3, 4))]
         levels = [RNG.uniform(size=2), RNG.uniform(size=4)]
-        ours = costs.l2_penalty([pt.constant(w) for w in weights], [pt.constant(level) for level in levels])
+        ours = REGULARIZERS["l2"].penalty([pt.constant(w) for w in weights], [pt.constant(level) for level in levels])
         expected = sum(np.sum(w**2 * level) for w, level in zip(weights, levels, strict=True))
         np.testing.assert_allclose(value(ours), expected)
 
@@ -88,7 +89,7 @@ class TestLayers:
 
     def test_noise_per_map(self):
         x, noise, level = (RNG.standard_normal(shape) for shape in ((2, 3, 3, 4), (2, 3, 3, 4), 4))
-        ours = value(layers.add_noise(pt.constant(x), pt.constant(level), pt.constant(noise)))
+        ours = value(REGULARIZERS["hidden_noise"].perturb(*map(pt.constant, (x, noise, level))))
         np.testing.assert_allclose(ours, x + level * noise)
 
 

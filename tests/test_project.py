@@ -102,7 +102,18 @@ class TestEnvironments:
 # Lowest first: a room imports only from rooms before it.
 ROOMS = [
     "moved",
-    *("system", "ops", "networks", "config", "rewrites", "hypergradients", "steps", "backends", "datasets"),
+    *(
+        "system",
+        "ops",
+        "networks",
+        "regularizers",
+        "config",
+        "rewrites",
+        "hypergradients",
+        "steps",
+        "backends",
+        "datasets",
+    ),
     *("training", "runs", "sweeps", "cli", "plotting"),
 ]
 

@@ -37,7 +37,8 @@ from t1t2_pt.runs.exchange import export_runs, read_runs
 from t1t2_pt.runs.record import finished_run
 from t1t2_pt.runs.store import RunStore
 from t1t2_pt.steps.columns import EVALUATION, epoch_columns, first_columns
-from t1t2_pt.steps.step import hyperparameter_values, make_network
+from t1t2_pt.steps.regularization import level_values
+from t1t2_pt.steps.step import make_network
 from t1t2_pt.sweeps.timing import stored_timing
 from t1t2_pt.system.errors import InputError
 from t1t2_pt.training.loop import Trained
@@ -81,7 +82,7 @@ VALID = {
     "hidden_noise": lambda rng: rng.random(),
     "l2": lambda rng: 10 ** rng.uniform(-6, -1),
     "tune": lambda rng: tuple(rng.sample(NAMES, rng.randint(0, 3))),
-    "per_map": lambda rng: tuple(rng.sample(NAMES, rng.randint(0, 1))),
+    "per_unit": lambda rng: tuple(rng.sample(NAMES, rng.randint(0, 1))),
     "optimizer": lambda rng: rng.choice(("sgd", "momentum", "adam")),
     "batch_norm": lambda rng: rng.random() < 0.5,
     "epochs": lambda rng: rng.randint(1, 300),
@@ -121,7 +122,7 @@ def build(fields: dict) -> None:
     assert run_config(**config.as_dict()).digest() == config.digest()
     if max(config.hidden, default=0) <= 1000 and config.width <= 1:
         network = make_network(config, (784,) if config.hidden else (32, 32, 3), 10)
-        values = hyperparameter_values(config, network)
+        values = level_values(config, network)
         assert all(np.isfinite(value).all() for value in values.values())
 
 

@@ -10,7 +10,7 @@ from t1t2_pt.config import replace, run_config
 from t1t2_pt.runs.exchange import export_runs, read_runs
 from t1t2_pt.runs.record import NewerRunError, NotARunError, StoredRun
 from t1t2_pt.runs.store import RunStore
-from t1t2_pt.sweeps.reruns import final_level, rerun_config, untuned
+from t1t2_pt.sweeps.reruns import rerun_config, untuned
 from t1t2_pt.system.errors import InputError
 
 
@@ -93,14 +93,14 @@ def test_half_a_run_is_none(half, tmp_path):
 
 
 def test_levels_per_map_are_whole():
-    config = replace(CONFIG, per_map=("l2",), l2=0.1)
-    values = {**make_run(replace(config, per_map=())).as_dict(), "config": config.as_dict(), "digest": config.digest()}
+    config = replace(CONFIG, per_unit=("l2",), l2=0.1)
+    values = {**make_run(replace(config, per_unit=())).as_dict(), "config": config.as_dict(), "digest": config.digest()}
     for layer, maps in enumerate((6, 5, 3)):
         values["history"][f"l2_{layer}"] = [0.1, 0.2, 0.3]
         values["final"] |= {f"l2_{layer}": 0.3, **{f"l2_{layer}_{number}": 0.3 for number in range(maps)}}
-    assert final_level(StoredRun.from_dict(values), "l2") == (0.3,) * 14
+    assert StoredRun.from_dict(values).final_level("l2") == (0.3,) * 14
     del values["final"]["l2_1_2"]
-    with pytest.raises(NotARunError, match="levels of l2 per map"):
+    with pytest.raises(NotARunError, match="levels of l2 per unit"):
         StoredRun.from_dict(values)
 
 

@@ -7,13 +7,15 @@ import pytest
 from conftest import TINY
 from pytensor.compile.mode import Mode
 
-from t1t2_pt.config import HYPERPARAMETERS, replace, run_config
+from t1t2_pt.config import replace, run_config
 from t1t2_pt.networks.network import Network, mlp
 from t1t2_pt.steps import step
+from t1t2_pt.steps.regularization import draws
 
 PLAIN = Mode(linker="py", optimizer="fast_compile")
 RNG = np.random.default_rng(4)
 RATES = {"elementary": 0.01, "input_noise": 0.3, "hidden_noise": 0.2, "l2": 1e-3}
+HYPERPARAMETERS = ("input_noise", "hidden_noise", "l2")
 COUNT, HYPER_COUNT = 20, 2
 LIMIT = 0.05  # small enough for every rescaling to act
 
@@ -56,7 +58,7 @@ def by_the_package(config, network, state, batches, noise):
         symbols,
         t1,
         t2,
-        {layer: pt.constant(value) for layer, value in noise.items()},
+        {draw: pt.constant(noise[draw.position]) for draw in draws(config, network)},
         step.Rates(elementary, rates),
         pt.constant(float(COUNT)),
         pt.constant(float(HYPER_COUNT)),
@@ -139,7 +141,7 @@ def test_levels_move_by_their_share():
             make_config(),
             hidden_noise=(0.3, 0.3) if per_layer else 0.3,
             l2=(0.01,) * 3 if per_layer else 0.01,
-            per_map=HYPERPARAMETERS if levels == "map" else (),
+            per_unit=HYPERPARAMETERS if levels == "map" else (),
             hyper_optimizer="sgd",
             hypergradient_norm=None,
             hypergradient_clip=None,
@@ -149,14 +151,14 @@ def test_levels_move_by_their_share():
         state |= {k: v for k, v in values[0].items() if k.startswith(("weights", "bias"))}
         result = by_the_package(config, network, state, *values[1:])
         moved[levels] = {name: np.atleast_1d(result[name] - state[name]) for name in HYPERPARAMETERS}
-    maps = step.level_maps(network)
+    maps = {name: list(config.levels(name, network).units) for name in HYPERPARAMETERS}
     assert maps == {"input_noise": [7], "hidden_noise": [6, 5], "l2": [6, 5, 3]}
     for name in HYPERPARAMETERS:
-        per_map = moved["map"][name]
-        layers = [part.sum() for part in np.split(per_map, np.cumsum(maps[name])[:-1])]
+        per_unit = moved["map"][name]
+        layers = [part.sum() for part in np.split(per_unit, np.cumsum(maps[name])[:-1])]
         np.testing.assert_allclose(moved["layer"][name], layers, rtol=1e-9, atol=1e-16)
-        np.testing.assert_allclose(moved["tied"][name], [per_map.sum()], rtol=1e-9, atol=1e-16)
-        assert len(set(per_map)) == sum(maps[name])
+        np.testing.assert_allclose(moved["tied"][name], [per_unit.sum()], rtol=1e-9, atol=1e-16)
+        assert len(set(per_unit)) == sum(maps[name])
 
 
 def test_gradients_that_are_not_finite_are_repaired_and_counted():

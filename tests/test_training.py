@@ -180,14 +180,18 @@ SOFTMAX_FIXED = {"hidden": (6, 5), "noise_before_softmax": "fixed", "tune": BOTH
 
 
 def test_softmax_noise_can_stay_fixed_or_away():
-    from t1t2_pt.steps.step import initial_state, make_network, noise_layers
+    from t1t2_pt.steps.regularization import draws
+    from t1t2_pt.steps.step import initial_state, make_network
+
+    def positions(config):
+        return tuple(draw.position for draw in draws(config, make_network(config, (12,), 3)))
 
     fixed = tiny(**SOFTMAX_FIXED)
     state = initial_state(fixed, make_network(fixed, (12,), 3))
-    assert state["softmax_noise"] == np.float32(0.4)
-    assert noise_layers(fixed) == (0, 1, 2)
-    assert noise_layers(replace(fixed, noise_before_softmax="none")) == (0, 1)
-    assert noise_layers(replace(fixed, input_noise=None, tune=())) == (1, 2)
+    assert state["hidden_noise_before_softmax"] == np.float32(0.4)
+    assert positions(fixed) == (0, 1, 2)
+    assert positions(replace(fixed, noise_before_softmax="none")) == (0, 1)
+    assert positions(replace(fixed, input_noise=None, tune=())) == (1, 2)
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from benchmarks.problem import ImageProblem, Problem, digest
 from t1t2_pt.backends import Program, get_backend, run_constants
 from t1t2_pt.config import RunConfig, run_config
 from t1t2_pt.steps import step
+from t1t2_pt.steps.regularization import draws
 
 TUNED = ("input_noise", "hidden_noise")
 
@@ -49,7 +50,7 @@ class Contender:
             state,
             step.Batch(inputs["x1"], inputs["y1"]),
             step.Batch(inputs["x2"], inputs["y2"]),
-            {i: inputs[f"noise{i}"] for i in step.noise_layers(self.config)},
+            {draw: inputs[f"noise{draw.position}"] for draw in draws(self.config, self.network)},
             rates,
             count,
             count,

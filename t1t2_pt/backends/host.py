@@ -20,7 +20,7 @@ from t1t2_pt.backends.memory import available_memory, host_memory
 from t1t2_pt.backends.program import Graph, Program
 from t1t2_pt.ops.static_elemwise import UseStaticLoops
 from t1t2_pt.steps.evaluation import evaluate
-from t1t2_pt.steps.step import Tensors
+from t1t2_pt.steps.regularization import Tensors
 
 AFTER_ALL = 99  # position among PyTensor's rewrites, behind fusion and in-place ones
 

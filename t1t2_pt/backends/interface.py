@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 
 from t1t2_pt.backends.program import Program
-from t1t2_pt.steps.step import Tensors
+from t1t2_pt.steps.regularization import Tensors
 
 Arrays = dict[str, np.ndarray]
 

@@ -18,7 +18,7 @@ from t1t2_pt.backends.memory import available_memory, give_memory_back, host_mem
 from t1t2_pt.backends.program import Program
 from t1t2_pt.rewrites import accumulate_in_output_dtype
 from t1t2_pt.steps.evaluation import Stage, evaluate
-from t1t2_pt.steps.step import Tensors
+from t1t2_pt.steps.regularization import Tensors
 
 # Rewrites that look for diagonal, symmetric and selection matrices, in vain here: a third of the rewriting time.
 LINEAR_ALGEBRA = ("dot_diag_to_elemwise", "selection_dot_to_indexing", "useless_symmetric_transpose")

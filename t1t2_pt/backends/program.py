@@ -17,13 +17,14 @@ from pytensor.tensor.variable import TensorVariable
 
 from t1t2_pt.config import RunConfig
 from t1t2_pt.networks.network import Network
+from t1t2_pt.regularizers import HYPERPARAMETERS, STEP_SIZES
 from t1t2_pt.steps import noise, step
 from t1t2_pt.steps.evaluation import SETS, Plan, Stage, build_stages, make_plan
+from t1t2_pt.steps.regularization import Tensors, draws
 from t1t2_pt.steps.schedules import SCHEDULES
-from t1t2_pt.steps.step import Batch, Rates, Tensors
+from t1t2_pt.steps.step import Batch, Rates
 
-PER_RUN_RATES = ("learning_rate", "noise_learning_rate", "l2_learning_rate")
-HYPER_RATE = {"input_noise": "noise_learning_rate", "hidden_noise": "noise_learning_rate", "l2": "l2_learning_rate"}
+STEP_SIZE_FIELDS = ("learning_rate", *STEP_SIZES)  # all: a run that tunes nothing may train by a program that does
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,14 +104,14 @@ class Program:
 
 def run_constants(config: RunConfig, dtype: str) -> dict[str, np.ndarray]:
     """Values of a program's `per_run` inputs."""
-    rates = {name: np.asarray(getattr(config, name), dtype=dtype) for name in PER_RUN_RATES}
+    rates = {name: np.asarray(getattr(config, name), dtype=dtype) for name in STEP_SIZE_FIELDS}
     return {"seed": np.asarray(config.seed, dtype="uint32"), **rates}
 
 
 def _build(config: RunConfig, network: Network, samples: Mapping[str, int], dtype: str) -> Graphs:
     state = step.state_inputs(step.initial_state(config, network), dtype)
     per_run = {"seed": pt.scalar("seed", dtype="uint32")}
-    per_run |= {name: pt.scalar(name, dtype=dtype) for name in PER_RUN_RATES}
+    per_run |= {name: pt.scalar(name, dtype=dtype) for name in STEP_SIZE_FIELDS}
     data = {}
     for name in SETS:
         shape = (samples[name], *network.input_shape)
@@ -122,9 +123,9 @@ def _build(config: RunConfig, network: Network, samples: Mapping[str, int], dtyp
 
     t1 = Batch(data["t1_inputs"][rows["t1_rows"]], data["t1_labels"][rows["t1_rows"]])
     t2 = Batch(data["t2_inputs"][rows["t2_rows"]], data["t2_labels"][rows["t2_rows"]])
-    layers = step.noise_layers(config)
-    shapes = [(config.batch_size, *network.activations[layer]) for layer in layers]
-    drawn = dict(zip(layers, noise.standard_normal(per_run["seed"], clock["step"], shapes, dtype), strict=True))
+    wanted = draws(config, network)
+    laws = [(draw.law, draw.shape) for draw in wanted]
+    drawn = dict(zip(wanted, noise.random_numbers(per_run["seed"], clock["step"], laws, dtype), strict=True))
     rates = _rates(config, per_run, clock, dtype)
     number = clock["step"] + pt.constant(np.uint32(1))
     count = pt.cast(number, dtype)
@@ -166,5 +167,11 @@ def _rates(config: RunConfig, per_run: Tensors, clock: Tensors, dtype: str) -> R
         return rate * SCHEDULES[schedule](now, steps, config.hold)
 
     elementary = annealed(per_run["learning_rate"], config.schedule)
-    hyper = {name: annealed(per_run[HYPER_RATE[name]], config.hyper_schedule) for name in config.tune}
+    hyper = {name: annealed(per_run[_step_size(name)], config.hyper_schedule) for name in config.tune}
     return Rates(elementary, hyper)
+
+
+def _step_size(hyperparameter: str) -> str:
+    step_size = HYPERPARAMETERS[hyperparameter].step_size
+    assert step_size is not None  # or it could not be tuned
+    return step_size.field

@@ -18,19 +18,19 @@ from t1t2_pt.cli.options import (
     sweep_from,
     usable_path,
 )
-from t1t2_pt.config import FIELDS, OPTIONS, USUAL, field_info, run_config
+from t1t2_pt.config import FIELDS, FORMER_NAMES, OPTIONS, USUAL, field_info, run_config
+from t1t2_pt.regularizers import HYPERPARAMETERS
 from t1t2_pt.runs.exchange import check_export, export_runs, read_runs
 from t1t2_pt.runs.record import StoredRun
 from t1t2_pt.runs.store import RunStore
 from t1t2_pt.runs.stored import existing, find, readable_runs
-from t1t2_pt.steps.columns import level_columns
 from t1t2_pt.system.streams import show, show_table
 
 GROUPS = {
     "data": "what is trained on",
     "network": "the model",
     "regularisation": "hyperparameters: a number (tied over layers), one per layer separated by commas, or none; "
-    "those in --per-map have one for every map",
+    "those in --per-unit have one for every unit",
     "training": "the elementary parameters",
     "tuning": "the hyperparameters named in --tune, moved by T1-T2",
     "measurement": "seed and evaluations",
@@ -117,9 +117,10 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _flags(name: str) -> list[str]:
-    """Names of a field's option; the sizes of T1 and T2 have short ones, too."""
+    """Names of a field's option; the sizes of T1 and T2 have short ones, too, and what was renamed its old one."""
     short = [f"--{name.removesuffix('_samples')}"] if name.endswith("_samples") else []
-    return [f"--{name.replace('_', '-')}", *short]
+    former = [FORMER_NAMES[name]] if name in FORMER_NAMES else []
+    return [f"--{one.replace('_', '-')}" for one in (name, *former)] + short
 
 
 def _default(name: str, field) -> str:
@@ -149,9 +150,11 @@ def _list(options: argparse.Namespace) -> int:
             print(json.dumps({k: v for k, v in run.as_dict().items() if k != "history"}))
         return code
     rows = []
+    used = {name for run in runs for name in run.config.hyperparameters}
+    shown = [name for name in HYPERPARAMETERS if name in used]
     for run in runs:
         config = run.config
-        levels = (_levels(run, name) for name in ("input_noise", "hidden_noise", "l2"))
+        levels = (_levels(run, name) for name in shown)
         row = (
             run.digest[:10],
             run.finished[:16].replace("T", " "),
@@ -165,16 +168,17 @@ def _list(options: argparse.Namespace) -> int:
             run.status,
         )
         rows.append(row)
-    names = ("digest", "finished", "data", "network", "tuned", "n0", "n1", "l2", "epochs", "test error")
+    symbols = (HYPERPARAMETERS[name].symbol for name in shown)
+    names = ("digest", "finished", "data", "network", "tuned", *symbols, "epochs", "test error")
     show_table(rows, (*names, "backend", "status"), width=160)
     return code
 
 
 def _levels(run: StoredRun, name: str) -> str:
-    if getattr(run.config, name) is None:
+    if run.config.level(name) is None:
         return "-"
-    levels = ",".join(f"{run.final[column]:.3g}" for column in level_columns(run.config, name))
-    return f"per map, mean {levels}" if name in run.config.per_map else levels
+    levels = ",".join(f"{run.final[column]:.3g}" for column in run.config.levels(name).columns)
+    return f"per unit, mean {levels}" if name in run.config.per_unit else levels
 
 
 def _show_run(options: argparse.Namespace) -> int:
@@ -213,7 +217,7 @@ def _print_run(run: StoredRun, as_json: bool) -> None:
         cost, error = run.final[f"{name}_cost"], run.final[f"{name}_error"]
         rows.append((name.capitalize(), f"error {100 * error:.2f}%, cross-entropy {cost:.4f} nats"))
     for name in run.config.hyperparameters:
-        start = getattr(run.config, name)
+        start = run.config.level(name)
         end = _levels(run, name)
         moved = f"{show_value(start)} -> {end}" if name in run.config.tune else end
         rows.append((name, moved))

@@ -1,7 +1,5 @@
 """Costs and penalties: what T1 and T2 measure."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import pytensor.tensor as pt
 from pytensor.gradient import disconnected_grad
@@ -34,23 +32,6 @@ def cross_entropy(logits: TensorVariable, labels: TensorVariable) -> TensorVaria
 def error_rate(logits: TensorVariable, labels: TensorVariable) -> TensorVariable:
     """Share of a batch whose largest logit is not the label's, in [0, 1]."""
     return mistakes(logits, labels).mean()
-
-
-def l2_penalty(weights: Sequence[TensorVariable], strengths: Sequence[TensorVariable]) -> TensorVariable:
-    """Omega = sum over layers of strength * sum(W**2); no factor 1/2, no biases (the authors' program).
-
-    Each layer's strength is a scalar, or [maps out] with one for each of the last axis of its weights.
-    """
-    first = strengths[0]
-    if first.type.ndim == 0 and all(strength is first for strength in strengths):
-        squares = [pt.sqr(w).sum() for w in weights]
-        return first * sum(squares[1:], squares[0])
-    terms = []
-    for w, strength in zip(weights, strengths, strict=True):
-        axes = None if strength.type.ndim == 0 else tuple(range(w.type.ndim - 1))
-        term = strength * pt.sqr(w).sum(axis=axes)
-        terms.append(term if term.type.ndim == 0 else term.sum())
-    return sum(terms[1:], terms[0])
 
 
 def zero(dtype: str) -> TensorVariable:

@@ -34,11 +34,3 @@ def relu(x: TensorVariable, slope: float = 0.0) -> TensorVariable:
     """
     at_most_zero = x <= np.zeros((), dtype=x.dtype)
     return x * pt.switch(at_most_zero, np.asarray(slope, dtype=x.dtype), np.ones((), dtype=x.dtype))
-
-
-def add_noise(x: TensorVariable, level: TensorVariable, noise: TensorVariable) -> TensorVariable:
-    """Additive noise of standard deviation `level` on activations [batch, ..., maps] (Section 2.2).
-
-    `level` is a scalar, or [maps].
-    """
-    return x + level * pt.cast(noise, x.dtype)

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from t1t2_pt.plotting.captions import data_name
+from t1t2_pt.regularizers import HYPERPARAMETERS
 from t1t2_pt.runs.record import StoredRun
 from t1t2_pt.system.errors import reason
 from t1t2_pt.system.files import make_folder, replacing
@@ -38,10 +39,15 @@ STYLE = {
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
 GRID_COLOURS = "viridis"
 
+
+def _of_logarithm(label: str) -> str:
+    """The label of a hyperparameter as that of its decimal logarithm."""
+    return rf"$\log_{{10}}\,{label[1:]}" if label.startswith("$") else f"log10 of the {label}"
+
+
 LABELS = {
-    "input_noise": "$n_0$, standard deviation of the input noise",
-    "hidden_noise": "$n_1$, standard deviation of the hidden noise",
-    "log10_l2": r"$\log_{10}\,l_2$, strength of the L2 penalty",
+    **{name: one.label for name, one in HYPERPARAMETERS.items()},
+    **{f"log10_{name}": _of_logarithm(one.label) for name, one in HYPERPARAMETERS.items()},
     "test_cost": "test cross-entropy (nats)",
 }
 

@@ -7,15 +7,15 @@ measures. NaN and infinity are null in JSON.
 import dataclasses
 import datetime
 import math
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from t1t2_pt.backends import Backend
-from t1t2_pt.config import FIELDS, RunConfig, run_config
+from t1t2_pt.config import FIELDS, RunConfig, run_config, with_today_names
+from t1t2_pt.regularizers.levels import Level
 from t1t2_pt.runs.migrations import is_early, migrated
 from t1t2_pt.runs.provenance import environment
-from t1t2_pt.steps.columns import EVALUATION, first_columns, level_columns
+from t1t2_pt.steps.columns import EVALUATION, first_columns
 from t1t2_pt.system.errors import InputError, reason
 from t1t2_pt.training.loop import History, Trained
 
@@ -44,7 +44,7 @@ class StoredRun:
     status
         `finished`, or `diverged` when a cost was not finite.
     final
-        Last row of the history, every level per map (`map_columns`), and `diverged_at` for a diverged run.
+        Last row of the history, every level per unit (`Levels.unit_columns`), and `diverged_at` for a diverged run.
     provenance
         What produced it: backend, versions, device, commit, data; why it `diverged`; where it was `resumed`.
     """
@@ -59,6 +59,10 @@ class StoredRun:
     @property
     def digest(self) -> str:
         return self.config.digest()
+
+    def final_level(self, name: str) -> Level:
+        """Where a hyperparameter ended: a number where tied, else one for each that it has."""
+        return self.config.levels(name).read(self.final)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON, with null for what is not finite."""
@@ -112,7 +116,7 @@ def _read(values: Mapping[str, Any]) -> StoredRun:
     for name in ("config", "final", "history", "provenance"):
         if not isinstance(values[name], dict):
             raise NotARunError(f"its {name} is something else")
-    later = [name for name in values["config"] if name not in FIELDS]
+    later = [name for name in with_today_names(values["config"]) if name not in FIELDS]
     if later:
         raise NewerRunError(f"its field {later[0]!r} is not known to this version of t1t2_pt")
     early = is_early(values)
@@ -161,23 +165,15 @@ def _check_final(run: StoredRun) -> None:
     for name, column in run.history.items():
         if name not in run.final or not _same(run.final[name], column[-1]):
             raise NotARunError(f"its final {name} is not the last of its history")
-    needed = [*EVALUATION, *(c for name in run.config.hyperparameters for c in level_columns(run.config, name))]
-    unmeasured = [name for name in needed if not math.isfinite(run.final[name])]
+    unmeasured = [name for name in EVALUATION if not math.isfinite(run.final[name])]
     if run.status == FINISHED and unmeasured:
         raise NotARunError(f"its final {unmeasured[0]} is missing")
     if (run.status == DIVERGED) != ("diverged_at" in run.final):
         raise NotARunError("its status and its final diverged_at disagree")
-    for name in run.config.per_map:
-        if not _has_maps(run.final, name, level_columns(run.config, name)):
-            raise NotARunError(f"its final levels of {name} per map are not whole")
-
-
-def _has_maps(final: Mapping[str, float], name: str, layers: Sequence[str]) -> bool:
-    """Whether there is a level for each map, counted from 0, of each of these layers and of no other."""
-    found = [column for column in final if re.fullmatch(rf"{name}_\d+_\d+", column)]
-    counts = {layer: sum(column.startswith(f"{layer}_") for column in found) for layer in layers}
-    whole = {f"{layer}_{number}" for layer, count in counts.items() for number in range(count)}
-    return min(counts.values()) >= 1 and set(found) == whole
+    for name in run.config.hyperparameters:
+        lacking = run.config.levels(name).incomplete(run.final)
+        if lacking and (run.status == FINISHED or not run.config.levels(name).has_units(run.final)):
+            raise NotARunError(lacking)
 
 
 def _same(a: float, b: float) -> bool:

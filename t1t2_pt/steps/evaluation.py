@@ -18,7 +18,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from t1t2_pt.networks import costs, layers
 from t1t2_pt.networks.network import Network
-from t1t2_pt.steps.step import Tensors
+from t1t2_pt.steps.regularization import Tensors
 
 SETS = ("t1", "t2", "test")
 CHUNK = 1 << 26  # elements of the largest activation of a chunk: 256 MiB of float32

@@ -1,4 +1,4 @@
-"""Gaussian noise as a pure function of (seed, step, position): the same numbers on every backend.
+"""Random numbers as a pure function of (seed, step, position): the same numbers on every backend.
 
 The generator is Threefry-2x32 with 20 rounds (Salmon et al., "Parallel random numbers: as easy as
 1, 2, 3", 2011), written as a PyTensor graph. Being counter-based it has no state: a run resumes from
@@ -8,7 +8,7 @@ The graph is element-wise, so each backend fuses it into one loop.
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytensor.tensor as pt
@@ -106,25 +106,47 @@ def normal_from_bits(bits: TensorVariable, dtype: str = "float32") -> TensorVari
     return sqrt2 * u * pt.switch(w < knee, _polynomial(_CENTRAL, w - middle), tail)
 
 
-def standard_normal(
-    seed: TensorVariable, step: TensorVariable, shapes: Sequence[tuple[int, ...]], dtype: str = "float32"
+def uniform_from_bits(bits: TensorVariable, dtype: str = "float32") -> TensorVariable:
+    """Numbers uniform in (0, 1) from uint32 words: midpoints of 2**23 equal cells, so never 0 or 1."""
+    half, cell = (np.asarray(value, dtype=dtype) for value in (0.5, 2.0**-23))
+    return (pt.cast(bits // _word(512), dtype) + half) * cell
+
+
+LAWS: dict[str, Callable[[TensorVariable, str], TensorVariable]] = {
+    "normal": normal_from_bits,
+    "uniform": uniform_from_bits,
+}
+
+
+def random_numbers(
+    seed: TensorVariable, step: TensorVariable, wanted: Sequence[tuple[str, tuple[int, ...]]], dtype: str = "float32"
 ) -> list[TensorVariable]:
-    """Independent standard normal noise for the layers of one step of one run, drawn as one block.
+    """Independent random numbers for one step of one run, the words of all drawn as one block.
 
     Parameters
     ----------
     seed, step
         uint32 scalars: the run's seed and the number of the elementary step.
-    shapes
-        Static shape of each layer's noise, in the order of the layers.
+    wanted
+        For each tensor its law, one of `LAWS`, and its static shape.
 
     Returns
     -------
-    A tensor of `dtype` for each shape.
+    A tensor of `dtype` for each of them.
     """
-    sizes = [math.prod(shape) for shape in shapes]
+    if not wanted:
+        return []
+    found: dict[int, TensorVariable] = {}
+    sizes = [math.prod(shape) for _, shape in wanted]
     half = -(-sum(sizes) // 2)
-    words = threefry2x32((seed, _word(0)), (counter(half), step))
-    block = normal_from_bits(pt.concatenate(words), dtype)
-    ends = list(itertools.accumulate(sizes))
-    return [block[end - size : end].reshape(shape) for shape, size, end in zip(shapes, sizes, ends, strict=True)]
+    words = pt.concatenate(threefry2x32((seed, _word(0)), (counter(half), step)))
+    start = 0
+    for law in sorted({law for law, _ in wanted}):  # each law's numbers lie together, and are made in one loop
+        places = [place for place, (of, _) in enumerate(wanted) if of == law]
+        size = sum(sizes[place] for place in places)
+        block = LAWS[law](words if size == sum(sizes) else words[start : start + size], dtype)
+        ends = itertools.accumulate(sizes[place] for place in places)
+        for place, end in zip(places, ends, strict=True):
+            found[place] = block[end - sizes[place] : end].reshape(wanted[place][1])
+        start += size
+    return [found[place] for place in range(len(wanted))]

@@ -5,7 +5,7 @@ the same and moves the tuned hyperparameters by Eq. 3 at the same time; both use
 before the step. Tensors come in and tensors go out, so the same functions serve every backend.
 
 The state is a dictionary of named tensors: elementary parameters (`weights_0`, `bias_0`, ...),
-hyperparameters (`input_noise`, `hidden_noise`, `l2`), and the optimisers' memory
+hyperparameters (`input_noise`, ...), and the optimisers' memory
 (`weights_0/first_moment`, ...).
 """
 
@@ -20,18 +20,17 @@ from pytensor.tensor.variable import TensorVariable
 from t1t2_pt.config import RunConfig
 from t1t2_pt.hypergradients import hypergradient
 from t1t2_pt.hypergradients.limits import rescale
-from t1t2_pt.networks import costs, layers
+from t1t2_pt.networks import costs
 from t1t2_pt.networks.network import CONVOLUTIONAL, Network
 from t1t2_pt.ops import finite_squares
+from t1t2_pt.regularizers import HYPERPARAMETERS
 from t1t2_pt.rewrites import FAST
 from t1t2_pt.steps.optimizers import MEMORY, OPTIMIZERS
+from t1t2_pt.steps.regularization import Drawn, Tensors, constrained, level_values, penalty, perturbation
 from t1t2_pt.system.errors import InputError
 
-SOFTMAX_NOISE = "softmax_noise"
 LEAK = 0.01  # slope of the leaky ReLU below 0
 T1_METRICS = ("train_cost", "penalty", "train_error", "repaired_gradients", "learning_rate")
-
-Tensors = dict[str, TensorVariable]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,65 +66,10 @@ def make_network(config: RunConfig, input_shape: tuple[int, ...], classes: int) 
         raise InputError("network", config.network, f"does not fit {config.dataset} ({error})", "give mlp") from None
 
 
-def noise_layers(config: RunConfig) -> tuple[int, ...]:
-    """Positions at which noise enters: 0 for the input, i for the output of hidden layer i, from 1."""
-    first = () if config.input_noise is None else (0,)
-    last = len(config.hidden_layers) - (config.noise_before_softmax == "none")
-    return first if config.hidden_noise is None else (*first, *range(1, last + 1))
-
-
-def level_maps(network: Network) -> dict[str, list[int]]:
-    """Numbers of maps that each hyperparameter can have a level for, by the layers that have it."""
-    maps = [shape[-1] for shape in network.activations]
-    shapes = network.shapes()
-    return {
-        "input_noise": maps[:1],
-        "hidden_noise": maps[1:-1],
-        "l2": [shapes[name][-1] for name in network.weight_names],
-    }
-
-
-def hyperparameter_values(config: RunConfig, network: Network) -> dict[str, np.ndarray]:
-    """Initial hyperparameters as float32 arrays: a scalar where tied, else [layers], or [all maps].
-
-    Raises
-    ------
-    InputError
-        If a hyperparameter per map has a wrong number of levels.
-    """
-    values, maps = {}, level_maps(network)
-    for name in config.hyperparameters:
-        level = getattr(config, name)
-        if name in config.per_map:
-            level = _spread(name, level, maps[name])
-        values[name] = np.asarray(level, dtype=np.float32)
-    if _holds_softmax_noise(config):
-        last = maps["hidden_noise"][-1]
-        hidden = values["hidden_noise"]
-        values[SOFTMAX_NOISE] = hidden[-last:] if "hidden_noise" in config.per_map else hidden.reshape(-1)[-1]
-    return values
-
-
-def _spread(name: str, level: float | tuple[float, ...], maps: Sequence[int]) -> np.ndarray:
-    """A level for every map, from one in all, one per layer or all of them."""
-    level = np.atleast_1d(level)
-    if len(level) == sum(maps):
-        return level
-    if len(level) not in (1, len(maps)):
-        counts = " + ".join(map(str, maps))
-        raise InputError(
-            name,
-            tuple(level.tolist()),
-            f"has {len(level)} numbers for {sum(maps)} maps ({counts})",
-            "give one number, one per layer or one per map",
-        )
-    return np.repeat(np.broadcast_to(level, len(maps)), maps)
-
-
 def initial_state(config: RunConfig, network: Network) -> dict[str, np.ndarray]:
     """float32 values of the whole state before the first step, a function of the config alone."""
     parameters = network.initial_parameters(np.random.Generator(np.random.Philox(config.seed)))
-    hyper = hyperparameter_values(config, network)
+    hyper = level_values(config, network)
     state = {**parameters, **hyper}
     moved = [(name, parameters[name], config.optimizer) for name in parameters]
     moved += [(name, hyper[name], config.hyper_optimizer) for name in config.tune]
@@ -145,7 +89,7 @@ def t1_step(
     network: Network,
     state: Tensors,
     t1: Batch,
-    noise: Mapping[int, TensorVariable],
+    drawn: Drawn,
     rates: Rates,
     count: TensorVariable,
 ) -> tuple[Tensors, Tensors]:
@@ -155,8 +99,8 @@ def t1_step(
     ----------
     state
         Tensors by name, see `initial_state`.
-    noise
-        Standard normal noise [batch, *activation] by the positions of `noise_layers`.
+    drawn
+        Random numbers by what is to be drawn, see `draws`.
     count
         Number of this elementary update from 1, a float scalar.
 
@@ -165,7 +109,7 @@ def t1_step(
     The new state, and scalar metrics: `train_cost` (C1, noisy), `penalty`, `train_error`,
     `repaired_gradients` (elements that were not finite and were set to 0) and `learning_rate`.
     """
-    new_state, metrics, _ = _elementary_step(config, network, state, t1, noise, rates, count)
+    new_state, metrics, _ = _elementary_step(config, network, state, t1, drawn, rates, count)
     return {**state, **new_state}, metrics
 
 
@@ -175,7 +119,7 @@ def t1t2_step(
     state: Tensors,
     t1: Batch,
     t2: Batch,
-    noise: Mapping[int, TensorVariable],
+    drawn: Drawn,
     rates: Rates,
     count: TensorVariable,
     hyper_count: TensorVariable,
@@ -186,7 +130,7 @@ def t1t2_step(
     metrics: `validation_cost` (C2 on the batch), `repaired_hypergradients`, and for each tuned
     hyperparameter its step size, `input_noise/learning_rate` and so on.
     """
-    new_state, metrics, pass_ = _elementary_step(config, network, state, t1, noise, rates, count)
+    new_state, metrics, pass_ = _elementary_step(config, network, state, t1, drawn, rates, count)
 
     parameters = {name: state[name] for name in network.shapes()}
     logits = network.logits(parameters, t2.inputs)
@@ -210,7 +154,7 @@ def t1t2_step(
         if config.hypergradient_norm is not None:
             gradient = rescale(gradient, config.hypergradient_norm)
         updates = _update(config.hyper_optimizer, state, name, gradient, rates.hyper[name], hyper_count)
-        updates[name] = pt.maximum(updates[name], np.zeros((), dtype=gradient.dtype))
+        updates[name] = HYPERPARAMETERS[name].project(updates[name])
         new_state.update(updates)
     metrics |= {"validation_cost": validation_cost, "repaired_hypergradients": repaired_hyper}
     metrics |= {f"{name}/learning_rate": rates.hyper[name] for name in config.tune}
@@ -226,48 +170,26 @@ class _TrainPass:
     metrics: Tensors
 
 
-def _train_pass(config, network, state, t1: Batch, noise) -> _TrainPass:
+def _train_pass(config: RunConfig, network: Network, state: Tensors, t1: Batch, drawn: Drawn) -> _TrainPass:
     parameters = {name: state[name] for name in network.shapes()}
-
-    def perturb(i: int, h: TensorVariable) -> TensorVariable:
-        return layers.add_noise(h, _noise_level(config, network, state, i), noise[i]) if i in noise else h
-
-    logits = network.logits(parameters, t1.inputs, perturb)
+    logits = network.logits(parameters, t1.inputs, perturbation(config, network, state, drawn))
     cost = costs.cross_entropy(logits, t1.labels)
-    penalty = costs.zero(cost.dtype)
-    if config.l2 is not None:
-        weights = [parameters[name] for name in network.weight_names]
-        strengths = [_level(config, network, state, "l2", i) for i in range(len(weights))]
-        penalty = costs.l2_penalty(weights, strengths)
-    regularised = cost + penalty
-    metrics = {"train_cost": cost, "penalty": penalty, "train_error": costs.error_rate(logits, t1.labels)}
+    added = penalty(config, network, state, cost.dtype)
+    regularised = cost + added
+    metrics = {"train_cost": cost, "penalty": added, "train_error": costs.error_rate(logits, t1.labels)}
     return _TrainPass(regularised, pt.grad(regularised, list(parameters.values())), metrics)
 
 
-def _holds_softmax_noise(config: RunConfig) -> bool:
-    return config.hidden_noise is not None and config.noise_before_softmax == "fixed"
-
-
-def _noise_level(config: RunConfig, network: Network, state: Tensors, position: int) -> TensorVariable:
-    if position == 0:
-        return state["input_noise"]
-    if position == len(network.hidden) and _holds_softmax_noise(config):
-        return state[SOFTMAX_NOISE]
-    return _level(config, network, state, "hidden_noise", position - 1)
-
-
-def _level(config: RunConfig, network: Network, state: Tensors, name: str, layer: int) -> TensorVariable:
-    """A hyperparameter's level in one of the layers that have it: a scalar, or [maps]."""
-    level = state[name]
-    if name in config.per_map:
-        maps = level_maps(network)[name]
-        start = sum(maps[:layer])
-        return level[start : start + maps[layer]]
-    return level if level.type.ndim == 0 else level[layer]
-
-
-def _elementary_step(config, network, state, t1: Batch, noise, rates: Rates, count):
-    pass_ = _train_pass(config, network, state, t1, noise)
+def _elementary_step(
+    config: RunConfig,
+    network: Network,
+    state: Tensors,
+    t1: Batch,
+    drawn: Drawn,
+    rates: Rates,
+    count: TensorVariable,
+) -> tuple[Tensors, Tensors, _TrainPass]:
+    pass_ = _train_pass(config, network, state, t1, drawn)
     new_state: Tensors = {}
     squares, repaired = finite_squares(*pass_.gradients)
     for name, gradient, square in zip(network.shapes(), pass_.gradients, squares, strict=True):
@@ -275,6 +197,7 @@ def _elementary_step(config, network, state, t1: Batch, noise, rates: Rates, cou
         if config.gradient_norm is not None:
             gradient = rescale(gradient, config.gradient_norm, square)
         new_state.update(_update(config.optimizer, state, name, gradient, rates.elementary, count))
+    new_state.update(constrained(config, network, state, new_state))
     metrics = {**pass_.metrics, "repaired_gradients": repaired, "learning_rate": rates.elementary}
     return new_state, metrics, pass_
 
@@ -285,7 +208,9 @@ def _repair(gradient: TensorVariable) -> TensorVariable:
     return pt.switch(pt.abs(gradient) <= largest, gradient, np.zeros((), dtype=gradient.dtype))  # NaN <= x is false
 
 
-def _update(optimizer: str, state: Tensors, name: str, gradient, rate, count) -> Tensors:
+def _update(
+    optimizer: str, state: Tensors, name: str, gradient: TensorVariable, rate: TensorVariable, count: TensorVariable
+) -> Tensors:
     memory = {key: state[f"{name}/{key}"] for key in MEMORY[optimizer]}
     value, memory = OPTIMIZERS[optimizer](state[name], gradient, memory, rate, count)
     return {name: value, **{f"{name}/{key}": tensor for key, tensor in memory.items()}}

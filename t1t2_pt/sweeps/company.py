@@ -8,7 +8,8 @@ import dataclasses
 import json
 
 from t1t2_pt.backends import Backend
-from t1t2_pt.config import FIELDS, HYPERPARAMETERS, LOOP, OWN, RunConfig, replace
+from t1t2_pt.config import FIELDS, LOOP, OWN, RunConfig, replace
+from t1t2_pt.regularizers import HYPERPARAMETERS
 from t1t2_pt.runs.record import StoredRun
 from t1t2_pt.sweeps.groups import Group
 from t1t2_pt.sweeps.reruns import untuned
@@ -38,10 +39,10 @@ class Company:
 
 def company(group: Group, config: RunConfig, backend: Backend) -> dict[str, str]:
     """What the provenance of one of a group's runs says of its company."""
-    own, theirs = config.canonical.as_dict(), group.like.canonical.as_dict()
+    own, theirs = config.canonical, group.like.canonical
     # An interval longer than this run can be that of a longer run only.
     fields = [*_FIELDS, "epochs"] if group.like.interval > config.steps else _FIELDS
-    program = {name: theirs[name] for name in fields if theirs[name] != own[name]}
+    program = {name: getattr(theirs, name) for name in fields if getattr(theirs, name) != getattr(own, name)}
     return {POPULATION: str(group.size if backend.together else 1), PROGRAM: json.dumps(program)}
 
 

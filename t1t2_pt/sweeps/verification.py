@@ -16,6 +16,7 @@ import numpy as np
 
 from t1t2_pt.backends import BACKENDS, VARIANTS, Backend, get_backend
 from t1t2_pt.config import ALGORITHM
+from t1t2_pt.regularizers import HYPERPARAMETERS
 from t1t2_pt.runs.provenance import CODE_NAME, NOT_ARITHMETIC, UNKNOWN, environment
 from t1t2_pt.runs.record import StoredRun, finished_run
 from t1t2_pt.steps.evaluation import SETS
@@ -37,9 +38,7 @@ TOLERANCES = {
     "cost": (0.01, 0.1),
     "error": (0.03, 0.1),
     "penalty": (1e-3, 0.2),
-    "input_noise": (0.03, 0.2),
-    "hidden_noise": (0.03, 0.2),
-    "l2": (1e-4, 0.2),
+    **{name: one.margin for name, one in HYPERPARAMETERS.items()},
     "epoch": (0.0, 0.0),
 }
 OF_OTHERS = (1e-3, 0.2)

@@ -18,8 +18,9 @@ from t1t2_pt.backends.interface import is_hyper_step
 from t1t2_pt.config import RunConfig
 from t1t2_pt.datasets import Split
 from t1t2_pt.networks.network import Network
-from t1t2_pt.steps.columns import EVALUATION, level_columns, map_columns
-from t1t2_pt.steps.step import T1_METRICS, hyperparameter_values, initial_state, level_maps, make_network
+from t1t2_pt.steps.columns import EVALUATION
+from t1t2_pt.steps.regularization import level_values
+from t1t2_pt.steps.step import T1_METRICS, initial_state, make_network
 from t1t2_pt.system.errors import InputError
 from t1t2_pt.training.snapshots import Histories, Snapshot
 
@@ -40,21 +41,21 @@ class Trained:
         epoch's mean metrics and step sizes, and the evaluations; NaN where not measured.
     diverged_at, reason
         The first epoch with a cost that was not finite, and what was seen; None and nothing for a sound run.
-    maps
-        Where every hyperparameter per map ended, by the names of `map_columns`; the history has the
-        mean of each layer.
+    units
+        Where every hyperparameter per unit ended, by `Levels.unit_columns`; the history has the mean of
+        each layer.
     """
 
     config: RunConfig
     history: History
     diverged_at: int | None
     reason: str = ""
-    maps: dict[str, float] = dataclasses.field(default_factory=dict)
+    units: dict[str, float] = dataclasses.field(default_factory=dict)
 
     @property
     def final(self) -> dict[str, float]:
-        """The last row of the history, and every level per map."""
-        return {**{name: column[-1] for name, column in self.history.items()}, **self.maps}
+        """The last row of the history, and every level per unit."""
+        return {**{name: column[-1] for name, column in self.history.items()}, **self.units}
 
 
 Rows = list[dict[str, float]]
@@ -170,7 +171,7 @@ def initial_snapshot(configs: Sequence[RunConfig], split: Split, like: RunConfig
     form = {"tune": like.tune, "hyper_optimizer": like.hyper_optimizer, "interval": 1}
     states = [initial_state(dataclasses.replace(config, **form), network) for config in configs]
     state = {name: np.stack([one[name] for one in states]) for name in states[0]}
-    levels = [_hyper_columns(config, network, hyperparameter_values(config, network)) for config in configs]
+    levels = [_hyper_columns(config, network, level_values(config, network)) for config in configs]
     return Snapshot(0, state, Histories.of([{"seconds": 0.0, **row} for row in levels]))
 
 
@@ -268,7 +269,7 @@ def _steps_with(metric: str, steps: int, hyper_steps: int) -> float:
 
 def _hyper_states(configs: Sequence[RunConfig], network: Network, population: Population) -> list[Arrays]:
     """Each run's hyperparameters."""
-    values = population.state(tuple(hyperparameter_values(configs[0], network)))
+    values = population.state(tuple(level_values(configs[0], network)))
     return [_state_of(values, run) for run in range(len(configs))]
 
 
@@ -278,25 +279,20 @@ def _per_run(stacked: Arrays) -> list[dict[str, float]]:
 
 
 def _hyper_columns(config: RunConfig, network: Network, values: Arrays) -> dict[str, float]:
-    """One number per layer, or one for all; of those per map the mean of each layer."""
+    """What a history has of every hyperparameter."""
     columns = {}
     for name in config.hyperparameters:
-        value = np.asarray(values[name])
-        if name in config.per_map:
-            ends = np.cumsum(level_maps(network)[name])[:-1]
-            value = np.array([part.mean() for part in np.split(value, ends)])
-        columns |= dict(zip(level_columns(config, name), value.reshape(-1).tolist(), strict=True))
+        columns |= config.levels(name, network).row(values[name])
     return columns
 
 
 def _finish(
     config: RunConfig, history: History, divergence: tuple[int | None, str], state: Arrays, network: Network
 ) -> Trained:
-    maps = {}
-    for name in config.per_map:
-        columns = map_columns(name, level_maps(network)[name])
-        maps |= dict(zip(columns, np.asarray(state[name]).tolist(), strict=True))
-    return Trained(config, history, *divergence, maps)
+    units = {}
+    for name in config.per_unit:
+        units |= config.levels(name, network).unit_row(state[name])
+    return Trained(config, history, *divergence, units)
 
 
 def _up_to_divergence(history: History) -> History:

@@ -1,0 +1,24 @@
+"""What a run is, `RunConfig`: its fields and their checks, what names it, and how one is made.
+
+Imports `regularizers`, `networks` and `system`.
+"""
+
+from t1t2_pt.config.identity import DIGEST_VERSION, FORMER_NAMES, LOOP, OWN
+from t1t2_pt.config.making import FIELDS, OPTIONS, USUAL, field_info, replace, run_config, with_today_names
+from t1t2_pt.config.run_config import ALGORITHM, RunConfig
+
+__all__ = [
+    "ALGORITHM",
+    "DIGEST_VERSION",
+    "FIELDS",
+    "FORMER_NAMES",
+    "LOOP",
+    "OPTIONS",
+    "OWN",
+    "USUAL",
+    "RunConfig",
+    "field_info",
+    "replace",
+    "run_config",
+    "with_today_names",
+]

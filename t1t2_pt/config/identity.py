@@ -1,0 +1,131 @@
+"""Which runs are the same: the canonical form of a config, its digest, and what shares a compiled graph.
+
+The digest names a run in the store. It must stay when the program gains an option: a field that came after
+the digest's version is in it only where it is not at its default, and a field that was renamed has its old name.
+"""
+
+import dataclasses
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from t1t2_pt.config.fields import default
+from t1t2_pt.regularizers import HIDDEN, HYPERPARAMETERS, STEP_SIZES
+
+if TYPE_CHECKING:
+    from t1t2_pt.config.run_config import RunConfig
+
+DIGEST_VERSION = 2
+OF_VERSION_2 = frozenset(
+    [
+        "dataset",
+        "t1_samples",
+        "t2_samples",
+        "split_seed",
+        "network",
+        "hidden",
+        "width",
+        "activation",
+        "batch_norm",
+        "noise_before_softmax",
+        "input_noise",
+        "hidden_noise",
+        "l2",
+        "tune",
+        "per_unit",
+        "epochs",
+        "batch_size",
+        "optimizer",
+        "learning_rate",
+        "schedule",
+        "hold",
+        "gradient_norm",
+        "interval",
+        "hyper_optimizer",
+        "noise_learning_rate",
+        "l2_learning_rate",
+        "hyper_schedule",
+        "validation_gradient_at",
+        "hypergradient_norm",
+        "hypergradient_clip",
+        "evaluate_every",
+        "seed",
+        "data",
+        "algorithm",
+    ]
+)
+FORMER_NAMES = {"per_unit": "per_map"}
+
+OWN = ("seed", "learning_rate", *STEP_SIZES)  # of each run of a population
+LOOP = ("dataset", "split_seed", "epochs", "interval", "evaluate_every", "data")
+
+
+def canonical_values(config: "RunConfig") -> dict[str, Any]:
+    """What the canonical form has otherwise: defaults for what does nothing, names in their usual order."""
+    fields = {field.name: field for field in dataclasses.fields(config)}
+    groups = {name: type(config).__pydantic_fields__[name].json_schema_extra["group"] for name in fields}
+    idle = {name for name, group in groups.items() if group == "tuning"} if not config.tune else set()
+    if "hold_then_linear" not in (config.schedule, config.hyper_schedule if config.tune else None):
+        idle.add("hold")
+    moved_by = {one.step_size.field for name in config.tune if (one := HYPERPARAMETERS[name]).step_size}
+    idle |= STEP_SIZES.keys() - moved_by
+    if _softmax_noise_is_idle(config):
+        idle.add("noise_before_softmax")
+    values = {name: default(fields[name]) for name in idle}
+    for field in ("tune", "first_apart", "per_unit"):
+        values[field] = tuple(name for name in HYPERPARAMETERS if name in getattr(config, field))
+    if config.evaluate_every >= config.epochs:
+        values["evaluate_every"] = 0  # at the end only, either way
+    return values | _limits_that_bind(config)
+
+
+def _softmax_noise_is_idle(config: "RunConfig") -> bool:
+    hidden = [one for one in config.regularizers if one.places is HIDDEN]
+    tuned = [one for one in hidden if any(part.name in config.tune for part in one.hyperparameters)]
+    return not hidden or (config.noise_before_softmax == "fixed" and not tuned)
+
+
+def _limits_that_bind(config: "RunConfig") -> dict[str, None]:
+    """Of a clip and a limit on the norm of single numbers, only the smaller does anything."""
+    clip, norm = config.hypergradient_clip, config.hypergradient_norm
+    apart = {*config.per_unit, *config.first_apart}
+    single = not any(name in apart or isinstance(config.level(name), tuple) for name in config.tune)
+    if not config.tune or clip is None or norm is None or not single:
+        return {}
+    return {"hypergradient_clip": None} if clip >= norm else {"hypergradient_norm": None}
+
+
+def plain_values(config: "RunConfig") -> dict[str, Any]:
+    """The fields as JSON has them, by the names of version 2; later ones only where they are not at their default."""
+    values = json.loads(json.dumps(dataclasses.asdict(config)))
+    defaults = {field.name: default(field) for field in dataclasses.fields(config)}
+    return {
+        FORMER_NAMES.get(name, name): value
+        for name, value in values.items()
+        if name in OF_VERSION_2 or getattr(config, name) != defaults[name]
+    }
+
+
+def digest(canonical: "RunConfig") -> str:
+    """SHA-256 (hex) of a canonical config."""
+    text = json.dumps([DIGEST_VERSION, plain_values(canonical)], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def structure(canonical: "RunConfig") -> str:
+    """See `RunConfig.structure`."""
+    return json.dumps(_shared_values(canonical), sort_keys=True)
+
+
+def graph(canonical: "RunConfig") -> str:
+    """See `RunConfig.graph`."""
+    values = _shared_values(canonical)
+    return json.dumps({name: value for name, value in values.items() if name not in LOOP}, sort_keys=True)
+
+
+def _shared_values(canonical: "RunConfig") -> dict[str, Any]:
+    values = {name: value for name, value in canonical.as_dict().items() if name not in OWN}
+    for name in HYPERPARAMETERS:
+        level = values.get(name)
+        values[name] = len(level) if isinstance(level, list) else level is not None
+    return values

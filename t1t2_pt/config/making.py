@@ -1,0 +1,77 @@
+"""How a run's config is made: what is usual for its data set and network, and one line on what is wrong."""
+
+import dataclasses
+import difflib
+from typing import Any
+
+import pydantic
+
+from t1t2_pt.config.fields import IDENTITY
+from t1t2_pt.config.identity import FORMER_NAMES
+from t1t2_pt.config.run_config import RunConfig
+from t1t2_pt.networks.network import CONVOLUTIONAL
+from t1t2_pt.system.errors import InputError
+
+# What is usual for a data set (Section 3; T1 and T2) and for a network, where the field is not given. The noise of
+# the convolutional networks is ours, near where T1-T2 ended on CIFAR-10: without any they fit T1 and little else.
+USUAL: dict[str, dict[str, dict[str, Any]]] = {
+    "dataset": {
+        "mnist": {"t1_samples": 55_000, "t2_samples": 5_000},
+        "svhn": {"t1_samples": 65_000, "t2_samples": 8_257},
+        "cifar10": {"t1_samples": 45_000, "t2_samples": 5_000},
+        "digits-on-photos": {"t1_samples": 65_000, "t2_samples": 8_257},
+    },
+    "network": {
+        name: {"hidden": (), "learning_rate": 2e-3, "input_noise": 0.1, "hidden_noise": 0.1} for name in CONVOLUTIONAL
+    },
+}
+FIELDS: dict[str, dataclasses.Field[Any]] = {f.name: f for f in dataclasses.fields(RunConfig)}
+
+
+def field_info(name: str) -> dict[str, str]:
+    """Group, description and remedy of a `RunConfig` field, for help and messages."""
+    info = RunConfig.__pydantic_fields__[name]
+    return {"description": info.description, **info.json_schema_extra}
+
+
+# Those that a user chooses.
+OPTIONS: tuple[str, ...] = tuple(name for name in FIELDS if field_info(name)["group"] != IDENTITY)
+
+
+def run_config(**values: Any) -> RunConfig:
+    """Make a `RunConfig`, turning whatever is wrong into one `InputError`.
+
+    Fields that are not given are as usual for the data set and the network (`USUAL`), else defaults.
+    Lists are taken as tuples, whole numbers as floats and former names as those of today, so that values read
+    from JSON will do.
+    """
+    values = with_today_names(values)
+    for name, value in values.items():
+        if name not in FIELDS:
+            close = difflib.get_close_matches(name, FIELDS, n=1)
+            hint = f"did you mean {close[0]}? " if close else ""
+            raise InputError(name, value, "is not a field of a run", f"{hint}the fields are {', '.join(FIELDS)}")
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    for name, choices in USUAL.items():
+        chosen = values.get(name)
+        values = {**(choices.get(chosen, {}) if isinstance(chosen, str) else {}), **values}
+    try:
+        return RunConfig(**values)
+    except pydantic.ValidationError as error:
+        name = str(error.errors()[0]["loc"][0])
+        errors = [e for e in error.errors(include_url=False) if e["loc"][0] == name]
+        # Of the kinds of value that a field takes, tell about the one that was meant.
+        meant = max(errors, key=lambda e: len(e["loc"])) if isinstance(values[name], tuple) else errors[0]
+        problem = meant["msg"][0].lower() + meant["msg"][1:]
+        raise InputError(name, values[name], problem, field_info(name)["remedy"]) from None
+
+
+def replace(config: RunConfig, **changes: Any) -> RunConfig:
+    """A copy with some fields changed, checked like a new one."""
+    return run_config(**{**{name: getattr(config, name) for name in FIELDS}, **with_today_names(changes)})
+
+
+def with_today_names(values: dict[str, Any]) -> dict[str, Any]:
+    """Fields as an earlier version named them, by their names of today."""
+    today = {former: name for name, former in FORMER_NAMES.items()}
+    return {today.get(name, name): value for name, value in values.items()}
