@@ -17,9 +17,9 @@ from pytensor.tensor.variable import TensorVariable
 
 from t1t2_pt.config import RunConfig
 from t1t2_pt.networks.network import Network
+from t1t2_pt.optimizers import SCHEDULES, ScheduleOptions
 from t1t2_pt.steps import noise, step
 from t1t2_pt.steps.evaluation import SETS, Plan, Stage, build_stages, make_plan
-from t1t2_pt.steps.schedules import SCHEDULES
 from t1t2_pt.steps.step import Batch, Rates, Tensors
 
 PER_RUN_RATES = ("learning_rate", "noise_learning_rate", "l2_learning_rate")
@@ -161,9 +161,10 @@ def _without_hyperparameters(graph: Graph, config: RunConfig, state: Tensors) ->
 
 def _rates(config: RunConfig, per_run: Tensors, clock: Tensors, dtype: str) -> Rates:
     now, steps = pt.cast(clock["step"], dtype), clock["steps"]
+    options = ScheduleOptions(hold=config.hold)
 
     def annealed(rate: TensorVariable, schedule: str) -> TensorVariable:
-        return rate * SCHEDULES[schedule](now, steps, config.hold)
+        return rate * SCHEDULES[schedule](now, steps, options)
 
     elementary = annealed(per_run["learning_rate"], config.schedule)
     hyper = {name: annealed(per_run[HYPER_RATE[name]], config.hyper_schedule) for name in config.tune}
