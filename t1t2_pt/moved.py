@@ -13,8 +13,7 @@ MOVED = {
     "t1t2_pt.layers": "t1t2_pt.networks.layers",
     "t1t2_pt.limits": "t1t2_pt.hypergradients.limits",
     "t1t2_pt.noise": "t1t2_pt.steps.noise",
-    "t1t2_pt.optimizers": "t1t2_pt.steps.optimizers",
-    "t1t2_pt.schedules": "t1t2_pt.steps.schedules",
+    "t1t2_pt.schedules": "t1t2_pt.optimizers.schedules",
     "t1t2_pt.step": "t1t2_pt.steps.step",
 }
 

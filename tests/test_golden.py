@@ -11,8 +11,9 @@ from t1t2_pt.config import ALGORITHM
 from t1t2_pt.datasets import preprocessing
 from t1t2_pt.networks import layers
 from t1t2_pt.networks import network as networks
+from t1t2_pt.optimizers import rules
 from t1t2_pt.runs.exchange import read_runs
-from t1t2_pt.steps import noise, optimizers, step
+from t1t2_pt.steps import noise, step
 from t1t2_pt.sweeps import verification
 from t1t2_pt.sweeps.verification import check_of, verify
 from t1t2_pt.sweeps.work import Splits
@@ -59,10 +60,10 @@ def test_golden_run(place, backend, splits):
 @pytest.mark.parametrize(
     ("place", "module", "name", "value"),
     [
-        (0, optimizers, "BETA1", 0.91),
-        (0, optimizers, "BETA2", 0.99),
-        (0, optimizers, "EPSILON", 1e-6),
-        (3, optimizers, "MOMENTUM", 0.91),
+        (0, rules, "BETA1", 0.91),
+        (0, rules, "BETA2", 0.99),
+        (0, rules, "EPSILON", 1e-6),
+        (3, rules, "MOMENTUM", 0.91),
         (0, layers, "EPSILON", 1e-3),
         (0, networks, "SOFTMAX_SCALE", 1e-3),
         (2, step, "LEAK", 0.02),

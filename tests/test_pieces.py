@@ -1,8 +1,7 @@
-"""Layers, costs, optimisers and schedules against plain NumPy."""
+"""Layers and costs against plain NumPy."""
 
 import numpy as np
 import pytensor.tensor as pt
-import pytest
 import scipy.special
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,8 +10,6 @@ from pytensor.compile.mode import Mode
 from t1t2_pt.networks import costs, layers
 from t1t2_pt.regularizers import REGULARIZERS
 from t1t2_pt.rewrites import accumulate_in_output_dtype
-from t1t2_pt.steps.optimizers import MEMORY, OPTIMIZERS
-from t1t2_pt.steps.schedules import SCHEDULES
 
 PLAIN = Mode(linker="py", optimizer="fast_compile")
 RNG = np.random.default_rng(0)
@@ -91,51 +88,6 @@ class TestLayers:
         x, noise, level = (RNG.standard_normal(shape) for shape in ((2, 3, 3, 4), (2, 3, 3, 4), 4))
         ours = value(REGULARIZERS["hidden_noise"].perturb(*map(pt.constant, (x, noise, level))))
         np.testing.assert_allclose(ours, x + level * noise)
-
-
-class TestOptimizers:
-    @pytest.mark.parametrize("name", list(OPTIMIZERS))
-    def test_three_steps(self, name):
-        """Against the textbook recursion in NumPy."""
-        p = RNG.standard_normal(5)
-        memory = {key: np.zeros(5) for key in MEMORY[name]}
-        ours_p, ours_memory = p.copy(), {key: m.copy() for key, m in memory.items()}
-        velocity = first = second = np.zeros(5)
-        for count in (1, 2, 3):
-            g = RNG.standard_normal(5)
-            new, new_memory = OPTIMIZERS[name](
-                pt.constant(ours_p),
-                pt.constant(g),
-                {key: pt.constant(m) for key, m in ours_memory.items()},
-                pt.constant(0.1),
-                pt.constant(float(count)),
-            )
-            ours_p, ours_memory = value(new), {key: value(m) for key, m in new_memory.items()}
-            if name == "sgd":
-                p = p - 0.1 * g
-            elif name == "momentum":
-                velocity = 0.9 * velocity + g
-                p = p - 0.1 * velocity
-            else:
-                first, second = 0.9 * first + 0.1 * g, 0.999 * second + 0.001 * g**2
-                root = np.sqrt(1 - 0.999**count)
-                p = p - 0.1 * root / (1 - 0.9**count) * first / (np.sqrt(second) + 1e-8)
-            np.testing.assert_allclose(ours_p, p, rtol=1e-12)
-        assert set(ours_memory) == set(MEMORY[name])
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("constant", [1, 1, 1, 1, 1]),
-        ("linear", [1, 0.75, 0.5, 0.25, 0]),
-        ("hold_then_linear", [1, 1, 1, 0.5, 0]),
-    ],
-)
-def test_schedules(name, expected):
-    steps = pt.constant(100.0)
-    factors = [value(SCHEDULES[name](pt.constant(float(s)), steps, 0.5)) for s in (0, 25, 50, 75, 100)]
-    np.testing.assert_allclose(factors, expected)
 
 
 def test_sums_accumulate_in_their_own_dtype_after_the_rewrite():

@@ -8,6 +8,7 @@ import subprocess
 import tomllib
 
 import numpy as np
+import pytensor.tensor as pt
 import pytest
 import rattler
 import readme_tables
@@ -102,18 +103,8 @@ class TestEnvironments:
 # Lowest first: a room imports only from rooms before it.
 ROOMS = [
     "moved",
-    *(
-        "system",
-        "ops",
-        "networks",
-        "regularizers",
-        "config",
-        "rewrites",
-        "hypergradients",
-        "steps",
-        "backends",
-        "datasets",
-    ),
+    *("system", "ops", "optimizers", "networks", "regularizers", "rewrites", "hypergradients", "datasets"),
+    *("config", "steps", "backends"),
     *("training", "runs", "sweeps", "cli", "plotting"),
 ]
 
@@ -261,3 +252,17 @@ def test_old_names_are_the_same_modules(old):
     module = importlib.import_module(old)
     assert module is importlib.import_module(MOVED[old])
     assert module.__name__ == module.__spec__.name == MOVED[old]
+
+
+def test_optimizers_have_the_names_of_version_0_1():
+    """The module has become a room; what it held is imported from there as before, and called as before."""
+    room = importlib.import_module("t1t2_pt.optimizers")
+    for name in ("MEMORY", "OPTIMIZERS", "MOMENTUM", "BETA1", "BETA2", "EPSILON", "Memory", "Update"):
+        assert hasattr(room, name)
+    for name in ("sgd", "momentum", "adam"):
+        optimizer = getattr(room, name)
+        assert optimizer is room.OPTIMIZERS[name]
+        assert room.MEMORY[name] == optimizer.memory
+        zero, one = pt.constant(0.0), pt.constant(1.0)
+        _, memory = optimizer(one, one, dict.fromkeys(room.MEMORY[name], zero), one, one)
+        assert set(memory) == set(room.MEMORY[name])

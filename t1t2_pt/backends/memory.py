@@ -16,7 +16,7 @@ import psutil
 
 from t1t2_pt.config import RunConfig
 from t1t2_pt.networks.network import Network
-from t1t2_pt.steps.optimizers import MEMORY
+from t1t2_pt.optimizers import OPTIMIZERS
 from t1t2_pt.system.errors import InputError
 
 SHARE = 0.5  # of all memory that runs may take together; data and compilers need some too
@@ -32,7 +32,7 @@ def run_bytes(config: RunConfig, network: Network) -> int:
 def _state_bytes(config: RunConfig, network: Network) -> int:
     """Of the state, and of the gradients of all parameters, which are alive together before the update."""
     parameters = sum(math.prod(shape) for shape in network.shapes().values())
-    return FLOAT * parameters * (1 + len(MEMORY[config.optimizer]) + 2)
+    return FLOAT * parameters * (1 + len(OPTIMIZERS[config.optimizer].memory) + 2)
 
 
 def _activation_bytes(config: RunConfig, network: Network) -> int:

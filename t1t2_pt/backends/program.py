@@ -17,11 +17,11 @@ from pytensor.tensor.variable import TensorVariable
 
 from t1t2_pt.config import RunConfig
 from t1t2_pt.networks.network import Network
+from t1t2_pt.optimizers import SCHEDULES, ScheduleOptions
 from t1t2_pt.regularizers import HYPERPARAMETERS, STEP_SIZES
 from t1t2_pt.steps import noise, step
 from t1t2_pt.steps.evaluation import SETS, Plan, Stage, build_stages, make_plan
 from t1t2_pt.steps.regularization import Tensors, draws
-from t1t2_pt.steps.schedules import SCHEDULES
 from t1t2_pt.steps.step import Batch, Rates
 
 STEP_SIZE_FIELDS = ("learning_rate", *STEP_SIZES)  # all: a run that tunes nothing may train by a program that does
@@ -162,9 +162,10 @@ def _without_hyperparameters(graph: Graph, config: RunConfig, state: Tensors) ->
 
 def _rates(config: RunConfig, per_run: Tensors, clock: Tensors, dtype: str) -> Rates:
     now, steps = pt.cast(clock["step"], dtype), clock["steps"]
+    options = ScheduleOptions(hold=config.hold)
 
     def annealed(rate: TensorVariable, schedule: str) -> TensorVariable:
-        return rate * SCHEDULES[schedule](now, steps, config.hold)
+        return rate * SCHEDULES[schedule](now, steps, options)
 
     elementary = annealed(per_run["learning_rate"], config.schedule)
     hyper = {name: annealed(per_run[_step_size(name)], config.hyper_schedule) for name in config.tune}

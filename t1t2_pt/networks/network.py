@@ -15,13 +15,12 @@ import pytensor.tensor as pt
 from pytensor.tensor.variable import TensorVariable
 
 from t1t2_pt.networks import layers
+from t1t2_pt.networks.initialization import INITIALIZATIONS, SOFTMAX_SCALE
 from t1t2_pt.ops import conv2d, global_average_pool, max_pool2d
 from t1t2_pt.ops.arguments import output_size
 
 Shape = tuple[int, ...]
 Statistics = tuple[TensorVariable, TensorVariable]
-
-SOFTMAX_SCALE = 1e-5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -206,16 +205,17 @@ class Network:
                 shapes[f"bias_{i}"] = layer.output_shape(shape)[-1:]
         return shapes
 
-    def initial_parameters(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """float32 values to start from: N(0, 12 / (fan_in + fan_out)); the softmax layer N(0, 1e-10); biases 0.
-
-        The authors' program starts so. The fan of a filter counts its positions.
-        """
+    def initial_parameters(self, rng: np.random.Generator, initialization: str = "fan-in-out") -> dict[str, np.ndarray]:
+        """float32 values to start from: normal by one of `INITIALIZATIONS`; the softmax layer N(0, 1e-10); biases 0."""
         values = {}
         last = self.weight_names[-1]
         for name, shape in self.shapes().items():
-            fans = math.prod(shape[:-2]) * sum(shape[-2:])
-            scale = 0.0 if len(shape) == 1 else SOFTMAX_SCALE if name == last else math.sqrt(12 / fans)
+            scale = 0.0  # of a bias
+            if name == last:
+                scale = SOFTMAX_SCALE
+            elif len(shape) > 1:
+                fan_in, fan_out = (math.prod(shape[:-2]) * maps for maps in shape[-2:])
+                scale = INITIALIZATIONS[initialization](fan_in, fan_out)
             values[name] = np.float32(scale) * rng.standard_normal(shape, dtype=np.float32)
         return values
 

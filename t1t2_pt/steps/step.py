@@ -23,9 +23,9 @@ from t1t2_pt.hypergradients.limits import rescale
 from t1t2_pt.networks import costs
 from t1t2_pt.networks.network import CONVOLUTIONAL, Network
 from t1t2_pt.ops import finite_squares
+from t1t2_pt.optimizers import OPTIMIZERS
 from t1t2_pt.regularizers import HYPERPARAMETERS
 from t1t2_pt.rewrites import FAST
-from t1t2_pt.steps.optimizers import MEMORY, OPTIMIZERS
 from t1t2_pt.steps.regularization import Drawn, Tensors, constrained, level_values, penalty, perturbation
 from t1t2_pt.system.errors import InputError
 
@@ -74,7 +74,7 @@ def initial_state(config: RunConfig, network: Network) -> dict[str, np.ndarray]:
     moved = [(name, parameters[name], config.optimizer) for name in parameters]
     moved += [(name, hyper[name], config.hyper_optimizer) for name in config.tune]
     for name, value, optimizer in moved:
-        for memory in MEMORY[optimizer]:
+        for memory in OPTIMIZERS[optimizer].memory:
             state[f"{name}/{memory}"] = np.zeros_like(value)
     return state
 
@@ -211,6 +211,6 @@ def _repair(gradient: TensorVariable) -> TensorVariable:
 def _update(
     optimizer: str, state: Tensors, name: str, gradient: TensorVariable, rate: TensorVariable, count: TensorVariable
 ) -> Tensors:
-    memory = {key: state[f"{name}/{key}"] for key in MEMORY[optimizer]}
+    memory = {key: state[f"{name}/{key}"] for key in OPTIMIZERS[optimizer].memory}
     value, memory = OPTIMIZERS[optimizer](state[name], gradient, memory, rate, count)
     return {name: value, **{f"{name}/{key}": tensor for key, tensor in memory.items()}}
