@@ -15,11 +15,11 @@ from t1t2_pt.runs.record import finished_run
 from t1t2_pt.sweeps.reruns import rerun_config
 from t1t2_pt.training.loop import train
 
-SMALL = (Convolution(3, 2, border="full"), MaxPool(), Convolution(2, 2, stride=2))
+SMALL = (Convolution(3, 2, padding="full"), MaxPool(), Convolution(2, 2, stride=2))
 
 
 def small_problem(kinds, levels, batch_norm):
-    network = Network((4, 3, 2), SMALL, 3, batch_norm, slope=0.01)
+    network = Network((4, 3, 2), SMALL, 3, batch_norm, "leaky-relu")
     return Problem(kinds, levels, network, seed=1, samples=3)
 
 

@@ -7,15 +7,16 @@ import scipy.signal
 from conftest import each_backend, need
 from problems import make_mlp
 
+from t1t2_pt.networks import activations
 from t1t2_pt.networks.network import Convolution, MaxPool, Network
 from t1t2_pt.steps import evaluation
 
 SIZES = {"t1": 50, "t2": 20, "test": 30}
-CNN = (Convolution(4, 3, border="full"), MaxPool(), Convolution(3, 2, stride=2))
+CNN = (Convolution(4, 3, padding="full"), MaxPool(), Convolution(3, 2, stride=2))
 
 
 def make_network(kind, batch_norm):
-    return make_mlp(4, (6, 5), 3, batch_norm) if kind == "mlp" else Network((6, 5, 2), CNN, 3, batch_norm, slope=0.1)
+    return make_mlp(4, (6, 5), 3, batch_norm) if kind == "mlp" else Network((6, 5, 2), CNN, 3, batch_norm, "leaky-relu")
 
 
 def make_values(network):
@@ -73,7 +74,7 @@ def by_hand(network, theta, sets):
             z = {name: (value - mean) / np.sqrt(variance + 1e-6) for name, value in z.items()}
         z = {name: value + theta.get(f"bias_{i}", 0) for name, value in z.items()}
         rectified = i < len(network.hidden) and not isinstance(layer, MaxPool)
-        h = {name: np.where(v > 0, v, network.slope * v) if rectified else v for name, v in z.items()}
+        h = {name: np.where(v > 0, v, activations.LEAK * v) if rectified else v for name, v in z.items()}
     metrics = {}
     for name, (_, labels) in sets.items():
         logits = h[name] if h[name].ndim == 2 else h[name].mean((1, 2))
@@ -117,7 +118,7 @@ def test_is_the_same_on_every_backend(backend, batch_norm):
 def test_large_activations_are_cut_and_not_kept():
     """At the paper's scale: chunks of 256 MiB, and no more than 2 GiB of T1 kept."""
     network = Network(
-        (32, 32, 3), (Convolution(96, 3), Convolution(96, 3, border="full"), Convolution(192, 3, 2)), 10, True
+        (32, 32, 3), (Convolution(96, 3), Convolution(96, 3, padding="full"), Convolution(192, 3, 2)), 10, True
     )
     plan = evaluation.make_plan(network, 45_000)
     sizes = [np.prod(shape) for shape in network.activations[1:]]

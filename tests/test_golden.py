@@ -9,11 +9,11 @@ from conftest import each_backend, need
 from t1t2_pt import config
 from t1t2_pt.config import ALGORITHM
 from t1t2_pt.datasets import preprocessing
-from t1t2_pt.networks import layers
+from t1t2_pt.networks import activations, layers
 from t1t2_pt.networks import network as networks
 from t1t2_pt.optimizers import rules
 from t1t2_pt.runs.exchange import read_runs
-from t1t2_pt.steps import noise, step
+from t1t2_pt.steps import noise
 from t1t2_pt.sweeps import verification
 from t1t2_pt.sweeps.verification import check_of, verify
 from t1t2_pt.sweeps.work import Splits
@@ -66,7 +66,7 @@ def test_golden_run(place, backend, splits):
         (3, rules, "MOMENTUM", 0.91),
         (0, layers, "EPSILON", 1e-3),
         (0, networks, "SOFTMAX_SCALE", 1e-3),
-        (2, step, "LEAK", 0.02),
+        (2, activations, "LEAK", 0.02),
         (0, noise, "_PARITY", 0x1BD11BDB),
         (0, training, "_T1_ORDER", 3),
         (0, training, "_T2_ORDER", 3),

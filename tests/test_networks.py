@@ -52,7 +52,7 @@ def test_ladder_baseline_is_as_tabulated():
 
 @pytest.mark.parametrize(("name", "layers"), [("all-cnn-c", all_cnn_c), ("ladder-baseline", ladder_baseline)])
 def test_shapes_are_those_of_the_graph(name, layers):
-    network = Network((20, 21, 2), layers(0.05), 10, batch_norm=True, slope=0.01)
+    network = Network((20, 21, 2), layers(0.05), 10, batch_norm=True, "leaky-relu")
     rng = np.random.default_rng(0)
     theta = {n: pt.constant(rng.standard_normal(shape)) for n, shape in network.shapes().items()}
     h = pt.constant(rng.standard_normal((3, 20, 21, 2)))
@@ -64,8 +64,8 @@ def test_shapes_are_those_of_the_graph(name, layers):
 
 
 def test_width_multiplies_the_maps():
-    assert [layer.maps for layer in all_cnn_c(0.25)] == [24, 24, 24, 48, 48, 48, 48, 48]
-    assert all_cnn_c(0.001)[0].maps == 1
+    assert [layer.channels for layer in all_cnn_c(0.25)] == [24, 24, 24, 48, 48, 48, 48, 48]
+    assert all_cnn_c(0.001)[0].channels == 1
 
 
 def test_initial_values():
@@ -108,7 +108,7 @@ def test_wrong_number_of_levels_per_map():
 def test_images_too_small():
     with pytest.raises(InputError, match=r"network = 'all-cnn-c': does not fit mnist .* give larger images"):
         make_network(run_config(network="all-cnn-c"), (8, 8, 1), 10)
-    with pytest.raises(InputError, match="takes images of height, width and maps"):
+    with pytest.raises(InputError, match="takes images of height, width and channels"):
         make_network(run_config(network="all-cnn-c"), (784,), 10)
 
 

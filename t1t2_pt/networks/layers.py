@@ -8,7 +8,7 @@ EPSILON = 1e-6
 
 
 def moments(x: TensorVariable) -> tuple[TensorVariable, TensorVariable]:
-    """Mean and variance of each map over the batch and all positions: [batch, ..., maps] -> two of [maps]."""
+    """Mean and variance of each channel over the batch and all positions: [batch, ..., channels] -> two of [channels]."""
     axes = tuple(range(x.type.ndim - 1))
     mean = x.mean(axis=axes)
     centred = x - mean
@@ -16,14 +16,20 @@ def moments(x: TensorVariable) -> tuple[TensorVariable, TensorVariable]:
 
 
 def batch_normalise(
-    x: TensorVariable, statistics: tuple[TensorVariable, TensorVariable], shift: TensorVariable
+    x: TensorVariable,
+    statistics: tuple[TensorVariable, TensorVariable],
+    shift: TensorVariable | None,
+    scale: TensorVariable | None = None,
 ) -> TensorVariable:
-    """Batch normalisation with a learned shift and no learned scale, which a ReLU makes redundant.
+    """Batch normalisation with a learned shift, and with a learned scale or without, which a ReLU makes redundant.
 
-    Ioffe and Szegedy, 2015. `x` is [batch, ..., maps], the statistics and the shift are [maps].
+    Ioffe and Szegedy, 2015. `x` is [batch, ..., channels], all others are [channels].
     """
     mean, variance = statistics
-    return (x - mean) / pt.sqrt(variance + np.asarray(EPSILON, dtype=x.dtype)) + shift
+    normalised = (x - mean) / pt.sqrt(variance + np.asarray(EPSILON, dtype=x.dtype))
+    if scale is not None:
+        normalised = normalised * scale
+    return normalised if shift is None else normalised + shift
 
 
 def relu(x: TensorVariable, slope: float = 0.0) -> TensorVariable:

@@ -2,11 +2,12 @@
 
 A network is a chain of layers, of which all but the last are hidden. Its noise enters through
 `perturb`, a function that the caller gives, so that one definition serves the noisy training pass and
-the clean ones. Activations are [batch, features] or [batch, height, width, maps]; a layer of features
-is spoken of as one of maps with a single position.
+the clean ones. Activations are [batch, features] or [batch, height, width, channels]; a layer of features
+is one of channels with a single position.
 """
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 
@@ -15,25 +16,27 @@ import pytensor.tensor as pt
 from pytensor.tensor.variable import TensorVariable
 
 from t1t2_pt.networks import layers
+from t1t2_pt.networks.activations import ACTIVATIONS
 from t1t2_pt.networks.initialization import INITIALIZATIONS, SOFTMAX_SCALE
 from t1t2_pt.ops import conv2d, global_average_pool, max_pool2d
 from t1t2_pt.ops.arguments import output_size
 
 Shape = tuple[int, ...]
 Statistics = tuple[TensorVariable, TensorVariable]
+Perturbation = Callable[[int, TensorVariable], TensorVariable]
 
 
 @dataclasses.dataclass(frozen=True)
 class Dense:
     """Every feature from every feature: weights [in, out]."""
 
-    maps: int
+    units: int
 
     def weight_shape(self, shape: Shape) -> Shape:
-        return (*shape, self.maps)
+        return (*shape, self.units)
 
     def output_shape(self, shape: Shape) -> Shape:
-        return (self.maps,)
+        return (self.units,)
 
     def apply(self, h: TensorVariable, weights: TensorVariable) -> TensorVariable:
         return pt.dot(h, weights)
@@ -41,22 +44,22 @@ class Dense:
 
 @dataclasses.dataclass(frozen=True)
 class Convolution:
-    """Square filters [height, width, maps in, maps out]; `border` is valid or full."""
+    """Square filters [height, width, channels in, channels out]; `padding` is valid or full."""
 
-    maps: int
+    channels: int
     size: int
     stride: int = 1
-    border: str = "valid"
+    padding: str = "valid"
 
     def weight_shape(self, shape: Shape) -> Shape:
-        return (self.size, self.size, shape[2], self.maps)
+        return (self.size, self.size, shape[2], self.channels)
 
     def output_shape(self, shape: Shape) -> Shape:
-        around = self.size - 1 if self.border == "full" else 0
-        return (*(output_size(n, self.size, self.stride, (around, around)) for n in shape[:2]), self.maps)
+        around = self.size - 1 if self.padding == "full" else 0
+        return (*(output_size(n, self.size, self.stride, (around, around)) for n in shape[:2]), self.channels)
 
     def apply(self, h: TensorVariable, weights: TensorVariable) -> TensorVariable:
-        return conv2d(h, weights, self.stride, self.border, maps_last=True)
+        return conv2d(h, weights, self.stride, self.padding, maps_last=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,13 +88,13 @@ def mlp(hidden: Sequence[int]) -> tuple[Layer, ...]:
 
 def all_cnn_c(width: float = 1.0) -> tuple[Layer, ...]:
     """Hidden layers of the paper's variant of All-CNN-C (Springenberg et al., 2014)."""
-    few, many = _maps(96, width), _maps(192, width)
+    few, many = _channels(96, width), _channels(192, width)
     return (
         Convolution(few, 3),
-        Convolution(few, 3, border="full"),
+        Convolution(few, 3, padding="full"),
         Convolution(few, 3, stride=2),
         Convolution(many, 3),
-        Convolution(many, 3, border="full"),
+        Convolution(many, 3, padding="full"),
         Convolution(many, 3, stride=2),
         Convolution(many, 3),
         Convolution(many, 1),
@@ -100,15 +103,30 @@ def all_cnn_c(width: float = 1.0) -> tuple[Layer, ...]:
 
 def ladder_baseline(width: float = 1.0) -> tuple[Layer, ...]:
     """Hidden layers of the paper's variant of the baseline of Rasmus et al., 2015."""
-    few, many = _maps(96, width), _maps(192, width)
+    few, many = _channels(96, width), _channels(192, width)
     return (
         Convolution(few, 3),
-        Convolution(few, 3, border="full"),
-        Convolution(few, 3, border="full"),
+        Convolution(few, 3, padding="full"),
+        Convolution(few, 3, padding="full"),
         MaxPool(),
         Convolution(many, 3),
-        Convolution(many, 3, border="full"),
+        Convolution(many, 3, padding="full"),
         Convolution(many, 3),
+        MaxPool(),
+        Convolution(many, 3),
+        Convolution(many, 1),
+    )
+
+
+def pooled_cnn(width: float = 1.0) -> tuple[Layer, ...]:
+    """Hidden layers of the authors' program's first convolutional network: All-CNN-C's with pools for its strides."""
+    few, many = _channels(96, width), _channels(192, width)
+    return (
+        Convolution(few, 3),
+        Convolution(few, 3, padding="full"),
+        MaxPool(),
+        Convolution(many, 3),
+        Convolution(many, 3, padding="full"),
         MaxPool(),
         Convolution(many, 3),
         Convolution(many, 1),
@@ -118,11 +136,31 @@ def ladder_baseline(width: float = 1.0) -> tuple[Layer, ...]:
 CONVOLUTIONAL: dict[str, Callable[[float], tuple[Layer, ...]]] = {
     "all-cnn-c": all_cnn_c,
     "ladder-baseline": ladder_baseline,
+    "pooled-cnn": pooled_cnn,
 }
 
 
-def _maps(count: int, width: float) -> int:
+def _channels(count: int, width: float) -> int:
     return max(1, round(count * width))
+
+
+@dataclasses.dataclass(frozen=True)
+class ForwardPass:
+    """What a pass through a network makes.
+
+    Parameters
+    ----------
+    logits
+        [batch, classes].
+    moments
+        Mean and variance over the batch of each layer that normalises, by its number.
+    activations
+        Outputs of the hidden layers, [batch, ..., channels], as the next layer takes them but without noise.
+    """
+
+    logits: TensorVariable
+    moments: Mapping[int, Statistics]
+    activations: Sequence[TensorVariable]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,16 +170,18 @@ class Network:
     Parameters
     ----------
     input_shape
-        (features,), or (height, width, maps) of an image.
+        (features,), or (height, width, channels) of an image.
     hidden
-        The hidden layers. Each but a pooling layer ends in a (leaky) ReLU.
+        The hidden layers. Each but a pooling layer ends in the nonlinearity.
     classes
         Number of classes. The softmax layer is `Dense`, or after convolutions a 1x1 `Convolution`
-        whose maps are averaged over all positions.
+        whose channels are averaged over all positions.
     batch_norm
-        Normalise each hidden layer before its nonlinearity; only the shift is learned.
-    slope
-        Of the rectifier below 0: 0 for the ReLU.
+        Normalise each hidden layer before its nonlinearity.
+    activation
+        The nonlinearity, one of `ACTIVATIONS`.
+    learns_scale
+        Whether batch normalisation learns a scale beside its shift; a ReLU makes it redundant.
 
     Raises
     ------
@@ -153,7 +193,8 @@ class Network:
     hidden: tuple[Layer, ...]
     classes: int
     batch_norm: bool
-    slope: float = 0.0
+    activation: str = "relu"
+    learns_scale: bool = False
 
     @property
     def is_convolutional(self) -> bool:
@@ -163,7 +204,7 @@ class Network:
     def __post_init__(self):
         dense = not self.is_convolutional
         if len(self.input_shape) != (1 if dense else 3):
-            needed = "features" if dense else "images of height, width and maps"
+            needed = "features" if dense else "images of height, width and channels"
             raise ValueError(f"input_shape = {self.input_shape}: this network takes {needed}")
         for number, shape in enumerate(self.activations):
             if min(shape) < 1:
@@ -194,7 +235,8 @@ class Network:
     def shapes(self) -> dict[str, Shape]:
         """Shape of each elementary parameter by name: `weights_i` and `bias_i` of layer i, from 0.
 
-        A pooling layer has no weights, and a bias only as the shift of its batch normalisation.
+        A pooling layer has no weights, and a bias only as the shift of its batch normalisation. `scale_i` is that
+        of a batch normalisation that learns one.
         """
         shapes: dict[str, Shape] = {}
         for i, (layer, shape) in enumerate(zip(self.layers, self.activations, strict=False)):
@@ -203,29 +245,41 @@ class Network:
                 shapes[f"weights_{i}"] = weights
             if weights is not None or self.batch_norm:
                 shapes[f"bias_{i}"] = layer.output_shape(shape)[-1:]
+            if self.learns_scale and self.normalises(i):
+                shapes[f"scale_{i}"] = layer.output_shape(shape)[-1:]
         return shapes
 
     def initial_parameters(self, rng: np.random.Generator, initialization: str = "fan-in-out") -> dict[str, np.ndarray]:
-        """float32 values to start from: normal by one of `INITIALIZATIONS`; the softmax layer N(0, 1e-10); biases 0."""
+        """float32 values to start from: normal by one of `INITIALIZATIONS`; the softmax layer N(0, 1e-10); biases 0, scales 1."""
         values = {}
         last = self.weight_names[-1]
         for name, shape in self.shapes().items():
-            scale = 0.0  # of a bias
+            scale = 0.0  # of a bias, and around 1 of a scale
             if name == last:
                 scale = SOFTMAX_SCALE
             elif len(shape) > 1:
-                fan_in, fan_out = (math.prod(shape[:-2]) * maps for maps in shape[-2:])
+                fan_in, fan_out = (math.prod(shape[:-2]) * channels for channels in shape[-2:])
                 scale = INITIALIZATIONS[initialization](fan_in, fan_out)
             values[name] = np.float32(scale) * rng.standard_normal(shape, dtype=np.float32)
+            if name.startswith("scale"):
+                values[name] += 1
         return values
 
     def logits(
+        self, parameters: Mapping[str, TensorVariable], x: TensorVariable, perturb: Perturbation | None = None
+    ) -> TensorVariable:
+        """Logits [batch, classes] of `forward`, batch normalisation by the batch's own statistics."""
+        return self.forward(parameters, x, perturb).logits
+
+    def forward(
         self,
         parameters: Mapping[str, TensorVariable],
         x: TensorVariable,
-        perturb: Callable[[int, TensorVariable], TensorVariable] | None = None,
-    ) -> TensorVariable:
-        """The symbolic forward pass, batch normalisation by the batch's own statistics.
+        perturb: Perturbation | None = None,
+        before_activation: bool = False,
+        statistics: Mapping[int, Statistics] | None = None,
+    ) -> ForwardPass:
+        """The symbolic forward pass.
 
         Parameters
         ----------
@@ -236,18 +290,25 @@ class Network:
         perturb
             `perturb(i, h)` returns the activation h that enters layer i with its noise added:
             layer 0 takes the input, layer i the output of hidden layer i. None: no noise.
-
-        Returns
-        -------
-        Logits [batch, classes].
+        before_activation
+            Whether the noise of hidden layers is added before their nonlinearity.
+        statistics
+            Mean and variance [channels] by the number of a layer that normalises. None: the batch's own.
         """
-        h = x
+        h, moments, activations = x, {}, []
         for i in range(len(self.layers)):
-            if perturb is not None:
+            if perturb is not None and (i == 0 or not before_activation):
                 h = perturb(i, h)
             z = self.linear(i, parameters, h)
-            h = self.finish(i, parameters, z, layers.moments(z) if self.normalises(i) else None)
-        return h
+            normalised_by = None
+            if self.normalises(i):
+                moments[i] = layers.moments(z)
+                normalised_by = moments[i] if statistics is None else statistics[i]
+            between = functools.partial(perturb, i + 1) if perturb is not None and before_activation else None
+            h = self.finish(i, parameters, z, normalised_by, between)
+            if i < len(self.hidden):
+                activations.append(h)
+        return ForwardPass(h, moments, activations)
 
     def normalises(self, i: int) -> bool:
         """Whether layer i has batch normalisation."""
@@ -258,17 +319,25 @@ class Network:
         return self.layers[i].apply(h, parameters.get(f"weights_{i}"))
 
     def finish(
-        self, i: int, parameters: Mapping[str, TensorVariable], z: TensorVariable, statistics: Statistics | None
+        self,
+        i: int,
+        parameters: Mapping[str, TensorVariable],
+        z: TensorVariable,
+        statistics: Statistics | None,
+        perturb: Callable[[TensorVariable], TensorVariable] | None = None,
     ) -> TensorVariable:
-        """The rest of layer i, given the mean and the variance of its maps where it normalises them.
+        """The rest of layer i, given the mean and the variance of its channels where it normalises them.
 
-        Of the softmax layer: the logits [batch, classes].
+        A hidden layer's result is perturbed before its nonlinearity. Of the softmax layer: the logits
+        [batch, classes].
         """
         bias = parameters.get(f"bias_{i}")
         if statistics is not None:
-            z = layers.batch_normalise(z, statistics, bias)
+            z = layers.batch_normalise(z, statistics, bias, parameters.get(f"scale_{i}"))
         elif bias is not None:
             z = z + bias
         if i == len(self.hidden):
             return z if z.type.ndim == 2 else global_average_pool(z, maps_last=True)
-        return z if isinstance(self.layers[i], MaxPool) else layers.relu(z, self.slope)
+        if perturb is not None:
+            z = perturb(z)
+        return z if isinstance(self.layers[i], MaxPool) else ACTIVATIONS[self.activation](z)

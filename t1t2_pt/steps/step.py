@@ -29,7 +29,6 @@ from t1t2_pt.rewrites import FAST
 from t1t2_pt.steps.regularization import Drawn, Tensors, constrained, level_values, penalty, perturbation
 from t1t2_pt.system.errors import InputError
 
-LEAK = 0.01  # slope of the leaky ReLU below 0
 T1_METRICS = ("train_cost", "penalty", "train_error", "repaired_gradients", "learning_rate")
 
 
@@ -59,9 +58,8 @@ def make_network(config: RunConfig, input_shape: tuple[int, ...], classes: int) 
     """
     if config.network not in CONVOLUTIONAL:
         input_shape = (math.prod(input_shape),)
-    slope = LEAK if config.activation == "leaky-relu" else 0.0
     try:
-        return Network(input_shape, config.hidden_layers, classes, config.batch_norm, slope)
+        return Network(input_shape, config.hidden_layers, classes, config.batch_norm, config.activation)
     except ValueError as error:
         raise InputError("network", config.network, f"does not fit {config.dataset} ({error})", "give mlp") from None
 
