@@ -49,6 +49,8 @@ class Remote:
         Where else it may lie in a folder of data sets, besides in one of its name and in that folder itself.
     useless
         What may lie there that cannot be read: names in lower case, and what is told of them.
+    shared_names
+        Whether other data sets have files of these names: then they are its own only in folders called after it.
     """
 
     dataset: str
@@ -57,6 +59,7 @@ class Remote:
     forms: tuple[Mapping[str, Sequence[str]], ...] = ()
     folders: tuple[str, ...] = ()
     useless: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    shared_names: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -209,12 +212,18 @@ def _forms(remote: Remote) -> tuple[Mapping[str, Sequence[str]], ...]:
 
 def _folders(root: Path, remote: Remote) -> Iterator[Path]:
     """Where a data set may lie in a folder of data sets."""
-    for name in (*remote.folders, remote.dataset):
+    called = [Path(name).parts for name in (*remote.folders, remote.dataset)]
+    for parts in called:
         found = [root]
-        for part in Path(name).parts:
+        for part in parts:
             found = [below for above in found for below in _named(above, part)]
         yield from found
-    yield root
+    if not remote.shared_names or any(_lower(root.parts[-len(parts) :]) == _lower(parts) for parts in called):
+        yield root
+
+
+def _lower(parts: Sequence[str]) -> list[str]:
+    return [part.lower() for part in parts]
 
 
 def _file(folder: Path, names: Sequence[str]) -> Path | None:

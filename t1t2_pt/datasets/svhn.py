@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from t1t2_pt.datasets import preprocessing, sources
+from t1t2_pt.datasets import sources
 from t1t2_pt.datasets.dataset import Dataset, Source
 from t1t2_pt.datasets.matlab import read_bytes_arrays
 from t1t2_pt.datasets.sources import bad_file
@@ -132,11 +132,14 @@ def _labels(path: Path) -> int:
 
 
 SOURCE = Source(
+    name="svhn",
+    title="SVHN",
     description="house numbers, 32x32 RGB, {} (Netzer et al., 2011); contrast-normalised",
     published=(SAMPLES["train_32x32.mat"], SAMPLES["test_32x32.mat"]),
+    usual=(65_000, 8_257),
+    preprocessing="gcn",
     find=lambda data_dir: sources.find(REMOTE, data_dir),
     fetch=lambda progress: sources.fetch(REMOTE, progress),
     load=load,
-    prepare=preprocessing.contrast_normalise,
     count=_count,
 )
