@@ -8,6 +8,8 @@ Imports `system`.
 
 from pathlib import Path
 
+import numpy as np
+
 from t1t2_pt.datasets.dataset import Dataset, Source, Split
 from t1t2_pt.datasets.preprocessing import CONTRAST, PREPROCESSING, USUAL, check_known, prepare
 from t1t2_pt.datasets.sources import GIVEN
@@ -140,7 +142,7 @@ def make_split(
     method = source.preprocessing if preprocessing == USUAL else preprocessing
     inputs = prepare(method, contrast, dataset.train_images[t1], dataset.train_images[t2], dataset.test_images)
     labels = (dataset.train_labels[t1], dataset.train_labels[t2], dataset.test_labels)
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for name, x, y in zip(("t1", "t2", "test"), inputs, labels, strict=True):
         arrays |= {f"{name}_inputs": x, f"{name}_labels": y}
     provenance = f"{dataset.provenance}; T1 {t1_samples:,}, T2 {t2_samples:,}, split seed {seed}"

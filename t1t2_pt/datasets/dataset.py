@@ -112,8 +112,9 @@ class Source:
         InputError
             If the files there cannot be read.
         """
-        partial = self.count is not None and place is not None and place.declared is not None
-        train, test = self.count(place) if partial else self.published
+        train, test = self.published
+        if self.count is not None and place is not None and place.declared is not None:
+            train, test = self.count(place)
         return self.description.format(f"{train:,} + {test:,}")
 
 

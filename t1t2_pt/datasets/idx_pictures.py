@@ -77,18 +77,12 @@ class IdxPictures:
             If a file is missing and cannot be fetched, or is not what it should be.
         """
         place = sources.locate(self.remote, data_dir)
-        names = iter(self.remote.files)
-        arrays = []
-        for samples in self.samples:
-            images = self._read(place, next(names), samples, self.side, self.side)[..., None]
-            name = next(names)
-            labels = self._read(place, name, samples).astype(np.int32)
-            if len(labels) != len(images):
-                raise bad_file(place.files[name], f"has {len(labels)} labels, where there are {len(images)} images")
-            if labels.max() >= self.classes:
-                problem = f"has a label {labels.max()}, where 0 to {self.classes - 1} are expected"
-                raise bad_file(place.files[name], problem)
-            arrays += [images, labels]
+        train_images, train_labels, test_images, test_labels = self.remote.files
+        train, test = self.samples
+        arrays = (
+            *self._pictures(place, train_images, train_labels, train),
+            *self._pictures(place, test_images, test_labels, test),
+        )
         return Dataset(self.remote.dataset, *arrays, self.classes, place.provenance(self.official, *arrays))
 
     def count(self, place: Place) -> tuple[int, int]:
@@ -112,6 +106,18 @@ class IdxPictures:
             fingerprint=fingerprint,
             official=self.official,
         )
+
+    def _pictures(
+        self, place: Place, images_name: str, labels_name: str, samples: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        images = self._read(place, images_name, samples, self.side, self.side)[..., None]
+        labels = self._read(place, labels_name, samples).astype(np.int32)
+        path = place.files[labels_name]
+        if len(labels) != len(images):
+            raise bad_file(path, f"has {len(labels)} labels, where there are {len(images)} images")
+        if labels.max() >= self.classes:
+            raise bad_file(path, f"has a label {labels.max()}, where 0 to {self.classes - 1} are expected")
+        return images, labels
 
     def _read(self, place: Place, name: str, *shape: int) -> np.ndarray:
         if place.declared is not None:

@@ -159,7 +159,10 @@ def fetch(remote: Remote, progress: bool = True) -> Place:
         If it cannot be fetched.
     """
     downloads.fetch(remote.dataset, remote.base_url, remote.files, progress)
-    return _in(user_cache(), remote)
+    place = _in(user_cache(), remote)
+    if place is None:
+        raise InputError("dataset", remote.dataset, "is no longer where it was downloaded to", "run it again")
+    return place
 
 
 def check_md5(path: Path, stream: BinaryIO, expected: str) -> None:
@@ -170,10 +173,12 @@ def check_md5(path: Path, stream: BinaryIO, expected: str) -> None:
     InputError
         Naming the file, if it differs.
     """
-    found = hashlib.file_digest(stream, "md5").hexdigest()
+    digest = hashlib.md5()
+    while piece := stream.read(1 << 20):
+        digest.update(piece)
     stream.seek(0)
-    if f"md5:{found}" != expected:
-        raise bad_file(path, f"has a wrong checksum (MD5 {found})", declarable=True)
+    if f"md5:{digest.hexdigest()}" != expected:
+        raise bad_file(path, f"has a wrong checksum (MD5 {digest.hexdigest()})", declarable=True)
 
 
 def bad_file(path: Path, problem: str, declarable: bool = False) -> InputError:
@@ -199,8 +204,9 @@ def _in(root: Path, remote: Remote) -> Place | None:
     """A data set in a folder of data sets."""
     for folder in _folders(root, remote):
         for form in _forms(remote):
-            files = {name: _file(folder, (name, *others)) for name, others in form.items()}
-            if None not in files.values():
+            here = ((name, _file(folder, (name, *others))) for name, others in form.items())
+            files = {name: file for name, file in here if file is not None}
+            if len(files) == len(form):
                 path = next(iter(files.values())) if len(files) == 1 else folder
                 return Place(path, files, _declared(folder))
     return None

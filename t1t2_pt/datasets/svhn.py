@@ -34,12 +34,14 @@ def load(data_dir: Path | None = None) -> Dataset:
         If a file is missing and cannot be fetched, or is not what it should be.
     """
     place = sources.locate(REMOTE, data_dir)
-    arrays = []
-    for name, checksum in REMOTE.files.items():
-        published = checksum if place.declared is None else None
-        arrays += read_mat(place.files[name], SAMPLES[name], published, part=published is None)
-    text = place.provenance("SVHN, the official files (MD5 checked)", *arrays)
-    return Dataset("svhn", *arrays, 10, text)
+    (images, labels), (test_images, test_labels) = (
+        read_mat(
+            place.files[name], SAMPLES[name], checksum if place.declared is None else None, place.declared is not None
+        )
+        for name, checksum in REMOTE.files.items()
+    )
+    arrays = (images, labels, test_images, test_labels)
+    return Dataset("svhn", *arrays, 10, place.provenance("SVHN, the official files (MD5 checked)", *arrays))
 
 
 def read_mat(

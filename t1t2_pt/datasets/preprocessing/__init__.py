@@ -7,7 +7,7 @@ one of them, or a new file.
 Imports `system`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -33,8 +33,10 @@ def _methods() -> dict[str, Method]:
     return found
 
 
+_METHODS = _methods()
+
 # By name; None: what the data set itself names.
-PREPROCESSING: dict[str, Method | None] = {USUAL: None, **_methods()}
+PREPROCESSING: Mapping[str, Method | None] = {USUAL: None, **_METHODS}
 
 
 def prepare(preprocessing: str, contrast: str, t1: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
@@ -47,7 +49,7 @@ def prepare(preprocessing: str, contrast: str, t1: np.ndarray, *others: np.ndarr
     contrast
         A name in `CONTRAST`.
     """
-    parts = PREPROCESSING[preprocessing](t1, *others)
+    parts = _METHODS[preprocessing](t1, *others)
     squeeze = CONTRAST[contrast]
     if squeeze is not None:
         for part in parts:
@@ -56,7 +58,7 @@ def prepare(preprocessing: str, contrast: str, t1: np.ndarray, *others: np.ndarr
     return parts
 
 
-def check_known(field: str, name: str, known: dict[str, object]) -> None:
+def check_known(field: str, name: str, known: Mapping[str, object]) -> None:
     """Check that there is something of this name.
 
     Raises
