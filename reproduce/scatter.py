@@ -10,18 +10,13 @@ import setups
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from t1t2_pt.datasets import DATASETS
 from t1t2_pt.plotting.captions import data_names, diverged, split_sizes
 from t1t2_pt.plotting.scripts import Runs
 from t1t2_pt.plotting.style import COLOURS, add_caption, new_figure
 from t1t2_pt.plotting.tables import read_table
 
 MARKERS = "o^sDvP*X"
-TITLES = {
-    "mnist": "MNIST",
-    "svhn": "SVHN",
-    "cifar10": "CIFAR-10",
-    "digits-on-photos": "digits-on-photos (SVHN's stand-in)",
-}
 QUANTITIES = {
     "before_error": "test error with initial hyperparameters (%)",
     "tuned_error": "test error after the T1-T2 run (%)",
@@ -60,7 +55,7 @@ class Scatter:
             _frame(axes, pd.concat([points[["x", "y"]], theirs]))  # which leaves out None
             _mark_diverged(axes, points)
             axes.set(xlabel=QUANTITIES[self.x], ylabel=QUANTITIES[self.y])
-            axes.set_title(TITLES[points["dataset"].iloc[0]])
+            axes.set_title(DATASETS[points["dataset"].iloc[0]].title)
             axes.legend(loc="upper left")
         caption = _caption(self.text, trained, preset, bool(paper))
         add_caption(figure, caption)

@@ -14,6 +14,7 @@ from conftest import ROOT
 from t1t2_pt.backends import BACKENDS
 from t1t2_pt.cli import main as cli
 from t1t2_pt.config import OPTIONS
+from t1t2_pt.datasets import DATASETS
 from t1t2_pt.datasets.sources import given
 from t1t2_pt.plotting import scripts as figures
 
@@ -131,7 +132,7 @@ class TestData:
     def test_list(self, t1t2):
         code, out, _ = t1t2("data", "list", store=False)
         assert code == 0
-        assert all(name in out for name in ("mnist", "svhn", "cifar10", "digits-on-photos"))
+        assert all(name in out for name in DATASETS)
         code, out, _ = t1t2("data", "list", "--json", store=False)
         rows = {row["name"]: row for row in json.loads(out)}
         assert rows["mnist"]["place"].endswith("data/mnist")
@@ -155,7 +156,7 @@ class TestData:
     def test_unknown(self, t1t2):
         code, _, err = t1t2("data", "verify", "imagenet", store=False)
         assert code == 2
-        assert err == "t1t2: dataset = 'imagenet': is unknown; give mnist, svhn, cifar10, digits-on-photos\n"
+        assert err == f"t1t2: dataset = 'imagenet': is unknown; give {', '.join(DATASETS)}\n"
 
 
 def test_short_names_of_sizes(t1t2):

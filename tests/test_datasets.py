@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from t1t2_pt.datasets import load_split, mnist, sources
-from t1t2_pt.datasets.dataset import split_rows
 from t1t2_pt.datasets.idx import read_idx
+from t1t2_pt.datasets.splitting import split_rows
 from t1t2_pt.system import files
 from t1t2_pt.system.errors import InputError
 

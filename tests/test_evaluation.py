@@ -54,7 +54,7 @@ def linear(layer, x, weights):
     return np.stack(
         [
             sum(
-                np.stack([scipy.signal.correlate2d(image, weights[:, :, i, o], layer.border) for image in x[..., i]])
+                np.stack([scipy.signal.correlate2d(image, weights[:, :, i, o], layer.padding) for image in x[..., i]])
                 for i in range(x.shape[3])
             )[:, ::stride, ::stride]
             for o in range(weights.shape[3])
@@ -74,7 +74,8 @@ def by_hand(network, theta, sets):
             z = {name: (value - mean) / np.sqrt(variance + 1e-6) for name, value in z.items()}
         z = {name: value + theta.get(f"bias_{i}", 0) for name, value in z.items()}
         rectified = i < len(network.hidden) and not isinstance(layer, MaxPool)
-        h = {name: np.where(v > 0, v, activations.LEAK * v) if rectified else v for name, v in z.items()}
+        slope = activations.LEAK if network.activation == "leaky-relu" else 0
+        h = {name: np.where(v > 0, v, slope * v) if rectified else v for name, v in z.items()}
     metrics = {}
     for name, (_, labels) in sets.items():
         logits = h[name] if h[name].ndim == 2 else h[name].mean((1, 2))

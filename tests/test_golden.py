@@ -8,7 +8,7 @@ from conftest import each_backend, need
 
 from t1t2_pt import config
 from t1t2_pt.config import ALGORITHM
-from t1t2_pt.datasets import preprocessing
+from t1t2_pt.datasets.preprocessing import contrast_normalisation, whitening
 from t1t2_pt.networks import activations, layers
 from t1t2_pt.networks import network as networks
 from t1t2_pt.optimizers import rules
@@ -70,8 +70,8 @@ def test_golden_run(place, backend, splits):
         (0, noise, "_PARITY", 0x1BD11BDB),
         (0, training, "_T1_ORDER", 3),
         (0, training, "_T2_ORDER", 3),
-        (10, preprocessing, "SCALE", 50.0),
-        (11, preprocessing, "RIDGE", 0.2),
+        (10, contrast_normalisation, "SCALE", 50.0),
+        (11, whitening, "RIDGE", 0.2),
     ],
     ids=str,
 )

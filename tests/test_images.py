@@ -1,4 +1,4 @@
-"""SVHN, CIFAR-10 and digits-on-photos from files that the tests write, and preprocessing."""
+"""SVHN, CIFAR-10 and digits-on-photos from files that the tests write."""
 
 import functools
 import hashlib
@@ -16,8 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from t1t2_pt.config import USUAL, DatasetName
-from t1t2_pt.datasets import DATASETS, archives, cifar10, load_split, photos, preprocessing, sources, svhn
+from t1t2_pt.datasets import DATASETS, archives, cifar10, load_split, photos, sources, svhn
 from t1t2_pt.system import files
 from t1t2_pt.system.errors import InputError
 
@@ -42,69 +41,6 @@ def told(function, *arguments):
         return None
     assert "\n" not in line
     return line
-
-
-class TestPreprocessing:
-    images = RNG.integers(0, 256, (300, 6, 6, 3)).astype(np.uint8)
-
-    def test_contrast_normalisation_is_exact(self):
-        (ours,) = preprocessing.contrast_normalise(self.images)
-        flat = ours.reshape(300, -1).astype(float)
-        assert ours.dtype == np.float32
-        np.testing.assert_allclose(np.linalg.norm(flat, axis=1), 55, rtol=1e-6)
-        np.testing.assert_allclose(flat.mean(axis=1), 0, atol=1e-6)
-        x = self.images[7].astype(float)
-        x -= x.mean()
-        np.testing.assert_allclose(ours[7], 55 * x / np.linalg.norm(x), rtol=1e-6, atol=1e-6)
-
-    def test_an_image_of_one_colour_becomes_zero(self):
-        (ours,) = preprocessing.contrast_normalise(np.full((1, 6, 6, 3), 200, np.uint8))
-        np.testing.assert_array_equal(ours, 0)
-
-    def test_more_images_than_a_piece(self, monkeypatch):
-        whole = preprocessing.contrast_normalise_and_whiten(self.images, self.images[:50])
-        monkeypatch.setattr(preprocessing, "PIECE", 64)
-        shutil.rmtree(files.user_cache())
-        for a, b in zip(preprocessing.contrast_normalise_and_whiten(self.images, self.images[:50]), whole, strict=True):
-            np.testing.assert_allclose(a, b, atol=1e-4)
-
-    def test_whitening(self):
-        """T1's covariance C becomes C (C + 0.1 I)^-1: the identity in the directions that carry most of it."""
-        natural = np.cumsum(np.cumsum(RNG.integers(-9, 10, (4000, 6, 6, 3)), axis=1), axis=2)
-        natural = (natural + 128).clip(0, 255).astype(np.uint8)
-        t1, t2 = natural[:3000], natural[3000:]
-        before = preprocessing.contrast_normalise(t1, t2)
-        after = preprocessing.contrast_normalise_and_whiten(t1, t2)
-        flat = before[0].reshape(3000, -1).astype(float)
-        values, vectors = np.linalg.eigh(np.cov(flat.T, bias=True))
-        whitened = vectors.T @ np.cov(after[0].reshape(3000, -1).astype(float).T, bias=True) @ vectors
-        np.testing.assert_allclose(whitened, np.diag(values / (values + 0.1)), atol=1e-3)
-        half = np.cumsum(values[::-1]) <= values.sum() / 2
-        leading = slice(-int(half.sum()) or -1, None)
-        np.testing.assert_allclose(whitened[leading, leading], np.eye(len(whitened))[leading, leading], atol=1e-2)
-        # T2 is whitened by T1's mean and transform, not by its own.
-        mean, matrix = preprocessing.fit_whitening(before[0])
-        np.testing.assert_allclose(
-            after[1].reshape(1000, -1), (before[1].reshape(1000, -1) - mean) @ matrix, rtol=1e-4, atol=1e-4
-        )
-        assert np.abs(after[1].mean(axis=0)).max() > 1e-3
-
-    def test_the_transform_is_cached_by_content(self, monkeypatch, tmp_path):
-        calls = []
-        fit = preprocessing.fit_whitening
-        monkeypatch.setattr(preprocessing, "fit_whitening", lambda x: calls.append(1) or fit(x))
-        first = preprocessing.contrast_normalise_and_whiten(self.images)[0]
-        again = preprocessing.contrast_normalise_and_whiten(self.images)[0]
-        np.testing.assert_array_equal(first, again)
-        assert len(calls) == 1
-        changed = self.images.copy()
-        changed[0, 0, 0, 0] ^= 1
-        preprocessing.contrast_normalise_and_whiten(changed)
-        assert len(calls) == 2
-        for path in (tmp_path / "cache" / "whitening").iterdir():
-            path.write_bytes(path.read_bytes()[:100])
-        np.testing.assert_array_equal(preprocessing.contrast_normalise_and_whiten(self.images)[0], first)
-        assert len(calls) == 3
 
 
 class TestSvhn:
@@ -376,10 +312,6 @@ class TestDigitsOnPhotos:
         (tmp_path / "b.png").write_bytes(b"no image")
         with pytest.raises(InputError, match=r"b\.png': cannot be read"):
             photos.read_photo(tmp_path / "b.png", "0" * 64)
-
-
-def test_every_data_set_is_known_everywhere():
-    assert list(DATASETS) == list(DatasetName.__args__) == list(USUAL["dataset"])
 
 
 @pytest.mark.parametrize("name", ["svhn", "cifar10"])

@@ -30,7 +30,7 @@ def test_all_cnn_c_is_as_tabulated():
     assert [layer.size for layer in network.layers] == [3, 3, 3, 3, 3, 3, 3, 1, 1]
     assert [layer.stride for layer in network.layers] == [1, 1, 2, 1, 1, 2, 1, 1, 1]
     borders = ["valid", "full", "valid", "valid", "full", "valid", "valid", "valid", "valid"]
-    assert [layer.border for layer in network.layers] == borders
+    assert [layer.padding for layer in network.layers] == borders
 
 
 def test_ladder_baseline_is_as_tabulated():
@@ -52,7 +52,7 @@ def test_ladder_baseline_is_as_tabulated():
 
 @pytest.mark.parametrize(("name", "layers"), [("all-cnn-c", all_cnn_c), ("ladder-baseline", ladder_baseline)])
 def test_shapes_are_those_of_the_graph(name, layers):
-    network = Network((20, 21, 2), layers(0.05), 10, batch_norm=True, "leaky-relu")
+    network = Network((20, 21, 2), layers(0.05), 10, True, "leaky-relu")
     rng = np.random.default_rng(0)
     theta = {n: pt.constant(rng.standard_normal(shape)) for n, shape in network.shapes().items()}
     h = pt.constant(rng.standard_normal((3, 20, 21, 2)))

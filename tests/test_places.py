@@ -1,5 +1,6 @@
 """Where data sets are found, under which names, and what a PROVENANCE beside them does: one rule for all."""
 
+import dataclasses
 import gzip
 import hashlib
 import json
@@ -13,11 +14,11 @@ import scipy.io
 from conftest import ROOT
 
 from t1t2_pt.cli import main as cli
-from t1t2_pt.datasets import DATASETS, cifar10, load_split, mnist, photos, sources, svhn
+from t1t2_pt.datasets import DATASETS, cifar10, fashion_mnist, load_split, mnist, notmnist, photos, sources, svhn
 from t1t2_pt.system import files
 from t1t2_pt.system.errors import InputError
 
-MODULES = {"mnist": mnist, "svhn": svhn, "cifar10": cifar10}
+MODULES = {"mnist": mnist, "svhn": svhn, "cifar10": cifar10, "fashion-mnist": fashion_mnist, "notmnist": notmnist}
 MNIST = ROOT / "data" / "mnist"
 PLAIN = {name: name.removesuffix(".gz") for name in mnist.ARCHIVES}
 DOTTED = {name: plain.replace("-idx", ".idx") for name, plain in PLAIN.items()}
@@ -178,6 +179,8 @@ def write_mnist(folder, train=20, test=10):
 
 WRITERS = {
     "mnist": ("mnist", write_mnist, (20, 10)),
+    "fashion-mnist": ("fashion-mnist", write_mnist, (20, 10)),
+    "notmnist": ("notmnist", write_mnist, (20, 10)),
     "svhn": ("svhn", write_svhn, (30, 12)),
     "cifar10": ("cifar10", write_cifar10, (20, 4)),
     "cifar10's archive": ("cifar10", write_cifar10_archive, (20, 4)),
@@ -216,7 +219,9 @@ class TestProvenance:
 
     def test_advice_that_was_followed_is_not_given_again(self, data, kind, monkeypatch):
         """What is still wrong is told without it: here, more samples than were published."""
-        monkeypatch.setattr(mnist, "TRAIN", 40)
+        for module in (mnist, fashion_mnist, notmnist):
+            smaller = dataclasses.replace(module.PICTURES, samples=(40, 40))
+            monkeypatch.setitem(DATASETS, module.REMOTE.dataset, dataclasses.replace(module.SOURCE, load=smaller.load))
         monkeypatch.setattr(svhn, "SAMPLES", dict.fromkeys(svhn.SAMPLES, 40))
         monkeypatch.setattr(cifar10, "SAMPLES", 40)
         name, write, _ = WRITERS[kind]

@@ -26,8 +26,9 @@ from test_migrations import OLD_RUNS, write_old_store
 from t1t2_pt.backends import caches
 from t1t2_pt.cli import main as cli
 from t1t2_pt.config import FIELDS, OPTIONS, run_config
-from t1t2_pt.datasets import archives, cifar10, preprocessing, sources, svhn
+from t1t2_pt.datasets import archives, cifar10, sources, svhn
 from t1t2_pt.datasets.idx import read_idx
+from t1t2_pt.datasets.preprocessing import whitening
 from t1t2_pt.plotting import scripts as figures
 from t1t2_pt.plotting.report import CLAIM, write_report
 from t1t2_pt.plotting.style import new_figure, save_figure
@@ -336,7 +337,7 @@ def _arrays(path):
 
 
 def _read_whitening(path):
-    found = preprocessing._read_whitening(path, 3)
+    found = whitening._read(path, 3)
     assert found is None or [part.shape for part in found] == [(3,), (3, 3)]
 
 

@@ -87,6 +87,11 @@ class HostProgram:
     def populate(self, data: Arrays, states: Sequence[Arrays], per_run: Sequence[Arrays]) -> "HostPopulation":
         return HostPopulation(self, data, states, per_run)
 
+    @property
+    def clock(self) -> tuple[str, ...]:
+        """Names of the clock's values, in the order that the steps take them."""
+        return tuple(self._graphs.clock)
+
     def set(self, values: Arrays) -> None:
         """Give shared variables new values, without copying."""
         for name, value in values.items():
@@ -137,11 +142,14 @@ class HostPopulation:
         self._program, self._data, self._per_run = program, data, list(per_run)
         self._states = [{name: value.copy() for name, value in state.items()} for state in states]
 
-    def epoch(self, first_step: int, steps: int, interval: int, t1_rows: np.ndarray, t2_rows: np.ndarray) -> Arrays:
+    def epoch(
+        self, first_step: int, steps: int, interval: int, t1_rows: np.ndarray, t2_rows: np.ndarray, skipped: int = 0
+    ) -> Arrays:
         program = self._program
         constant = {
             "interval": np.asarray(interval, "uint32"),
             "steps": np.asarray(steps, self._per_run[0]["learning_rate"].dtype),
+            "skipped": np.asarray(skipped, "uint32"),
         }
         tuned = t2_rows.shape[1] > 0
         totals = []
@@ -151,7 +159,7 @@ class HostPopulation:
             hyper_steps = 0
             for j in range(t1_rows.shape[1]):
                 clock = {"step": np.asarray(first_step + j, "uint32"), **constant}
-                arguments = [*(clock[name] for name in ("step", "interval", "steps")), t1_rows[run, j]]
+                arguments = [*(clock[name] for name in program.clock), t1_rows[run, j]]
                 if tuned and is_hyper_step(first_step + j, interval):
                     metrics = program.t1t2(*arguments, t2_rows[run, hyper_steps])
                     hyper_steps += 1

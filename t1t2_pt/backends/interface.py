@@ -18,7 +18,9 @@ FACTORS_INTO_CHOICES = ("local_mul_switch_sink", "local_div_switch_sink")
 class Population(Protocol):
     """Some runs of one structure, each with its own state, on one backend."""
 
-    def epoch(self, first_step: int, steps: int, interval: int, t1_rows: np.ndarray, t2_rows: np.ndarray) -> Arrays:
+    def epoch(
+        self, first_step: int, steps: int, interval: int, t1_rows: np.ndarray, t2_rows: np.ndarray, skipped: int = 0
+    ) -> Arrays:
         """Train every run for one epoch.
 
         Parameters
@@ -33,6 +35,8 @@ class Population(Protocol):
             int32 [runs, steps in the epoch, batch]: samples of T1.
         t2_rows
             int32 [runs, T1+T2 steps in the epoch, batch]: samples of T2.
+        skipped
+            T1+T2 steps that there would have been before, but in which nothing was tuned.
 
         Returns
         -------

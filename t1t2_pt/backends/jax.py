@@ -17,7 +17,7 @@ from t1t2_pt.backends.interface import FACTORS_INTO_CHOICES, Arrays
 from t1t2_pt.backends.memory import available_memory, give_memory_back, host_memory, usable_cores
 from t1t2_pt.backends.program import Program
 from t1t2_pt.rewrites import accumulate_in_output_dtype
-from t1t2_pt.steps.evaluation import Stage, evaluate
+from t1t2_pt.steps.evaluation import BATCHES, Stage, evaluate
 from t1t2_pt.steps.regularization import Tensors
 
 # Rewrites that look for diagonal, symmetric and selection matrices, in vain here: a third of the rewriting time.
@@ -107,10 +107,10 @@ class JaxProgram:
     """Epoch and evaluation as JAX functions, made or loaded for each size of population."""
 
     def __init__(self, program: Program, precision: str):
-        self.parameters = tuple(program.network.shapes())
+        self.parameters = program.parameters
         name = f"epoch of {program.identity} in {precision}"
         self.epoch = Exported(name, lambda: _epoch_of(program, precision), donated=(0,))
-        whole = max(program.samples.values()) <= program.plan.chunk
+        whole = max(program.samples.values()) <= program.plan.chunk and program.plan.kind != BATCHES
         make = _whole_evaluation if whole else _evaluation_in_chunks
         self.evaluation = make(program, precision)
 
@@ -131,13 +131,16 @@ class JaxPopulation:
             self._state = jax.device_put(_stack(states), by_run)
             self._per_run = jax.device_put(_stack(per_run), by_run)
 
-    def epoch(self, first_step: int, steps: int, interval: int, t1_rows: np.ndarray, t2_rows: np.ndarray) -> Arrays:
+    def epoch(
+        self, first_step: int, steps: int, interval: int, t1_rows: np.ndarray, t2_rows: np.ndarray, skipped: int = 0
+    ) -> Arrays:
         import jax
 
         clock = {
             "step": np.asarray(first_step, "uint32"),
             "steps": np.asarray(steps, self._per_run["learning_rate"].dtype),
             "interval": np.asarray(interval, "uint32"),
+            "skipped": np.asarray(skipped, "uint32"),
         }
         with jax.enable_x64(True):
             self._state, sums = self._program.epoch(self._state, self._per_run, t1_rows, t2_rows, self._data, clock)
@@ -233,7 +236,7 @@ def _evaluation_in_chunks(program: Program, precision: str) -> Callable:
         name = f"stage {number} of {program.identity} in {precision}"
         return Exported(name, lambda: _stage(program.graphs.stages[number], precision))
 
-    stages = [exported(number) for number in range(len(program.network.layers) + 1)]
+    stages = [exported(number) for number in range(program.plan.stages)]
 
     def evaluate_all(parameters, data):
         runs = len(next(iter(parameters.values())))

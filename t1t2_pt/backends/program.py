@@ -17,12 +17,12 @@ from pytensor.tensor.variable import TensorVariable
 
 from t1t2_pt.config import RunConfig
 from t1t2_pt.networks.network import Network
-from t1t2_pt.optimizers import SCHEDULES, ScheduleOptions
+from t1t2_pt.optimizers import SCHEDULES, ScheduleOptions, between
 from t1t2_pt.regularizers import HYPERPARAMETERS, STEP_SIZES
-from t1t2_pt.steps import noise, step
+from t1t2_pt.steps import noise, statistics, step
 from t1t2_pt.steps.evaluation import SETS, Plan, Stage, build_stages, make_plan
 from t1t2_pt.steps.regularization import Tensors, draws
-from t1t2_pt.steps.step import Batch, Rates
+from t1t2_pt.steps.step import Batch, Momentum, Rates
 
 STEP_SIZE_FIELDS = ("learning_rate", *STEP_SIZES)  # all: a run that tunes nothing may train by a program that does
 
@@ -42,13 +42,14 @@ class Graphs:
     Parameters
     ----------
     state, parameters
-        The state, different in each run; the elementary parameters in it.
+        The state, different in each run; in it the elementary parameters, with the running statistics if any.
     per_run
         Constants of a run: `seed` (uint32) and the step sizes.
     data
         Inputs [samples, *input_shape] and labels [samples] of T1, T2 and test, shared by all runs.
     clock
-        `step` (uint32, from 0), `steps` (floating point, of the whole run) and `interval` (uint32).
+        `step` (uint32, from 0), `steps` (floating point, of the whole run), `interval` (uint32), and `skipped`
+        (uint32), how many T1+T2 steps there would have been by now but were not.
     rows
         `t1_rows` and `t2_rows`, int32 [batch]: the samples of this step.
     t1, t1t2
@@ -91,9 +92,14 @@ class Program:
         return repr((self.config.graph(), self.network, sorted(self.samples.items()), self.dtype))
 
     @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names in the state of what evaluations depend on; known without the graphs."""
+        return _evaluated(self.config, self.network)
+
+    @property
     def plan(self) -> Plan:
         """How the evaluation goes through the data."""
-        return make_plan(self.network, self.samples["t1"])
+        return make_plan(self.network, self.samples["t1"], self.config.test_statistics, self.config.batch_size)
 
     @functools.cached_property
     def graphs(self) -> Graphs:
@@ -119,7 +125,9 @@ def _build(config: RunConfig, network: Network, samples: Mapping[str, int], dtyp
         data[f"{name}_labels"] = pt.tensor(f"{name}_labels", shape=(samples[name],), dtype="int32")
     clock = {"step": pt.scalar("step", dtype="uint32"), "interval": pt.scalar("interval", dtype="uint32")}
     clock["steps"] = pt.scalar("steps", dtype=dtype)
-    rows = {name: pt.tensor(name, shape=(config.batch_size,), dtype="int32") for name in ("t1_rows", "t2_rows")}
+    clock["skipped"] = pt.scalar("skipped", dtype="uint32")
+    sizes = {"t1_rows": config.batch_size, "t2_rows": config.samples_of_t2}
+    rows = {name: pt.tensor(name, shape=(size,), dtype="int32") for name, size in sizes.items()}
 
     t1 = Batch(data["t1_inputs"][rows["t1_rows"]], data["t1_labels"][rows["t1_rows"]])
     t2 = Batch(data["t2_inputs"][rows["t2_rows"]], data["t2_labels"][rows["t2_rows"]])
@@ -130,13 +138,13 @@ def _build(config: RunConfig, network: Network, samples: Mapping[str, int], dtyp
     number = clock["step"] + pt.constant(np.uint32(1))
     count = pt.cast(number, dtype)
     if config.tune:
-        hyper_count = pt.cast(number // clock["interval"], dtype)
+        hyper_count = pt.cast(number // clock["interval"] - clock["skipped"], dtype)
         t1t2_graph = Graph(*step.t1t2_step(config, network, state, t1, t2, drawn, rates, count, hyper_count))
         t1_graph = _without_hyperparameters(t1t2_graph, config, state)
     else:
         t1t2_graph = None
         t1_graph = Graph(*step.t1_step(config, network, state, t1, drawn, rates, count))
-    parameters = {name: state[name] for name in network.shapes()}
+    parameters = {name: state[name] for name in _evaluated(config, network)}
     return Graphs(
         state=state,
         per_run=per_run,
@@ -146,8 +154,13 @@ def _build(config: RunConfig, network: Network, samples: Mapping[str, int], dtyp
         t1=t1_graph,
         t1t2=t1t2_graph,
         parameters=parameters,
-        stages=build_stages(network, parameters, dtype),
+        stages=build_stages(network, parameters, dtype, config.test_statistics),
     )
+
+
+def _evaluated(config: RunConfig, network: Network) -> tuple[str, ...]:
+    averages = statistics.names(network).values() if config.has_running_statistics else ()
+    return (*network.shapes(), *(name for pair in averages for name in pair))
 
 
 def _without_hyperparameters(graph: Graph, config: RunConfig, state: Tensors) -> Graph:
@@ -155,21 +168,31 @@ def _without_hyperparameters(graph: Graph, config: RunConfig, state: Tensors) ->
 
     Taking it from there, and not building it again, lets a backend rewrite one graph for both.
     """
-    held = {name: tensor for name, tensor in state.items() if name.split("/")[0] in config.tune}
+    held = {
+        name: tensor
+        for name, tensor in state.items()
+        if name.split("/")[0] in config.tune or name.startswith(step.METHOD_MEMORY)
+    }
     metrics = {name: graph.metrics[name] for name in step.T1_METRICS}
     return Graph({**graph.new_state, **held}, metrics)
 
 
 def _rates(config: RunConfig, per_run: Tensors, clock: Tensors, dtype: str) -> Rates:
     now, steps = pt.cast(clock["step"], dtype), clock["steps"]
-    options = ScheduleOptions(hold=config.hold)
+    options = ScheduleOptions(hold=config.hold, half_life=config.half_life)
 
     def annealed(rate: TensorVariable, schedule: str) -> TensorVariable:
         return rate * SCHEDULES[schedule](now, steps, options)
 
     elementary = annealed(per_run["learning_rate"], config.schedule)
     hyper = {name: annealed(per_run[_step_size(name)], config.hyper_schedule) for name in config.tune}
-    return Rates(elementary, hyper)
+    return Rates(elementary, hyper, _momentum(config, now, steps, options))
+
+
+def _momentum(config: RunConfig, now: TensorVariable, steps: TensorVariable, options: ScheduleOptions) -> Momentum:
+    if not isinstance(config.momentum, tuple):
+        return config.momentum
+    return between(*config.momentum, SCHEDULES[config.momentum_schedule](now, steps, options))
 
 
 def _step_size(hyperparameter: str) -> str:

@@ -4,8 +4,7 @@ import argparse
 import json
 
 from t1t2_pt.cli.options import add_data_dir
-from t1t2_pt.config import USUAL
-from t1t2_pt.datasets import DATASETS, absence, describe, find
+from t1t2_pt.datasets import DATASETS, USUAL_SIZES, absence, describe, find
 from t1t2_pt.datasets.sources import GIVEN
 from t1t2_pt.system.errors import InputError
 from t1t2_pt.system.streams import show, show_table
@@ -40,7 +39,7 @@ def add_commands(commands) -> None:
 def _list(options: argparse.Namespace) -> int:
     rows = []
     for name in DATASETS:
-        usual, place = USUAL["dataset"][name], find(name, options.data_dir)
+        usual, place = USUAL_SIZES[name], find(name, options.data_dir)
         rows.append({"name": name, **usual, "place": place, "description": describe(name, options.data_dir)})
     if options.json:
         print(json.dumps(rows))

@@ -55,21 +55,32 @@ def _check_levels(config: "RunConfig") -> None:
 
 
 def _check_lengths(config: "RunConfig") -> None:
-    for name in ("t1_samples", "t2_samples"):
-        if config.batch_size > getattr(config, name):
+    of_t2 = "batch_size" if config.t2_batch_size is None else "t2_batch_size"
+    for name, batch in (("t1_samples", "batch_size"), ("t2_samples", of_t2)):
+        if getattr(config, batch) > getattr(config, name):
             raise InputError(
-                "batch_size",
-                config.batch_size,
+                batch,
+                getattr(config, batch),
                 f"is larger than {name} ({getattr(config, name)})",
                 f"give at most {getattr(config, name)}, or more {name}",
             )
-    if config.batch_size == 1 and config.batch_norm:
+    if config.batch_norm and 1 in (config.batch_size, config.samples_of_t2):
         raise InputError(
-            "batch_size", 1, "makes batch normalisation 0 whatever is learned", "give 2 or more, or batch_norm false"
+            "batch_size" if config.batch_size == 1 else of_t2,
+            1,
+            "makes batch normalisation 0 whatever is learned",
+            "give 2 or more, or batch_norm false",
         )
     if config.steps > LARGEST_COUNT:
         most = LARGEST_COUNT // config.steps_per_epoch
         raise InputError("epochs", config.epochs, f"makes {config.steps} updates, too many", f"give at most {most}")
+    if config.tune and config.tune_after >= config.epochs:
+        raise InputError(
+            "tune_after",
+            config.tune_after,
+            f"leaves none of the {config.epochs} epochs to tune in",
+            f"give at most {config.epochs - 1}, or tune none",
+        )
     if config.tune and config.interval > config.steps:
         raise InputError(
             "interval",

@@ -1,13 +1,18 @@
 """The kinds of value that fields of a run take, and the fields that come from the regularisers."""
 
 import dataclasses
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from t1t2_pt.datasets import CONTRAST, DATASETS, PREPROCESSING, T2_FROM
+from t1t2_pt.hypergradients import method_named, method_text
+from t1t2_pt.networks.activations import ACTIVATIONS
+from t1t2_pt.networks.initialization import INITIALIZATIONS
 from t1t2_pt.networks.network import CONVOLUTIONAL
-from t1t2_pt.regularizers import HYPERPARAMETERS, INPUT, STEP_SIZES, Hyperparameter
+from t1t2_pt.optimizers import OPTIMIZERS, SCHEDULES
+from t1t2_pt.regularizers import HYPERPARAMETERS, INPUT, STEP_SIZES
 
 LARGEST = 3e38  # what float32 holds
 LARGEST_COUNT = 2**31 - 1  # what every backend counts in
@@ -22,16 +27,29 @@ Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 
 if TYPE_CHECKING:
     DatasetName = NetworkName = HyperparameterName = OptimizerName = ScheduleName = str
+    PreprocessingName = ContrastName = T2From = ActivationName = InitializationName = str
 else:
 
     def _one_of(names: Collection[str]) -> Any:
         return Literal[tuple(names)]
 
-    DatasetName = _one_of(("mnist", "svhn", "cifar10", "digits-on-photos"))
+    DatasetName = _one_of(DATASETS)
+    PreprocessingName = _one_of(PREPROCESSING)
+    ContrastName = _one_of(CONTRAST)
+    T2From = _one_of(T2_FROM)
+    ActivationName = _one_of(ACTIVATIONS)
+    InitializationName = _one_of(INITIALIZATIONS)
     NetworkName = _one_of(("mlp", *CONVOLUTIONAL))
     HyperparameterName = _one_of(HYPERPARAMETERS)
-    OptimizerName = _one_of(("sgd", "momentum", "adam"))
-    ScheduleName = _one_of(("constant", "linear", "hold_then_linear"))
+    OptimizerName = _one_of(OPTIMIZERS)
+    ScheduleName = _one_of(SCHEDULES)
+
+
+def _method(text: str) -> str:
+    return method_text(method_named(text))
+
+
+MethodText = Annotated[str, AfterValidator(_method)]
 
 
 def option(group: str, description: str, remedy: str) -> dict[str, Any]:
@@ -39,25 +57,16 @@ def option(group: str, description: str, remedy: str) -> dict[str, Any]:
     return {"description": description, "json_schema_extra": {"group": group, "remedy": remedy}}
 
 
-def with_regularizers(levels_before: str, step_sizes_before: str) -> Callable[[type], type]:
-    """Give a class a field for each hyperparameter, and one for each of their step sizes.
-
-    Parameters
-    ----------
-    levels_before, step_sizes_before
-        Names of the fields before which they come in lists.
-    """
+def with_fields(fields: Mapping[str, tuple[Any, Any]], before: str) -> Callable[[type], type]:
+    """Give a class more fields, each with its annotation and default, in lists before the named one."""
 
     def extended(kind: type) -> type:
-        more = {
-            levels_before: {one.name: _level(one) for one in HYPERPARAMETERS.values()},
-            step_sizes_before: {name: _step_size(name) for name in STEP_SIZES},
-        }
         annotations: dict[str, Any] = {}
         for name, annotation in kind.__annotations__.items():
-            for added, (of_added, default) in more.get(name, {}).items():
-                annotations[added] = of_added
-                setattr(kind, added, default)
+            if name == before:
+                for added, (of_added, default) in fields.items():
+                    annotations[added] = of_added
+                    setattr(kind, added, default)
             annotations[name] = annotation
         kind.__annotations__ = annotations
         return kind
@@ -65,18 +74,25 @@ def with_regularizers(levels_before: str, step_sizes_before: str) -> Callable[[t
     return extended
 
 
-def _level(one: Hyperparameter) -> tuple[Any, Any]:
-    of = Annotated[float, Field(ge=0, le=min(LARGEST, one.largest), allow_inf_nan=False)]
-    range_ = "of 0 or more" if one.largest > LARGEST else f"from 0 to {one.largest:g}"
-    per_layer = "" if one.places is INPUT else ", one per layer separated by commas,"
-    remedy = f"give a number {range_}{per_layer} or none to leave it out"
-    return of | tuple[of, ...] | None, Field(default=None, **option("regularisation", one.help, remedy))
+def level_fields() -> dict[str, tuple[Any, Any]]:
+    """A field for each hyperparameter."""
+    found = {}
+    for name, one in HYPERPARAMETERS.items():
+        of = Annotated[float, Field(ge=0, le=min(LARGEST, one.largest), allow_inf_nan=False)]
+        range_ = "of 0 or more" if one.largest > LARGEST else f"from 0 to {one.largest:g}"
+        per_layer = "" if one.places is INPUT else ", one per layer separated by commas,"
+        words = option("regularisation", one.help, f"give a number {range_}{per_layer} or none to leave it out")
+        found[name] = of | tuple[of, ...] | None, Field(default=None, **words)
+    return found
 
 
-def _step_size(name: str) -> tuple[Any, Any]:
-    one = STEP_SIZES[name]
-    words = option("tuning", f"step size of the {one.kind} hyperparameters", "give a number of 0 or more")
-    return Number, Field(default=one.usual, **words)
+def step_size_fields() -> dict[str, tuple[Any, Any]]:
+    """A field for each step size of hyperparameters."""
+    found = {}
+    for name, one in STEP_SIZES.items():
+        words = option("tuning", f"step size of the {one.kind} hyperparameters", "give a number of 0 or more")
+        found[name] = Number, Field(default=one.usual, **words)
+    return found
 
 
 def default(field: dataclasses.Field[Any]) -> Any:

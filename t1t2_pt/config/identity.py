@@ -10,6 +10,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from t1t2_pt.config.fields import default
+from t1t2_pt.datasets import DATASETS
+from t1t2_pt.optimizers import OPTIMIZERS, SCHEDULES
 from t1t2_pt.regularizers import HIDDEN, HYPERPARAMETERS, STEP_SIZES
 
 if TYPE_CHECKING:
@@ -57,7 +59,10 @@ OF_VERSION_2 = frozenset(
 FORMER_NAMES = {"per_unit": "per_map"}
 
 OWN = ("seed", "learning_rate", *STEP_SIZES)  # of each run of a population
-LOOP = ("dataset", "split_seed", "epochs", "interval", "evaluate_every", "data")
+LOOP = (
+    *("dataset", "split_seed", "preprocessing", "contrast", "t2_from", "data"),
+    *("epochs", "interval", "tune_after", "tune_every", "evaluate_every", "monitor"),
+)
 
 
 def canonical_values(config: "RunConfig") -> dict[str, Any]:
@@ -65,18 +70,48 @@ def canonical_values(config: "RunConfig") -> dict[str, Any]:
     fields = {field.name: field for field in dataclasses.fields(config)}
     groups = {name: type(config).__pydantic_fields__[name].json_schema_extra["group"] for name in fields}
     idle = {name for name, group in groups.items() if group == "tuning"} if not config.tune else set()
-    if "hold_then_linear" not in (config.schedule, config.hyper_schedule if config.tune else None):
-        idle.add("hold")
+    idle |= _idle_of_optimizers(config) | _idle_of_statistics(config)
     moved_by = {one.step_size.field for name in config.tune if (one := HYPERPARAMETERS[name]).step_size}
     idle |= STEP_SIZES.keys() - moved_by
     if _softmax_noise_is_idle(config):
         idle.add("noise_before_softmax")
+    if not any(one.places is HIDDEN for one in config.regularizers):
+        idle.add("noise_at")
+    if config.preprocessing == DATASETS[config.dataset].preprocessing:
+        idle.add("preprocessing")
+    if None in (config.hypergradient_clip, config.hypergradient_norm):
+        idle.add("hypergradient_limits")
+    if not any(one.perturbs for one in config.regularizers if one.name in config.tune):
+        idle.add("hyper_decay")
+    if config.t2_batch_size == config.batch_size:
+        idle.add("t2_batch_size")
     values = {name: default(fields[name]) for name in idle}
     for field in ("tune", "first_apart", "per_unit"):
         values[field] = tuple(name for name in HYPERPARAMETERS if name in getattr(config, field))
     if config.evaluate_every >= config.epochs:
         values["evaluate_every"] = 0  # at the end only, either way
     return values | _limits_that_bind(config)
+
+
+def _idle_of_optimizers(config: "RunConfig") -> set[str]:
+    """Options of optimisers and schedules that none of those chosen makes something of."""
+    schedules = [config.schedule, config.hyper_schedule] if config.tune else [config.schedule]
+    optimizers = [config.optimizer, config.hyper_optimizer] if config.tune else [config.optimizer]
+    has_momentum = any("momentum" in OPTIMIZERS[name].uses for name in optimizers)
+    idle = set() if has_momentum else {"momentum", "momentum_schedule"}
+    if isinstance(config.momentum, tuple) and has_momentum:
+        schedules.append(config.momentum_schedule)
+    else:
+        idle.add("momentum_schedule")
+    used = {option for name in schedules for option in SCHEDULES[name].uses}
+    return idle | ({"hold", "half_life"} - used)
+
+
+def _idle_of_statistics(config: "RunConfig") -> set[str]:
+    """Options of batch normalisation that do nothing."""
+    if not config.batch_norm:
+        return {"batch_norm_scale", "validation_statistics", "test_statistics", "statistics_weight"}
+    return set() if config.has_running_statistics else {"statistics_weight"}
 
 
 def _softmax_noise_is_idle(config: "RunConfig") -> bool:
@@ -88,10 +123,13 @@ def _softmax_noise_is_idle(config: "RunConfig") -> bool:
 def _limits_that_bind(config: "RunConfig") -> dict[str, None]:
     """Of a clip and a limit on the norm of single numbers, only the smaller does anything."""
     clip, norm = config.hypergradient_clip, config.hypergradient_norm
+    if not config.tune or clip is None or norm is None:
+        return {}
     apart = {*config.per_unit, *config.first_apart}
     single = not any(name in apart or isinstance(config.level(name), tuple) for name in config.tune)
-    if not config.tune or clip is None or norm is None or not single:
+    if not single:
         return {}
+    # Both limit the number to the smaller, in either order.
     return {"hypergradient_clip": None} if clip >= norm else {"hypergradient_norm": None}
 
 

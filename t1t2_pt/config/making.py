@@ -9,18 +9,14 @@ import pydantic
 from t1t2_pt.config.fields import IDENTITY
 from t1t2_pt.config.identity import FORMER_NAMES
 from t1t2_pt.config.run_config import RunConfig
+from t1t2_pt.datasets import USUAL_SIZES
 from t1t2_pt.networks.network import CONVOLUTIONAL
 from t1t2_pt.system.errors import InputError
 
 # What is usual for a data set (Section 3; T1 and T2) and for a network, where the field is not given. The noise of
 # the convolutional networks is ours, near where T1-T2 ended on CIFAR-10: without any they fit T1 and little else.
 USUAL: dict[str, dict[str, dict[str, Any]]] = {
-    "dataset": {
-        "mnist": {"t1_samples": 55_000, "t2_samples": 5_000},
-        "svhn": {"t1_samples": 65_000, "t2_samples": 8_257},
-        "cifar10": {"t1_samples": 45_000, "t2_samples": 5_000},
-        "digits-on-photos": {"t1_samples": 65_000, "t2_samples": 8_257},
-    },
+    "dataset": USUAL_SIZES,
     "network": {
         name: {"hidden": (), "learning_rate": 2e-3, "input_noise": 0.1, "hidden_noise": 0.1} for name in CONVOLUTIONAL
     },
@@ -62,7 +58,8 @@ def run_config(**values: Any) -> RunConfig:
         errors = [e for e in error.errors(include_url=False) if e["loc"][0] == name]
         # Of the kinds of value that a field takes, tell about the one that was meant.
         meant = max(errors, key=lambda e: len(e["loc"])) if isinstance(values[name], tuple) else errors[0]
-        problem = meant["msg"][0].lower() + meant["msg"][1:]
+        message = meant["msg"].removeprefix("Value error, ")
+        problem = message[0].lower() + message[1:]
         raise InputError(name, values[name], problem, field_info(name)["remedy"]) from None
 
 

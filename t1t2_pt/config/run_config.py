@@ -13,22 +13,9 @@ from pydantic import ConfigDict, Field
 
 from t1t2_pt.config import identity
 from t1t2_pt.config.checks import check
-from t1t2_pt.config.fields import (
-    IDENTITY,
-    LARGEST_COUNT,
-    Count,
-    DatasetName,
-    HyperparameterName,
-    Limit,
-    NetworkName,
-    Number,
-    OptimizerName,
-    ScheduleName,
-    Seed,
-    Width,
-    option,
-    with_regularizers,
-)
+from t1t2_pt.config.fields import IDENTITY, LARGEST_COUNT, Count, Seed, option
+from t1t2_pt.config.model_fields import ModelFields
+from t1t2_pt.config.training_fields import TrainingFields
 from t1t2_pt.networks.network import CONVOLUTIONAL, Layer, Network, mlp
 from t1t2_pt.regularizers import (
     FIRST_APART,
@@ -51,8 +38,7 @@ ALGORITHM = 1
 
 
 @pydantic.dataclasses.dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", strict=True))
-@with_regularizers(levels_before="tune", step_sizes_before="hyper_schedule")
-class RunConfig:
+class RunConfig(TrainingFields, ModelFields):
     """One training run, fixed or tuned by T1-T2 (defaults: the paper's MNIST network and step sizes).
 
     A hyperparameter is `None` (absent), one number (tied over its layers), or a tuple with one
@@ -64,143 +50,6 @@ class RunConfig:
     what is wrong with a bad value in one line.
     """
 
-    # Data
-    dataset: DatasetName = Field(
-        default="mnist",
-        **option("data", "mnist, svhn, cifar10 or digits-on-photos", "give one that `t1t2 data list` shows"),
-    )
-    t1_samples: Count = Field(
-        default=55_000, **option("data", "samples in T1, for the elementary parameters", "give at least 1")
-    )
-    t2_samples: Count = Field(
-        default=5_000, **option("data", "samples in T2, for the hyperparameters", "give at least 1: T2 measures C2")
-    )
-    split_seed: Seed = Field(
-        default=0, **option("data", "seed of the split into T1 and T2", "give a whole number from 0 to 4294967295")
-    )
-    # Network
-    network: NetworkName = Field(
-        default="mlp",
-        **option(
-            "network",
-            "mlp (fully connected), all-cnn-c or ladder-baseline (the paper's convolutional networks)",
-            "give mlp, all-cnn-c or ladder-baseline",
-        ),
-    )
-    hidden: Annotated[tuple[Width, ...], Field(max_length=64)] = Field(
-        default=(1000, 1000, 1000),
-        **option("network", "widths of the mlp's hidden layers", "give widths of 1 or more, such as 1000,1000,1000"),
-    )
-    width: Annotated[float, Field(gt=0, le=64, allow_inf_nan=False)] = Field(
-        default=1.0,
-        **option(
-            "network",
-            "multiplies the numbers of channels of a convolutional network, 96 and 192",
-            "give a number above 0 and up to 64, such as 0.25",
-        ),
-    )
-    activation: Literal["relu", "leaky-relu"] = Field(
-        default="relu",
-        **option("network", "nonlinearity: relu, or leaky-relu of slope 0.01", "give relu or leaky-relu"),
-    )
-    batch_norm: bool = Field(
-        default=True,
-        **option("network", "batch normalisation in the hidden layers (shift only)", "give true or false"),
-    )
-    noise_before_softmax: Literal["tuned", "fixed", "none"] = Field(
-        default="tuned",
-        **option(
-            "network",
-            "noise on the last hidden layer, which feeds the softmax layer: tuned like the others (the paper), "
-            "fixed at its initial value (the authors' program), or none",
-            "give tuned, fixed or none",
-        ),
-    )
-    # Regularisation
-    # (the levels of the regularisers come here)
-    tune: tuple[HyperparameterName, ...] = Field(
-        default=(),
-        **option(
-            "regularisation",
-            "hyperparameters that T1-T2 tunes; none trains with fixed ones",
-            "name some of those that are given, or none",
-        ),
-    )
-    first_apart: tuple[HyperparameterName, ...] = Field(
-        default=(),
-        **option(
-            "regularisation",
-            "hyperparameters with a number for the first layer and one for all others: give two, or one for both to "
-            "start at",
-            "name some of those that are given, or none",
-        ),
-    )
-    per_unit: tuple[HyperparameterName, ...] = Field(
-        default=(),
-        **option(
-            "regularisation",
-            "hyperparameters with a number of their own for every unit, or channel of a convolutional layer: of the "
-            "input, of each hidden layer, of each layer with weights",
-            "name some of those that are given, or none",
-        ),
-    )
-    # Elementary parameters
-    epochs: Count = Field(default=250, **option("training", "passes over T1", "give at least 1"))
-    batch_size: Count = Field(
-        default=100, **option("training", "samples in a batch, of T1 and of T2", "give at least 1")
-    )
-    optimizer: OptimizerName = Field(
-        default="adam", **option("training", "optimiser of the elementary parameters", "give sgd, momentum or adam")
-    )
-    learning_rate: Number = Field(
-        default=1e-3, **option("training", "step size of the elementary parameters", "give a number of 0 or more")
-    )
-    schedule: ScheduleName = Field(
-        default="hold_then_linear",
-        **option("training", "annealing of the step size", "give constant, linear or hold_then_linear"),
-    )
-    hold: Annotated[float, Field(ge=0, lt=1)] = Field(
-        default=0.86,
-        **option(
-            "training",
-            "share of the updates before hold_then_linear starts to fall",
-            "give a number from 0 to less than 1",
-        ),
-    )
-    gradient_norm: Limit | None = Field(
-        default=3.0,
-        **option(
-            "training", "largest norm of a parameter's gradient, of C1 and of C2", "give a number above 0, or none"
-        ),
-    )
-    # Hyperparameters
-    interval: Annotated[int, Field(ge=1, le=2**30)] = Field(
-        default=10, **option("tuning", "elementary steps per hyperparameter step", "give at least 1")
-    )
-    hyper_optimizer: OptimizerName = Field(
-        default="sgd", **option("tuning", "optimiser of the hyperparameters", "give sgd, momentum or adam")
-    )
-    # (the step sizes of the regularisers come here)
-    hyper_schedule: ScheduleName = Field(
-        default="constant",
-        **option("tuning", "annealing of the hyperparameters' step sizes", "give constant, linear or hold_then_linear"),
-    )
-    validation_gradient_at: Literal["current", "next"] = Field(
-        default="current",
-        **option(
-            "tuning",
-            "where the gradient of C2 is taken: at the parameters before the update or after it (Eq. 3 as written)",
-            "give current or next",
-        ),
-    )
-    hypergradient_norm: Limit | None = Field(
-        default=3.0,
-        **option("tuning", "largest norm of one hyperparameter's hypergradient", "give a number above 0, or none"),
-    )
-    hypergradient_clip: Limit | None = Field(
-        default=10.0,
-        **option("tuning", "largest size of any element of a hypergradient", "give a number above 0, or none"),
-    )
     # Measurement
     evaluate_every: Annotated[int, Field(ge=0, le=LARGEST_COUNT)] = Field(
         default=1,
@@ -208,6 +57,31 @@ class RunConfig:
             "measurement",
             "epochs between evaluations on T1, T2 and test; 0 evaluates at the end only",
             "give 0 or more",
+        ),
+    )
+    test_statistics: Literal["exact", "batches", "running"] = Field(
+        default="exact",
+        **option(
+            "measurement",
+            "what batch normalisation uses in evaluations: exact (moments of all of T1, layer by layer), batches "
+            "(means over the batches of T1, each normalised by itself) or running (averages of the noisy T1 batches)",
+            "give exact, batches or running",
+        ),
+    )
+    statistics_weight: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = Field(
+        default=0.1,
+        **option(
+            "measurement",
+            "smallest weight of the current batch in running averages",
+            "give a number above 0, at most 1",
+        ),
+    )
+    monitor: bool = Field(
+        default=False,
+        **option(
+            "measurement",
+            "also measure activations, weights, noise and gradients of each layer after every epoch",
+            "give true or false",
         ),
     )
     seed: Seed = Field(
@@ -254,6 +128,21 @@ class RunConfig:
     def regularizers(self) -> tuple[Regularizer, ...]:
         """Those that the run has."""
         return tuple(one for one in REGULARIZERS.values() if self.level(one.name) is not None)
+
+    @property
+    def samples_of_t2(self) -> int:
+        """Samples in a batch of T2."""
+        return self.batch_size if self.t2_batch_size is None else self.t2_batch_size
+
+    @property
+    def has_running_statistics(self) -> bool:
+        """Whether running averages of the noisy T1 batches' moments are kept."""
+        used = "running" in (self.test_statistics, self.validation_statistics if self.tune else None)
+        return self.batch_norm and used
+
+    def tunes_in(self, epoch: int) -> bool:
+        """Whether the hyperparameters move in an epoch, from 1."""
+        return bool(self.tune) and epoch > self.tune_after and (epoch - self.tune_after - 1) % self.tune_every == 0
 
     def level(self, name: str) -> Level | None:
         """A hyperparameter as it was given."""

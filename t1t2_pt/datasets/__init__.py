@@ -1,22 +1,57 @@
 """Data sets by name: found, fetched, checked, split into T1 and T2 by seed, and preprocessed as in Section 3.
 
+Each module here that defines a `SOURCE` is a data set: a new one is a new file, and nothing else. Preprocessing is
+chosen apart from the data set, by a name in `PREPROCESSING`; "usual" stands for what the source names.
+
 Imports `system`.
 """
 
 from pathlib import Path
 
-from t1t2_pt.datasets import cifar10, mnist, photos, svhn
-from t1t2_pt.datasets.dataset import Dataset, Source, Split, split_rows
+import numpy as np
+
+from t1t2_pt.datasets.dataset import Dataset, Source, Split
+from t1t2_pt.datasets.preprocessing import CONTRAST, PREPROCESSING, USUAL, check_known, prepare
 from t1t2_pt.datasets.sources import GIVEN
+from t1t2_pt.datasets.splitting import T2_FROM, split_rows
+from t1t2_pt.system.discovery import modules_of
 from t1t2_pt.system.errors import InputError
 
-__all__ = ["DATASETS", "Dataset", "Source", "Split", "absence", "describe", "find", "load_split", "make_split"]
+__all__ = [
+    "CONTRAST",
+    "DATASETS",
+    "PREPROCESSING",
+    "T2_FROM",
+    "USUAL_SIZES",
+    "Dataset",
+    "Source",
+    "Split",
+    "absence",
+    "describe",
+    "find",
+    "load_split",
+    "make_split",
+]
 
-DATASETS: dict[str, Source] = {
-    "mnist": mnist.SOURCE,
-    "svhn": svhn.SOURCE,
-    "cifar10": cifar10.SOURCE,
-    "digits-on-photos": photos.SOURCE,
+FIRST = ("mnist", "svhn", "cifar10", "digits-on-photos")  # the paper's, and a stand-in; then others by name
+
+
+def _sources() -> dict[str, Source]:
+    found: dict[str, Source] = {}
+    for module in modules_of(__name__, __path__):
+        source = getattr(module, "SOURCE", None)
+        if source is not None:
+            if source.name in found:
+                raise ValueError(f"{module.__name__}: there is a data set {source.name} already")
+            found[source.name] = source
+    return {name: found[name] for name in (*FIRST, *sorted(found.keys() - set(FIRST))) if name in found}
+
+
+DATASETS: dict[str, Source] = _sources()
+
+# By name: the numbers of samples where nobody says otherwise.
+USUAL_SIZES = {
+    name: dict(zip(("t1_samples", "t2_samples"), source.usual, strict=True)) for name, source in DATASETS.items()
 }
 
 
@@ -51,25 +86,73 @@ def describe(name: str, data_dir: Path | None = None) -> str:
         return source.describe()
 
 
-def load_split(dataset: str, t1_samples: int, t2_samples: int, split_seed: int, data_dir: Path | None = None) -> Split:
-    """T1, T2 and test, by the data fields of a run.
+def load_split(
+    dataset: str,
+    t1_samples: int,
+    t2_samples: int,
+    split_seed: int,
+    data_dir: Path | None = None,
+    *,
+    preprocessing: str = USUAL,
+    contrast: str = "none",
+    t2_from: str = "apart",
+) -> Split:
+    """T1, T2 and test, by the data fields of a run; see `make_split`.
 
     Raises
     ------
     InputError
-        If the data set cannot be found or read, or is too small for the split.
+        If the data set is unknown or cannot be found or read, and as `make_split`.
     """
+    check_known("dataset", dataset, DATASETS)
     source = DATASETS[dataset]
-    return make_split(source, source.load(data_dir), t1_samples, t2_samples, split_seed)
+    choices = (preprocessing, contrast, t2_from)
+    _check(*choices)
+    return make_split(source, source.load(data_dir), t1_samples, t2_samples, split_seed, *choices)
 
 
-def make_split(source: Source, dataset: Dataset, t1_samples: int, t2_samples: int, seed: int) -> Split:
-    """Split a data set by seed and prepare it as its source says."""
-    t1, t2 = split_rows(len(dataset.train_labels), t1_samples, t2_samples, seed, dataset.groups)
-    inputs = source.prepare(dataset.train_images[t1], dataset.train_images[t2], dataset.test_images)
+def make_split(
+    source: Source,
+    dataset: Dataset,
+    t1_samples: int,
+    t2_samples: int,
+    seed: int,
+    preprocessing: str = USUAL,
+    contrast: str = "none",
+    t2_from: str = "apart",
+) -> Split:
+    """Split a data set by seed and prepare it.
+
+    Parameters
+    ----------
+    preprocessing
+        A name in `PREPROCESSING`.
+    contrast
+        A name in `CONTRAST`: what is applied to each element after that.
+    t2_from
+        A name in `T2_FROM`.
+
+    Raises
+    ------
+    InputError
+        If one of these is unknown, or the data set too small for the split.
+    """
+    _check(preprocessing, contrast, t2_from)
+    t1, t2 = split_rows(len(dataset.train_labels), t1_samples, t2_samples, seed, dataset.groups, t2_from)
+    method = source.preprocessing if preprocessing == USUAL else preprocessing
+    inputs = prepare(method, contrast, dataset.train_images[t1], dataset.train_images[t2], dataset.test_images)
     labels = (dataset.train_labels[t1], dataset.train_labels[t2], dataset.test_labels)
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for name, x, y in zip(("t1", "t2", "test"), inputs, labels, strict=True):
         arrays |= {f"{name}_inputs": x, f"{name}_labels": y}
     provenance = f"{dataset.provenance}; T1 {t1_samples:,}, T2 {t2_samples:,}, split seed {seed}"
+    provenance += ", T2 a part of T1" if t2_from == "t1" else ""
+    provenance += f", preprocessing {method}" if method != source.preprocessing else ""
+    provenance += f", contrast {contrast}" if contrast != "none" else ""
     return Split(arrays, dataset.classes, provenance, dataset.fingerprint)
+
+
+def _check(preprocessing: str, contrast: str, t2_from: str) -> None:
+    check_known("preprocessing", preprocessing, PREPROCESSING)
+    check_known("contrast", contrast, CONTRAST)
+    check_known("t2_from", t2_from, T2_FROM)

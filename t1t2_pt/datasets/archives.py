@@ -58,7 +58,8 @@ def _members(path: Path, archive: tarfile.TarFile, sizes: Mapping[str, int], par
             raise bad_file(path, f"has a member whose name leads elsewhere ({member.name[:80]!r})")
         if member.isdir():
             continue
-        if not member.isfile():
+        content = archive.extractfile(member) if member.isfile() else None
+        if content is None:
             raise bad_file(path, f"has a member that is not a plain file ({member.name[:80]!r})")
         if name.name not in sizes:
             continue
@@ -68,5 +69,5 @@ def _members(path: Path, archive: tarfile.TarFile, sizes: Mapping[str, int], par
         if member.size != expected and not (part and member.size < expected):
             problem = f"has {name.name} of {member.size} bytes, where {expected} are expected"
             raise bad_file(path, problem, declarable=not part)
-        found[name.name] = archive.extractfile(member).read()
+        found[name.name] = content.read()
     return found

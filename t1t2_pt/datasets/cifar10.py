@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from t1t2_pt.datasets import preprocessing, sources
+from t1t2_pt.datasets import sources
 from t1t2_pt.datasets.archives import read_members
 from t1t2_pt.datasets.dataset import Dataset, Source
 from t1t2_pt.datasets.sources import bad_file
@@ -109,11 +109,14 @@ def _count(place: sources.Place) -> tuple[int, int]:
 
 
 SOURCE = Source(
+    name="cifar10",
+    title="CIFAR-10",
     description="photographs of 10 kinds of things, 32x32 RGB, {} (Krizhevsky, 2009); whitened",
     published=(5 * SAMPLES, SAMPLES),
+    usual=(45_000, 5_000),
+    preprocessing="gcn-zca",
     find=lambda data_dir: sources.find(REMOTE, data_dir),
     fetch=lambda progress: sources.fetch(REMOTE, progress),
     load=load,
-    prepare=preprocessing.contrast_normalise_and_whiten,
     count=_count,
 )

@@ -52,7 +52,7 @@ def fetch(dataset: str, base_url: str, files: Mapping[str, str], progress: bool 
 class _Bar:
     """A progress bar as pooch drives it (`total`, `update`, `reset`, `close`), drawn by rich in a terminal."""
 
-    def __init__(self, name: str, shown: bool):
+    def __init__(self, name: str, shown: bool) -> None:
         console = Console(stderr=True)
         columns = TextColumn(name), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
         self._progress = Progress(*columns, console=console, disable=not (shown and console.is_terminal))
@@ -60,18 +60,18 @@ class _Bar:
         self._progress.start()
 
     @property
-    def total(self):
+    def total(self) -> float | None:
         return self._progress.tasks[0].total
 
     @total.setter
-    def total(self, value):
+    def total(self, value: float) -> None:
         self._progress.update(self._task, total=value)
 
-    def update(self, amount):
+    def update(self, amount: float) -> None:
         self._progress.advance(self._task, amount)
 
-    def reset(self):
+    def reset(self) -> None:
         self._progress.reset(self._task)
 
-    def close(self):
+    def close(self) -> None:
         self._progress.stop()

@@ -34,8 +34,9 @@ def fingerprint_of(source: Source, place: Place | None, load: Callable[[], Datas
     """
     if place is None:
         return load().fingerprint
-    if _is_published(source, place):
-        return source.fingerprint
+    published = _published(source, place)
+    if published is not None:
+        return published
     try:
         found = _note(place).read_text()
     except (OSError, UnicodeDecodeError):
@@ -45,13 +46,13 @@ def fingerprint_of(source: Source, place: Place | None, load: Callable[[], Datas
 
 def note(source: Source, place: Place, dataset: Dataset) -> None:
     """Keep the fingerprint of what was read from a place, where it is not known without reading it."""
-    if not _is_published(source, place):
+    if _published(source, place) is None:
         keep(_note(place), lambda path: path.write_text(dataset.fingerprint))
 
 
-def _is_published(source: Source, place: Place) -> bool:
-    """Whether files must be the published ones, and these have a known fingerprint."""
-    return source.fingerprint is not None and place.declared is None
+def _published(source: Source, place: Place) -> str | None:
+    """The fingerprint of files that must be the published ones, where it is known."""
+    return source.fingerprint if place.declared is None else None
 
 
 def _note(place: Place) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from t1t2_pt.datasets.sources import bad_file
+from t1t2_pt.datasets.sources import bad_file, check_md5
 from t1t2_pt.system.errors import reason
 from t1t2_pt.system.reading import open_file
 
@@ -16,7 +16,9 @@ _UNSIGNED_BYTE = 0x08
 _GZIP = b"\x1f\x8b"
 
 
-def read_idx(path: Path, shape: tuple[int, ...], sha256: str | None = None, part: bool = False) -> np.ndarray:
+def read_idx(
+    path: Path, shape: tuple[int, ...], sha256: str | None = None, part: bool = False, md5: str | None = None
+) -> np.ndarray:
     """Read an IDX file of unsigned bytes, gzipped or not, and check all of it.
 
     Parameters
@@ -27,6 +29,8 @@ def read_idx(path: Path, shape: tuple[int, ...], sha256: str | None = None, part
         Digest (hex) of the uncompressed file; None skips this check.
     part
         Whether the first dimension may be smaller, but not 0.
+    md5
+        What that of the file as it is must be (`md5:...`); None skips this check.
 
     Returns
     -------
@@ -39,7 +43,7 @@ def read_idx(path: Path, shape: tuple[int, ...], sha256: str | None = None, part
     """
     header = 4 + 4 * len(shape)
     # One byte more than expected is enough to see that there is too much.
-    content = _start(path, header + math.prod(shape) + 1)
+    content = _start(path, header + math.prod(shape) + 1, md5)
     found = _dimensions(path, content, len(shape))
     if found != shape and not (part and found[1:] == shape[1:] and 1 <= found[0] <= shape[0]):
         raise bad_file(path, f"has dimensions {found}, where {shape} are expected", declarable=not part)
@@ -64,10 +68,12 @@ def count(path: Path, dimensions: int) -> int:
     return _dimensions(path, _start(path, 4 + 4 * dimensions), dimensions)[0]
 
 
-def _start(path: Path, length: int) -> bytes:
+def _start(path: Path, length: int, md5: str | None = None) -> bytes:
     """The first bytes of a file, inflated where it is gzipped, whatever its name."""
     try:
         with open_file(path) as stream:
+            if md5 is not None:
+                check_md5(path, stream, md5)
             start = stream.read(2)
             stream.seek(0)
             if start == _GZIP or (path.suffix == ".gz" and start != bytes(2)):

@@ -13,8 +13,10 @@ from typing import BinaryIO
 import numpy as np
 
 _MATRIX, _COMPRESSED = 14, 15
-_CLASSES = ("", "cell", "struct", "object", "char", "sparse", "double", "single", "int8", "uint8")
-_CLASSES += ("int16", "uint16", "int32", "uint32", "int64", "uint64")
+_CLASSES = (
+    *("", "cell", "struct", "object", "char", "sparse", "double", "single", "int8", "uint8"),
+    *("int16", "uint16", "int32", "uint32", "int64", "uint64"),
+)
 _BYTES = 2  # type of the numbers of a uint8 array
 _LONGEST_NAME, _MOST_DIMENSIONS = 63, 32
 _PIECE = 1 << 20

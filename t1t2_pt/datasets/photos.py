@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from t1t2_pt.datasets import mnist, preprocessing, sources
+from t1t2_pt.datasets import mnist, sources
 from t1t2_pt.datasets.dataset import Dataset, Source
 from t1t2_pt.datasets.sources import REPOSITORY_DATA
 from t1t2_pt.system.errors import InputError, reason
@@ -26,6 +26,7 @@ TRAIN, TEST = 73_257, 10_000
 SIDE = 32
 SEED = 2016
 PIECE = 4096
+PUBLISHED = "digits-on-photos, a stand-in"
 FINGERPRINT = "b1b2b3298eee678750fa643d2f6ddfb2"
 
 
@@ -48,7 +49,7 @@ def load(data_dir: Path | None = None) -> Dataset:
         test_images=blend(digits.test_images, np.arange(TEST), photos, seed=SEED + 1),
         test_labels=digits.test_labels[:TEST],
         classes=10,
-        provenance="digits-on-photos, a stand-in made of MNIST and two photographs",
+        provenance=f"{PUBLISHED} made of MNIST and two photographs",
         groups=groups,
     )
 
@@ -123,11 +124,15 @@ def _check(digits: sources.Place) -> None:
 
 
 SOURCE = Source(
+    name="digits-on-photos",
+    title="digits-on-photos (SVHN's stand-in)",
     description="digits on photographs, 32x32 RGB, {}, in SVHN's place (made here); contrast-normalised",
     published=(TRAIN, TEST),
+    usual=(65_000, 8_257),
+    preprocessing="gcn",
     find=_find,
     fetch=None,
     load=load,
-    prepare=preprocessing.contrast_normalise,
     fingerprint=FINGERPRINT,
+    official=PUBLISHED,
 )

@@ -49,6 +49,8 @@ class Remote:
         Where else it may lie in a folder of data sets, besides in one of its name and in that folder itself.
     useless
         What may lie there that cannot be read: names in lower case, and what is told of them.
+    shared_names
+        Whether other data sets have files of these names: then they are its own only in folders called after it.
     """
 
     dataset: str
@@ -57,6 +59,7 @@ class Remote:
     forms: tuple[Mapping[str, Sequence[str]], ...] = ()
     folders: tuple[str, ...] = ()
     useless: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    shared_names: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,7 +159,10 @@ def fetch(remote: Remote, progress: bool = True) -> Place:
         If it cannot be fetched.
     """
     downloads.fetch(remote.dataset, remote.base_url, remote.files, progress)
-    return _in(user_cache(), remote)
+    place = _in(user_cache(), remote)
+    if place is None:
+        raise InputError("dataset", remote.dataset, "is no longer where it was downloaded to", "run it again")
+    return place
 
 
 def check_md5(path: Path, stream: BinaryIO, expected: str) -> None:
@@ -167,10 +173,12 @@ def check_md5(path: Path, stream: BinaryIO, expected: str) -> None:
     InputError
         Naming the file, if it differs.
     """
-    found = hashlib.file_digest(stream, "md5").hexdigest()
+    digest = hashlib.md5()
+    while piece := stream.read(1 << 20):
+        digest.update(piece)
     stream.seek(0)
-    if f"md5:{found}" != expected:
-        raise bad_file(path, f"has a wrong checksum (MD5 {found})", declarable=True)
+    if f"md5:{digest.hexdigest()}" != expected:
+        raise bad_file(path, f"has a wrong checksum (MD5 {digest.hexdigest()})", declarable=True)
 
 
 def bad_file(path: Path, problem: str, declarable: bool = False) -> InputError:
@@ -196,8 +204,9 @@ def _in(root: Path, remote: Remote) -> Place | None:
     """A data set in a folder of data sets."""
     for folder in _folders(root, remote):
         for form in _forms(remote):
-            files = {name: _file(folder, (name, *others)) for name, others in form.items()}
-            if None not in files.values():
+            here = ((name, _file(folder, (name, *others))) for name, others in form.items())
+            files = {name: file for name, file in here if file is not None}
+            if len(files) == len(form):
                 path = next(iter(files.values())) if len(files) == 1 else folder
                 return Place(path, files, _declared(folder))
     return None
@@ -209,12 +218,18 @@ def _forms(remote: Remote) -> tuple[Mapping[str, Sequence[str]], ...]:
 
 def _folders(root: Path, remote: Remote) -> Iterator[Path]:
     """Where a data set may lie in a folder of data sets."""
-    for name in (*remote.folders, remote.dataset):
+    called = [Path(name).parts for name in (*remote.folders, remote.dataset)]
+    for parts in called:
         found = [root]
-        for part in Path(name).parts:
+        for part in parts:
             found = [below for above in found for below in _named(above, part)]
         yield from found
-    yield root
+    if not remote.shared_names or any(_lower(root.parts[-len(parts) :]) == _lower(parts) for parts in called):
+        yield root
+
+
+def _lower(parts: Sequence[str]) -> list[str]:
+    return [part.lower() for part in parts]
 
 
 def _file(folder: Path, names: Sequence[str]) -> Path | None:

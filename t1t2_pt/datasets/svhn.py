@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from t1t2_pt.datasets import preprocessing, sources
+from t1t2_pt.datasets import sources
 from t1t2_pt.datasets.dataset import Dataset, Source
 from t1t2_pt.datasets.matlab import read_bytes_arrays
 from t1t2_pt.datasets.sources import bad_file
@@ -34,12 +34,14 @@ def load(data_dir: Path | None = None) -> Dataset:
         If a file is missing and cannot be fetched, or is not what it should be.
     """
     place = sources.locate(REMOTE, data_dir)
-    arrays = []
-    for name, checksum in REMOTE.files.items():
-        published = checksum if place.declared is None else None
-        arrays += read_mat(place.files[name], SAMPLES[name], published, part=published is None)
-    text = place.provenance("SVHN, the official files (MD5 checked)", *arrays)
-    return Dataset("svhn", *arrays, 10, text)
+    (images, labels), (test_images, test_labels) = (
+        read_mat(
+            place.files[name], SAMPLES[name], checksum if place.declared is None else None, place.declared is not None
+        )
+        for name, checksum in REMOTE.files.items()
+    )
+    arrays = (images, labels, test_images, test_labels)
+    return Dataset("svhn", *arrays, 10, place.provenance("SVHN, the official files (MD5 checked)", *arrays))
 
 
 def read_mat(
@@ -132,11 +134,14 @@ def _labels(path: Path) -> int:
 
 
 SOURCE = Source(
+    name="svhn",
+    title="SVHN",
     description="house numbers, 32x32 RGB, {} (Netzer et al., 2011); contrast-normalised",
     published=(SAMPLES["train_32x32.mat"], SAMPLES["test_32x32.mat"]),
+    usual=(65_000, 8_257),
+    preprocessing="gcn",
     find=lambda data_dir: sources.find(REMOTE, data_dir),
     fetch=lambda progress: sources.fetch(REMOTE, progress),
     load=load,
-    prepare=preprocessing.contrast_normalise,
     count=_count,
 )

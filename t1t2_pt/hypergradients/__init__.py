@@ -1,6 +1,6 @@
 """Hypergradients: how a change of the regularisation changes the validation cost.
 
-One file per method, each a small frozen object that holds its options, looked up by
+One file per method in `methods`, each a small frozen object that holds its options, looked up by
 `hypergradient(..., method=...)`. They work on any PyTensor graph: the two costs may come from a model
 that this package knows nothing of.
 
@@ -12,34 +12,34 @@ lambda the hyperparameters, the paper's Eq. 3 is
 When the graph is compiled, `t1t2_pt.rewrites` orders its matrix products so that grad_theta C2 is not
 formed.
 
-Imports `rewrites` and `ops`.
+Imports `rewrites`, `ops` and `system`.
 """
 
 import dataclasses
 import inspect
 from collections.abc import Sequence
-from typing import Protocol
 
 from pytensor.tensor.variable import TensorVariable
 
 from t1t2_pt.hypergradients.limits import rescale
+from t1t2_pt.hypergradients.method import Memory, Method, Step
+from t1t2_pt.hypergradients.methods import METHODS, method_named, method_text
+from t1t2_pt.hypergradients.methods.t1t2 import T1T2
 from t1t2_pt.hypergradients.problem import Problem
-from t1t2_pt.hypergradients.t1t2 import T1T2
 from t1t2_pt.rewrites import EXACT, PRECISIONS, reassociated
 
-__all__ = ["METHODS", "T1T2", "Method", "Problem", "hypergradient", "rescale"]
-
-
-class Method(Protocol):
-    """A way to compute hypergradients: a frozen dataclass whose fields are its options."""
-
-    name: str
-
-    def __call__(self, problem: Problem) -> list[TensorVariable]:
-        """The hypergradient of each hyperparameter, in its shape, per unit of the elementary step size."""
-
-
-METHODS: dict[str, type[Method]] = {method.name: method for method in (T1T2,)}
+__all__ = [
+    "METHODS",
+    "T1T2",
+    "Method",
+    "Problem",
+    "Step",
+    "hypergradient",
+    "hypergradients_in_step",
+    "method_named",
+    "method_text",
+    "rescale",
+]
 
 
 def hypergradient(
@@ -107,11 +107,21 @@ def hypergradient(
     return [reassociated(result, products) for result in results]
 
 
+def hypergradients_in_step(
+    method: Method, problem: Problem, step: Step, products: str
+) -> tuple[list[TensorVariable], Memory]:
+    """As `hypergradient`, in a training step: with what the method keeps between steps."""
+    results, memory = method.in_step(problem, step)
+    return [reassociated(result, products) for result in results], memory
+
+
 def _options() -> str:
     """The methods' own words on their options, for `help`."""
     texts = []
     for name, method in METHODS.items():
         lines = inspect.cleandoc(method.__doc__).splitlines()
+        if "Parameters" not in lines:
+            continue
         start = lines.index("Parameters") + 2
         title = f"Options of {name!r}"
         texts.append("\n".join(["", title, "-" * len(title), *lines[start:]]))

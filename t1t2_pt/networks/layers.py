@@ -8,7 +8,7 @@ EPSILON = 1e-6
 
 
 def moments(x: TensorVariable) -> tuple[TensorVariable, TensorVariable]:
-    """Mean and variance of each channel over the batch and all positions: [batch, ..., channels] -> two of [channels]."""
+    """Mean and variance over the batch and all positions: [batch, ..., channels] -> two of [channels]."""
     axes = tuple(range(x.type.ndim - 1))
     mean = x.mean(axis=axes)
     centred = x - mean

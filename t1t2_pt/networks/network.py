@@ -250,7 +250,10 @@ class Network:
         return shapes
 
     def initial_parameters(self, rng: np.random.Generator, initialization: str = "fan-in-out") -> dict[str, np.ndarray]:
-        """float32 values to start from: normal by one of `INITIALIZATIONS`; the softmax layer N(0, 1e-10); biases 0, scales 1."""
+        """float32 values to start from: normal by one of `INITIALIZATIONS`, the softmax layer's N(0, 1e-10).
+
+        Biases are 0, scales 1.
+        """
         values = {}
         last = self.weight_names[-1]
         for name, shape in self.shapes().items():

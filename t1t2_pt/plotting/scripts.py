@@ -110,7 +110,7 @@ def parser(name: str, summary: str) -> argparse.ArgumentParser:
     result.add_argument(
         "--datasets",
         metavar="A,B,..",
-        help="data sets for the panels, mnist,svhn,cifar10 or digits-on-photos (default: those on this machine)",
+        help=f"data sets for the panels, of {','.join(DATASETS)} (default: those on this machine)",
     )
     result.add_argument("--seed", type=int, default=0, help="seed of the split, weights and starts (default: 0)")
     result.add_argument("--reference", action="store_true", help="draw the paper's own numbers into the figure too")

@@ -6,13 +6,12 @@ their checks, the step's graph, levels per layer and per unit, step sizes, colum
 Imports `networks` and `system`.
 """
 
-import importlib
-import pkgutil
 from collections.abc import Iterator
 
 from t1t2_pt.regularizers.levels import FIRST_APART, PER_LAYER, PER_UNIT, TIED, Levels
 from t1t2_pt.regularizers.locations import HIDDEN, INPUT, WEIGHTS, Places
 from t1t2_pt.regularizers.regularizer import Hyperparameter, Regularizer, StepSize
+from t1t2_pt.system.discovery import modules_of
 
 __all__ = [
     "FIRST_APART",
@@ -22,6 +21,7 @@ __all__ = [
     "PER_LAYER",
     "PER_UNIT",
     "REGULARIZERS",
+    "REGULARIZER_OF",
     "STEP_SIZES",
     "TIED",
     "WEIGHTS",
@@ -36,8 +36,8 @@ _FIRST = ("input_noise", "hidden_noise", "l2")  # the paper's come first, the ot
 
 
 def _found() -> Iterator[Regularizer]:
-    for module in pkgutil.iter_modules(__path__):
-        yield from getattr(importlib.import_module(f"{__name__}.{module.name}"), "REGULARIZERS", ())
+    for module in modules_of(__name__, __path__):
+        yield from getattr(module, "REGULARIZERS", ())
 
 
 def _place(regularizer: Regularizer) -> tuple[int, str]:
@@ -47,6 +47,9 @@ def _place(regularizer: Regularizer) -> tuple[int, str]:
 REGULARIZERS: dict[str, Regularizer] = {one.name: one for one in sorted(_found(), key=_place)}
 HYPERPARAMETERS: dict[str, Hyperparameter] = {
     hyperparameter.name: hyperparameter for one in REGULARIZERS.values() for hyperparameter in one.hyperparameters
+}
+REGULARIZER_OF: dict[str, Regularizer] = {
+    part.name: one for one in REGULARIZERS.values() for part in one.hyperparameters
 }
 STEP_SIZES: dict[str, StepSize] = {
     step_size.field: step_size for one in HYPERPARAMETERS.values() if (step_size := one.step_size) is not None

@@ -11,11 +11,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from t1t2_pt.config import FIELDS, field_info
-from t1t2_pt.datasets import DATASETS, mnist
+from t1t2_pt.datasets import DATASETS
 
 UNKNOWN = "unknown"  # as the content of data
 FIRST_ALGORITHM = 1
-_OFFICIAL = {"mnist": mnist.PUBLISHED, "digits-on-photos": "digits-on-photos, a stand-in"}  # as its provenance begins
 _CAME_LATER = {"network": "mlp", "width": 1.0, "activation": "relu", "per_map": []}  # than its first digests
 
 
@@ -35,9 +34,10 @@ def migrated(values: Mapping[str, Any]) -> dict[str, Any]:
     config, provenance = values["config"], values["provenance"]
     if _digest(config) != values["digest"]:
         raise ValueError("its digest does not fit its config")
-    name = config["dataset"]
-    official = str(provenance["data"]).startswith(_OFFICIAL.get(name, "\0")) and not _doubtful(values)
-    data = (DATASETS[name].fingerprint if official else None) or UNKNOWN
+    source = DATASETS.get(config["dataset"])
+    known = source is not None and source.fingerprint is not None
+    official = known and str(provenance["data"]).startswith(source.official) and not _doubtful(values)
+    data = source.fingerprint if official else UNKNOWN
     return {
         **values,
         "config": {**config, "data": data, "algorithm": FIRST_ALGORITHM},

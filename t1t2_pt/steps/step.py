@@ -15,21 +15,28 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytensor.tensor as pt
+from pytensor.gradient import disconnected_grad
 from pytensor.tensor.variable import TensorVariable
 
 from t1t2_pt.config import RunConfig
-from t1t2_pt.hypergradients import hypergradient
+from t1t2_pt.hypergradients import Problem, Step, hypergradients_in_step, method_named
 from t1t2_pt.hypergradients.limits import rescale
 from t1t2_pt.networks import costs
-from t1t2_pt.networks.network import CONVOLUTIONAL, Network
+from t1t2_pt.networks.network import CONVOLUTIONAL, ForwardPass, Network
 from t1t2_pt.ops import finite_squares
 from t1t2_pt.optimizers import OPTIMIZERS
-from t1t2_pt.regularizers import HYPERPARAMETERS
+from t1t2_pt.regularizers import HYPERPARAMETERS, REGULARIZER_OF
 from t1t2_pt.rewrites import FAST
+from t1t2_pt.steps import statistics
 from t1t2_pt.steps.regularization import Drawn, Tensors, constrained, level_values, penalty, perturbation
 from t1t2_pt.system.errors import InputError
 
 T1_METRICS = ("train_cost", "penalty", "train_error", "repaired_gradients", "learning_rate")
+
+
+METHOD_MEMORY = "method/"  # how the names of what a hypergradient method keeps begin
+
+Momentum = TensorVariable | float | None  # None: the optimisers' own
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,10 +49,11 @@ class Batch:
 
 @dataclasses.dataclass(frozen=True)
 class Rates:
-    """Step sizes of this step: of the elementary parameters, and by the hyperparameter's name."""
+    """Step sizes of this step: of the elementary parameters, and by the hyperparameter's name; and the momentum."""
 
     elementary: TensorVariable
     hyper: Mapping[str, TensorVariable]
+    momentum: Momentum = None
 
 
 def make_network(config: RunConfig, input_shape: tuple[int, ...], classes: int) -> Network:
@@ -59,14 +67,17 @@ def make_network(config: RunConfig, input_shape: tuple[int, ...], classes: int) 
     if config.network not in CONVOLUTIONAL:
         input_shape = (math.prod(input_shape),)
     try:
-        return Network(input_shape, config.hidden_layers, classes, config.batch_norm, config.activation)
+        return Network(
+            input_shape, config.hidden_layers, classes, config.batch_norm, config.activation, config.batch_norm_scale
+        )
     except ValueError as error:
         raise InputError("network", config.network, f"does not fit {config.dataset} ({error})", "give mlp") from None
 
 
 def initial_state(config: RunConfig, network: Network) -> dict[str, np.ndarray]:
     """float32 values of the whole state before the first step, a function of the config alone."""
-    parameters = network.initial_parameters(np.random.Generator(np.random.Philox(config.seed)))
+    rng = np.random.Generator(np.random.Philox(config.seed))
+    parameters = network.initial_parameters(rng, config.initialization)
     hyper = level_values(config, network)
     state = {**parameters, **hyper}
     moved = [(name, parameters[name], config.optimizer) for name in parameters]
@@ -74,6 +85,11 @@ def initial_state(config: RunConfig, network: Network) -> dict[str, np.ndarray]:
     for name, value, optimizer in moved:
         for memory in OPTIMIZERS[optimizer].memory:
             state[f"{name}/{memory}"] = np.zeros_like(value)
+    if config.has_running_statistics:
+        state |= statistics.initial(network)
+    if config.tune:
+        kept = method_named(config.method).initial_memory(list(parameters.values()))
+        state |= {METHOD_MEMORY + name: value for name, value in kept.items()}
     return state
 
 
@@ -128,54 +144,115 @@ def t1t2_step(
     metrics: `validation_cost` (C2 on the batch), `repaired_hypergradients`, and for each tuned
     hyperparameter its step size, `input_noise/learning_rate` and so on.
     """
-    new_state, metrics, pass_ = _elementary_step(config, network, state, t1, drawn, rates, count)
-
-    parameters = {name: state[name] for name in network.shapes()}
-    logits = network.logits(parameters, t2.inputs)
-    validation_cost = costs.cross_entropy(logits, t2.labels)
-    gradients = hypergradient(
-        pass_.cost,
-        validation_cost,
-        list(parameters.values()),
-        [state[name] for name in config.tune],
-        train_gradients=pass_.gradients,
-        next_params=[new_state[name] for name in parameters] if config.validation_gradient_at == "next" else None,
-        max_norm=config.gradient_norm,
-        products=FAST,
-    )
-    _, repaired_hyper = finite_squares(*gradients)
+    new_state, metrics, train_pass = _elementary_step(config, network, state, t1, drawn, rates, count)
+    validation_cost = _validation_cost(config, network, state, t2)
+    gradients, kept = _hypergradients(config, network, state, new_state, t1, train_pass, validation_cost, hyper_count)
+    new_state.update(kept)
+    _, repaired = finite_squares(*gradients)
     for name, gradient in zip(config.tune, gradients, strict=True):
         gradient = _repair(gradient)
-        if config.hypergradient_clip is not None:
-            bound = np.asarray(config.hypergradient_clip, dtype=gradient.dtype)
-            gradient = pt.clip(gradient, -bound, bound)
-        if config.hypergradient_norm is not None:
-            gradient = rescale(gradient, config.hypergradient_norm)
-        updates = _update(config.hyper_optimizer, state, name, gradient, rates.hyper[name], hyper_count)
+        if config.hyper_decay and REGULARIZER_OF[name].perturbs:
+            gradient = gradient + np.asarray(config.hyper_decay, dtype=gradient.dtype) * state[name]
+        gradient = limited(config, network, name, gradient)
+        updates = _update(config.hyper_optimizer, state, name, gradient, rates.hyper[name], hyper_count, rates.momentum)
         updates[name] = HYPERPARAMETERS[name].project(updates[name])
         new_state.update(updates)
-    metrics |= {"validation_cost": validation_cost, "repaired_hypergradients": repaired_hyper}
+    metrics |= {"validation_cost": validation_cost, "repaired_hypergradients": repaired}
     metrics |= {f"{name}/learning_rate": rates.hyper[name] for name in config.tune}
     return {**state, **new_state}, metrics
 
 
+def _validation_cost(config: RunConfig, network: Network, state: Tensors, t2: Batch) -> TensorVariable:
+    """C2 on a batch, clean."""
+    parameters = {name: state[name] for name in network.shapes()}
+    fixed = None
+    if network.batch_norm and config.validation_statistics == "running":
+        fixed = statistics.running(network, state)
+    logits = network.forward(parameters, t2.inputs, statistics=fixed).logits
+    return costs.cross_entropy(logits, t2.labels)
+
+
+def _lowered_cost(
+    config: RunConfig, network: Network, state: Tensors, t1: Batch, validation_cost: TensorVariable
+) -> TensorVariable:
+    """What tuning lowers, by `hyper_cost`."""
+    if config.hyper_cost == "validation-training":
+        parameters = {name: state[name] for name in network.shapes()}
+        return validation_cost - costs.cross_entropy(network.logits(parameters, t1.inputs), t1.labels)
+    if config.hyper_cost == "penalised":
+        held = {name: disconnected_grad(state[name]) for name in config.hyperparameters}
+        return validation_cost + penalty(config, network, {**state, **held}, validation_cost.dtype)
+    return validation_cost
+
+
+def _hypergradients(
+    config: RunConfig,
+    network: Network,
+    state: Tensors,
+    new_state: Tensors,
+    t1: Batch,
+    train_pass: "TrainPass",
+    validation_cost: TensorVariable,
+    hyper_count: TensorVariable,
+) -> tuple[list[TensorVariable], Tensors]:
+    """The hypergradients of what is tuned, and what the method keeps, by its names in the state."""
+    parameters = {name: state[name] for name in network.shapes()}
+    problem = Problem(
+        train_pass.cost,
+        _lowered_cost(config, network, state, t1, validation_cost),
+        list(parameters.values()),
+        [state[name] for name in config.tune],
+    )
+    at_hand = Step(
+        train_gradients=train_pass.gradients,
+        next_params=[new_state[name] for name in parameters] if config.validation_gradient_at == "next" else None,
+        max_norm=config.gradient_norm,
+        count=hyper_count,
+        memory={name.removeprefix(METHOD_MEMORY): state[name] for name in state if name.startswith(METHOD_MEMORY)},
+    )
+    gradients, kept = hypergradients_in_step(method_named(config.method), problem, at_hand, FAST)
+    return gradients, {METHOD_MEMORY + name: tensor for name, tensor in kept.items()}
+
+
+def limited(config: RunConfig, network: Network, name: str, gradient: TensorVariable) -> TensorVariable:
+    """A hypergradient within the limits on its size, in the order of `hypergradient_limits`."""
+
+    def clipped(g: TensorVariable) -> TensorVariable:
+        if config.hypergradient_clip is None:
+            return g
+        bound = np.asarray(config.hypergradient_clip, dtype=g.dtype)
+        return pt.clip(g, -bound, bound)
+
+    def shrunk(g: TensorVariable) -> TensorVariable:
+        return g if config.hypergradient_norm is None else rescale(g, config.hypergradient_norm)
+
+    if config.hypergradient_limits == "clip-rescale":
+        return shrunk(clipped(gradient))
+    if config.hypergradient_limits == "rescale-clip":
+        return clipped(shrunk(gradient))
+    parts = config.levels(name, network).parts(gradient)
+    return clipped(shrunk(gradient) if len(parts) == 1 else pt.concatenate([shrunk(part) for part in parts]))
+
+
 @dataclasses.dataclass(frozen=True)
-class _TrainPass:
+class TrainPass:
     """The noisy pass over a T1 batch: C1~, its gradients by parameter, and what is worth recording."""
 
     cost: TensorVariable
     gradients: Sequence[TensorVariable]
     metrics: Tensors
+    noisy: ForwardPass
 
 
-def _train_pass(config: RunConfig, network: Network, state: Tensors, t1: Batch, drawn: Drawn) -> _TrainPass:
+def _train_pass(config: RunConfig, network: Network, state: Tensors, t1: Batch, drawn: Drawn) -> TrainPass:
     parameters = {name: state[name] for name in network.shapes()}
-    logits = network.logits(parameters, t1.inputs, perturbation(config, network, state, drawn))
-    cost = costs.cross_entropy(logits, t1.labels)
+    perturb = perturbation(config, network, state, drawn)
+    noisy = network.forward(parameters, t1.inputs, perturb, config.noise_at == "preactivation")
+    cost = costs.cross_entropy(noisy.logits, t1.labels)
     added = penalty(config, network, state, cost.dtype)
     regularised = cost + added
-    metrics = {"train_cost": cost, "penalty": added, "train_error": costs.error_rate(logits, t1.labels)}
-    return _TrainPass(regularised, pt.grad(regularised, list(parameters.values())), metrics)
+    metrics = {"train_cost": cost, "penalty": added, "train_error": costs.error_rate(noisy.logits, t1.labels)}
+    return TrainPass(regularised, pt.grad(regularised, list(parameters.values())), metrics, noisy)
 
 
 def _elementary_step(
@@ -186,18 +263,20 @@ def _elementary_step(
     drawn: Drawn,
     rates: Rates,
     count: TensorVariable,
-) -> tuple[Tensors, Tensors, _TrainPass]:
-    pass_ = _train_pass(config, network, state, t1, drawn)
+) -> tuple[Tensors, Tensors, TrainPass]:
+    done = _train_pass(config, network, state, t1, drawn)
     new_state: Tensors = {}
-    squares, repaired = finite_squares(*pass_.gradients)
-    for name, gradient, square in zip(network.shapes(), pass_.gradients, squares, strict=True):
+    squares, repaired = finite_squares(*done.gradients)
+    for name, gradient, square in zip(network.shapes(), done.gradients, squares, strict=True):
         gradient = _repair(gradient)
         if config.gradient_norm is not None:
             gradient = rescale(gradient, config.gradient_norm, square)
-        new_state.update(_update(config.optimizer, state, name, gradient, rates.elementary, count))
+        new_state.update(_update(config.optimizer, state, name, gradient, rates.elementary, count, rates.momentum))
     new_state.update(constrained(config, network, state, new_state))
-    metrics = {**pass_.metrics, "repaired_gradients": repaired, "learning_rate": rates.elementary}
-    return new_state, metrics, pass_
+    if config.has_running_statistics:
+        new_state.update(statistics.updated(config, network, state, done.noisy.moments, count))
+    metrics = {**done.metrics, "repaired_gradients": repaired, "learning_rate": rates.elementary}
+    return new_state, metrics, done
 
 
 def _repair(gradient: TensorVariable) -> TensorVariable:
@@ -207,8 +286,14 @@ def _repair(gradient: TensorVariable) -> TensorVariable:
 
 
 def _update(
-    optimizer: str, state: Tensors, name: str, gradient: TensorVariable, rate: TensorVariable, count: TensorVariable
+    optimizer: str,
+    state: Tensors,
+    name: str,
+    gradient: TensorVariable,
+    rate: TensorVariable,
+    count: TensorVariable,
+    momentum: Momentum,
 ) -> Tensors:
     memory = {key: state[f"{name}/{key}"] for key in OPTIMIZERS[optimizer].memory}
-    value, memory = OPTIMIZERS[optimizer](state[name], gradient, memory, rate, count)
+    value, memory = OPTIMIZERS[optimizer](state[name], gradient, memory, rate, count, momentum)
     return {name: value, **{f"{name}/{key}": tensor for key, tensor in memory.items()}}

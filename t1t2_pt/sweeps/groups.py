@@ -8,6 +8,7 @@ same kind where there is one, which halves what has to be compiled.
 import dataclasses
 import math
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from t1t2_pt.backends import Backend
 from t1t2_pt.config import RunConfig
@@ -40,9 +41,10 @@ class Group:
         return math.ceil(self.size / backend.devices()) if backend.together else 1
 
 
-def data_key(config: RunConfig) -> tuple:
-    """The fields that a run's split of its data depends on."""
-    return config.dataset, config.t1_samples, config.t2_samples, config.split_seed
+def data_key(config: RunConfig) -> tuple[Any, ...]:
+    """The fields that a run's split of its data depends on, as `load_split` takes them."""
+    preparation = config.preprocessing, config.contrast, config.t2_from
+    return config.dataset, config.t1_samples, config.t2_samples, config.split_seed, *preparation
 
 
 def programs_of(configs: Iterable[RunConfig]) -> dict[str, RunConfig]:

@@ -6,6 +6,7 @@ run does next depends on nothing but its state and the number of its next epoch.
 
 import dataclasses
 import functools
+import itertools
 import math
 import threading
 import time
@@ -168,7 +169,8 @@ def _check_split(config: RunConfig, split: Split) -> None:
 def initial_snapshot(configs: Sequence[RunConfig], split: Split, like: RunConfig) -> Snapshot:
     """Runs before their first epoch, in the form that the program of `like` has."""
     network = make_network(configs[0], split.input_shape, split.classes)
-    form = {"tune": like.tune, "hyper_optimizer": like.hyper_optimizer, "interval": 1}
+    form = {name: getattr(like, name) for name in ("tune", "hyper_optimizer", "method", "validation_statistics")}
+    form |= {"interval": 1, "tune_after": 0}
     states = [initial_state(dataclasses.replace(config, **form), network) for config in configs]
     state = {name: np.stack([one[name] for one in states]) for name in states[0]}
     levels = [_hyper_columns(config, network, level_values(config, network)) for config in configs]
@@ -198,10 +200,11 @@ def t1_rows(config: RunConfig, epoch: int) -> np.ndarray:
 
 def t2_rows(config: RunConfig, hyper_step: int) -> np.ndarray:
     """Samples of T2 in a hyperparameter step (from 0): int32 [batch], by passes over T2 in random order."""
-    per_pass = config.t2_samples // config.batch_size
+    batch = config.samples_of_t2
+    per_pass = config.t2_samples // batch
     number, place = divmod(hyper_step, per_pass)
     order = _generator(config.seed, _T2_ORDER, number).permutation(config.t2_samples)
-    return order[place * config.batch_size : (place + 1) * config.batch_size].astype(np.int32)
+    return order[place * batch : (place + 1) * batch].astype(np.int32)
 
 
 def _generator(seed: int, stream: int, count: int) -> np.random.Generator:
@@ -237,18 +240,19 @@ def _epoch_rows(
     first = configs[0]
     length = first.steps_per_epoch
     begin = (epoch - 1) * length
-    interval = first.interval if first.tune else NEVER
+    interval = first.interval if first.tunes_in(epoch) else NEVER
     numbers = [n for n in range(begin, begin + length) if is_hyper_step(n, interval)]
     before = begin // interval
     hyper_steps = range(before, before + len(numbers))
     # A place for every hyper step that an epoch can have keeps the shape, and what is compiled for it.
     places = math.ceil(length / like.interval) if like.tune else 0
-    second = np.zeros((len(filled), places, first.batch_size), np.int32)
+    second = np.zeros((len(filled), places, like.samples_of_t2), np.int32)
     for run, config in enumerate(filled):
         for place, number in enumerate(hyper_steps):
             second[run, place] = t2_rows(config, number)
     order = np.stack([t1_rows(config, epoch) for config in filled])
-    sums = population.epoch(begin, first.steps, interval, order, second)
+    skipped = _skipped(first, epoch) if first.tune else 0
+    sums = population.epoch(begin, first.steps, interval, order, second, skipped)
     rows = []
     states = _hyper_states(configs, network, population)
     for config, totals, state in zip(configs, _per_run(sums), states, strict=False):
@@ -260,6 +264,16 @@ def _epoch_rows(
                 )
         rows.append(row)
     return rows
+
+
+def _skipped(config: RunConfig, epoch: int) -> int:
+    """T1+T2 steps of the epochs before, by the interval, in which the hyperparameters did not move."""
+    ends = [number * config.steps_per_epoch // config.interval for number in range(epoch)]
+    return sum(
+        after - before
+        for number, (before, after) in enumerate(itertools.pairwise(ends), start=1)
+        if not config.tunes_in(number)
+    )
 
 
 def _steps_with(metric: str, steps: int, hyper_steps: int) -> float:

@@ -6,8 +6,8 @@ is one L-op (pullback) through the graph of the training gradient, never a Jacob
 """
 
 import dataclasses
-import typing
 from collections.abc import Sequence
+from typing import ClassVar
 
 import pytensor.tensor as pt
 from pytensor.gradient import NullTypeGradError, disconnected_grad, pullback
@@ -17,11 +17,12 @@ from pytensor.tensor.variable import TensorVariable
 
 from t1t2_pt.hypergradients.connections import influences
 from t1t2_pt.hypergradients.limits import rescale
+from t1t2_pt.hypergradients.method import Memory, Method, Step
 from t1t2_pt.hypergradients.problem import Problem, name_of, positive, tensors_like
 
 
 @dataclasses.dataclass(frozen=True)
-class T1T2:
+class T1T2(Method):
     """Eq. 3 by the L-op: only the last elementary update is seen to depend on lambda.
 
     Parameters
@@ -39,7 +40,7 @@ class T1T2:
         is the whole derivative of C2 after the update, per unit of eta.
     """
 
-    name: typing.ClassVar[str] = "t1t2"
+    name: ClassVar[str] = "t1t2"
 
     train_gradients: Sequence[TensorVariable] | None = None
     next_params: Sequence[TensorVariable] | None = None
@@ -58,30 +59,48 @@ class T1T2:
 
     def __call__(self, problem: Problem) -> list[TensorVariable]:
         """The hypergradients of a problem."""
-        params, hyperparams = list(problem.params), list(problem.hyperparams)
-        train_gradients = self._train_gradients(problem)
         direct = problem.direct()
         if direct and self.step_size is None:
             raise ValueError(
                 f"hyperparams: {direct[0]} influences val_cost, too, and Eq. 3 leaves that derivative out; "
                 "give step_size to have it added, or build val_cost without it"
             )
-        val_gradients = pt.grad(problem.val_cost, params, disconnected_inputs="ignore")
-        of_hyperparams = pt.grad(problem.val_cost, hyperparams, disconnected_inputs="ignore") if direct else []
-        if self.next_params is not None:
-            moved = dict(zip(params, tensors_like("next_params", self.next_params, params), strict=True))
-            replaced = clone_replace([*val_gradients, *of_hyperparams], replace=moved)
-            val_gradients, of_hyperparams = replaced[: len(params)], replaced[len(params) :]
-        if self.max_norm is not None:
-            val_gradients = [rescale(g, self.max_norm) for g in val_gradients]
-        gradients = _pulled_back(train_gradients, hyperparams, [-disconnected_grad(g) for g in val_gradients])
+        gradients = self.pulled_back(problem, self.validation_gradients(problem))
         if direct:
+            of_hyperparams = pt.grad(problem.val_cost, list(problem.hyperparams), disconnected_inputs="ignore")
+            of_hyperparams = self._at_next(problem, of_hyperparams)
             gradients = [
                 g + pt.cast(d / self.step_size, g.dtype) for g, d in zip(gradients, of_hyperparams, strict=True)
             ]
         return gradients
 
-    def _train_gradients(self, problem: Problem) -> list[TensorVariable]:
+    def in_step(self, problem: Problem, step: Step) -> tuple[list[TensorVariable], Memory]:
+        """As outside a step, with what the step has already."""
+        informed = dataclasses.replace(
+            self, train_gradients=step.train_gradients, next_params=step.next_params, max_norm=step.max_norm
+        )
+        return informed(problem), {}
+
+    def validation_gradients(self, problem: Problem) -> list[TensorVariable]:
+        """The gradient of C2 with respect to each parameter, where it is to be taken, limited."""
+        gradients = pt.grad(problem.val_cost, list(problem.params), disconnected_inputs="ignore")
+        gradients = self._at_next(problem, gradients)
+        return gradients if self.max_norm is None else [rescale(g, self.max_norm) for g in gradients]
+
+    def pulled_back(self, problem: Problem, val_gradients: Sequence[TensorVariable]) -> list[TensorVariable]:
+        """Minus the L-op of these through the gradient of C1~."""
+        cotangents = [-disconnected_grad(g) for g in val_gradients]
+        return _pulled_back(self.gradients(problem), list(problem.hyperparams), cotangents)
+
+    def _at_next(self, problem: Problem, tensors: Sequence[TensorVariable]) -> list[TensorVariable]:
+        if self.next_params is None:
+            return list(tensors)
+        params = list(problem.params)
+        moved = dict(zip(params, tensors_like("next_params", self.next_params, params), strict=True))
+        return clone_replace(list(tensors), replace=moved)
+
+    def gradients(self, problem: Problem) -> list[TensorVariable]:
+        """The gradients of C1~, those given or new ones."""
         if self.train_gradients is None:
             return pt.grad(problem.train_cost, list(problem.params))
         given = tensors_like("train_gradients", self.train_gradients, problem.params)
@@ -114,3 +133,6 @@ def _pulled_back(outputs, hyperparams, cotangents) -> list[TensorVariable]:
                     "compute the cost by other operations"
                 ) from None
         raise
+
+
+METHOD = T1T2

@@ -1,0 +1,62 @@
+"""What a hypergradient method is: an object that holds its options, and may keep state between steps.
+
+To add one, put a frozen dataclass that extends `Method` into a file of its own in `methods/`, and name it there
+as `METHOD`; its fields are its options, its docstring says what they are.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from pytensor.tensor.variable import TensorVariable
+
+from t1t2_pt.hypergradients.problem import Problem
+
+Memory = dict[str, TensorVariable]
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """What a training step has at hand beside the problem.
+
+    Parameters
+    ----------
+    train_gradients
+        The gradients of C1~ with respect to the parameters.
+    next_params
+        The parameters after the update where C2's gradient is to be taken there; None: before it.
+    max_norm
+        Largest Euclidean norm of C2's gradient of each parameter, or None.
+    count
+        Number of this hyperparameter update, from 1: a float scalar.
+    memory
+        What the method kept, by the names of its `initial_memory`.
+    """
+
+    train_gradients: Sequence[TensorVariable]
+    next_params: Sequence[TensorVariable] | None
+    max_norm: float | None
+    count: TensorVariable
+    memory: Mapping[str, TensorVariable]
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """A way to compute hypergradients; a frozen dataclass whose fields are its options."""
+
+    name: ClassVar[str]
+    chosen: ClassVar[tuple[str, ...]] = ()  # options that a run may choose; the step gives the others
+
+    def __call__(self, problem: Problem) -> list[TensorVariable]:
+        """The hypergradient of each hyperparameter, in its shape, per unit of the elementary step size."""
+        raise NotImplementedError
+
+    def initial_memory(self, params: Sequence[npt.NDArray[np.float32]]) -> dict[str, npt.NDArray[np.float32]]:
+        """What is kept between hyperparameter steps, before the first, by name; nothing unless said."""
+        return {}
+
+    def in_step(self, problem: Problem, step: Step) -> tuple[list[TensorVariable], Memory]:
+        """The hypergradients in a training step, and what is kept for the next."""
+        return self(problem), {}
