@@ -1,13 +1,37 @@
 """Checks of what the Ops here are given, and the sizes that follow from it."""
 
+from collections.abc import Sequence
+from typing import cast, overload
+
 import numpy as np
 import pytensor.tensor as pt
+from pytensor.graph.basic import Variable
+from pytensor.graph.op import Op
+from pytensor.tensor import TensorLike
 from pytensor.tensor.variable import TensorVariable
 
 Pair = tuple[int, int]
+Padding = tuple[Pair, Pair]  # zeros around an image: ((top, bottom), (left, right))
+Size = int | TensorVariable  # of an axis: a number where it is known, else a symbol
 
 
-def images(value, name: str) -> TensorVariable:
+def tensors(variables: Sequence[Variable]) -> Sequence[TensorVariable]:
+    """The same variables, which are all tensors; the types of PyTensor's own methods leave that open."""
+    return cast(Sequence[TensorVariable], variables)
+
+
+def outputs(op: Op, *inputs: TensorLike) -> Sequence[TensorVariable]:
+    """The outputs of an Op of tensors."""
+    return cast(Sequence[TensorVariable], op(*inputs, return_list=True))
+
+
+def output(op: Op, *inputs: TensorLike) -> TensorVariable:
+    """The one output of an Op of tensors."""
+    (result,) = outputs(op, *inputs)
+    return result
+
+
+def images(value: TensorLike, name: str) -> TensorVariable:
     """A tensor of four dimensions, floating point.
 
     Raises
@@ -24,7 +48,7 @@ def images(value, name: str) -> TensorVariable:
     return value
 
 
-def pair(value, name: str, least: int) -> Pair:
+def pair(value: int | Sequence[int], name: str, least: int) -> Pair:
     """One number for rows and one for columns, from these or from one for both.
 
     Raises
@@ -38,12 +62,20 @@ def pair(value, name: str, least: int) -> Pair:
     return int(two[0]), int(two[1])
 
 
-def axis_size(tensor: TensorVariable, axis: int):
+def axis_size(tensor: TensorVariable, axis: int) -> Size:
     """Length of an axis: a number where it is static, else a symbol."""
     static = tensor.type.shape[axis]
     return tensor.shape[axis] if static is None else static
 
 
-def output_size(size, filter_size, stride: int, zeros: Pair):
+@overload
+def output_size(size: int, filter_size: int, stride: int, zeros: Pair) -> int: ...
+
+
+@overload
+def output_size(size: Size, filter_size: Size, stride: int, zeros: Pair) -> Size: ...
+
+
+def output_size(size: Size, filter_size: Size, stride: int, zeros: Pair) -> Size:
     """Number of windows along an axis, for numbers or symbols."""
     return (size + sum(zeros) - filter_size) // stride + 1

@@ -8,29 +8,32 @@ width, maps in, maps out]: there a window's row is contiguous in memory, and XLA
 As everywhere in the field, 'convolution' means cross-correlation: filters are not turned around.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
 from pytensor import scalar as ps
 from pytensor.gradient import DisconnectedType, disconnected_type
-from pytensor.graph.basic import Apply, Constant
+from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.op import Op
+from pytensor.graph.op import OutputStorageType as Storage
+from pytensor.tensor import TensorLike
 from pytensor.tensor.variable import TensorVariable
 
 from t1t2_pt.ops import im2col
-from t1t2_pt.ops.arguments import Pair, axis_size, images, output_size, pair
-
-Padding = tuple[Pair, Pair]
+from t1t2_pt.ops.arguments import Padding, Pair, Size, axis_size, images, output, output_size, pair, tensors
 
 BORDERS = ("valid", "full", "same")
+Shape = Sequence[Size | None]  # None where not static
+Border = str | int | Sequence[int | Sequence[int]]
 
 
 def conv2d(
-    x,
-    filters,
+    x: TensorLike,
+    filters: TensorLike,
     stride: int | Sequence[int] = 1,
-    border: str | int | Sequence = "valid",
+    border: Border = "valid",
     *,
     maps_last: bool = False,
 ) -> TensorVariable:
@@ -65,39 +68,34 @@ def conv2d(
     TypeError
         For images or filters that are not floating point.
     """
-    x, filters = images(x, "x"), images(filters, "filters")
-    dtype = ps.upcast(x.dtype, filters.dtype)
+    batch, kernels = images(x, "x"), images(filters, "filters")
+    dtype = ps.upcast(batch.dtype, kernels.dtype)
     if not maps_last:
-        x, filters = x.dimshuffle(0, 2, 3, 1), filters.dimshuffle(2, 3, 1, 0)
-    stride = pair(stride, "stride", 1)
-    padding = _padding(border, x.type.shape[1:3], filters.type.shape[:2], stride)
-    y = Conv2d(stride, padding)(pt.cast(x, dtype), pt.cast(filters, dtype))
+        batch, kernels = batch.dimshuffle(0, 2, 3, 1), kernels.dimshuffle(2, 3, 1, 0)
+    steps = pair(stride, "stride", 1)
+    padding = _padding(border, batch.type.shape[1:3], kernels.type.shape[:2], steps)
+    y = output(Conv2d(steps, padding), pt.cast(batch, dtype), pt.cast(kernels, dtype))
     return y if maps_last else y.dimshuffle(0, 3, 1, 2)
 
 
-def _padding(border, sizes: Sequence, filter_sizes: Sequence, stride: Pair) -> Padding:
+def _padding(border: Border, sizes: Sequence[int | None], filter_sizes: Sequence[int | None], stride: Pair) -> Padding:
     remedy = f"give {', '.join(BORDERS)}, or numbers of zeros: n, (rows, columns) or ((top, bottom), (left, right))"
     if isinstance(border, str):
         if border not in BORDERS:
             raise ValueError(f"border = {border!r}: is unknown; {remedy}")
         if border == "valid":
             return (0, 0), (0, 0)
-        if None in filter_sizes:
+        height, width = filter_sizes
+        if height is None or width is None:
             raise ValueError(f"border = {border!r}: needs filters of static size; give numbers of zeros instead")
         if border == "full":
-            return tuple((k - 1, k - 1) for k in filter_sizes)
-        return tuple(_same(n, k, s) for n, k, s in zip(sizes, filter_sizes, stride, strict=True))
+            return (height - 1, height - 1), (width - 1, width - 1)
+        return _same(sizes[0], height, stride[0]), _same(sizes[1], width, stride[1])
     try:
-        sides = (border, border) if isinstance(border, int | np.integer) else tuple(border)
-        return tuple(pair(side, "border", 0) for side in _two(sides))
+        rows, columns = (border, border) if isinstance(border, int | np.integer) else border
+        return pair(rows, "border", 0), pair(columns, "border", 0)
     except (TypeError, ValueError):
         raise ValueError(f"border = {border!r}: is not a border; {remedy}") from None
-
-
-def _two(sides: tuple) -> tuple:
-    if len(sides) != 2:
-        raise ValueError
-    return sides
 
 
 def _same(size: int | None, filter_size: int, stride: int) -> Pair:
@@ -114,7 +112,7 @@ def _same(size: int | None, filter_size: int, stride: int) -> Pair:
     return zeros // 2, zeros - zeros // 2
 
 
-def _size_input(value) -> TensorVariable:
+def _size_input(value: TensorLike) -> TensorVariable:
     return pt.constant(value, dtype="int64") if isinstance(value, int) else pt.cast(value, "int64")
 
 
@@ -133,39 +131,42 @@ class BilinearConvolution(Op):
 
     __props__ = ("stride", "padding", "size")
 
-    def __init__(self, stride: Pair, padding: Padding, size: Pair | None = None):
+    def __init__(self, stride: Pair, padding: Padding, size: Pair | None = None) -> None:
         self.stride, self.padding, self.size = stride, padding, size
 
     def convolve(self, x: TensorVariable, filters: TensorVariable) -> TensorVariable:
         """The convolution with the same windows."""
-        return Conv2d(self.stride, self.padding)(x, filters)
+        return output(Conv2d(self.stride, self.padding), x, filters)
 
     def derivative(
-        self, kind: type["BilinearConvolution"], first: TensorVariable, second: TensorVariable, size: Sequence
+        self, kind: type["BilinearConvolution"], first: TensorVariable, second: TensorVariable, size: tuple[Size, Size]
     ) -> TensorVariable:
         """A derivative of that convolution, by something of this height and width, numbers or symbols."""
-        if all(isinstance(length, int) for length in size):
-            return kind(self.stride, self.padding, tuple(size))(first, second)
-        return kind(self.stride, self.padding)(first, second, *size)
+        height, width = size
+        if isinstance(height, int) and isinstance(width, int):
+            return output(kind(self.stride, self.padding, (height, width)), first, second)
+        return output(kind(self.stride, self.padding), first, second, *size)
 
-    def sizes(self, inputs: Sequence) -> Sequence:
+    def sizes(self, inputs: Sequence[Any]) -> Sequence[Any]:
         """Height and width, from the Op or from the inputs beyond the first two."""
         return self.size if self.size is not None else inputs[2:]
 
-    def connection_pattern(self, node):
+    def connection_pattern(self, node: Apply) -> list[list[bool]]:
         return [[True], [True]] + [[False]] * (len(node.inputs) - 2)
 
-    def pushforward(self, inputs, outputs, tangents):
+    def pushforward(
+        self, inputs: Sequence[Variable], outputs: Sequence[Variable], tangents: Sequence[Variable]
+    ) -> list[Variable]:
         """J v by the product rule."""
         first, second, *sizes = inputs
         terms = []
         if not isinstance(tangents[0].type, DisconnectedType):
-            terms.append(self(tangents[0], second, *sizes))
+            terms.append(output(self, tangents[0], second, *sizes))
         if not isinstance(tangents[1].type, DisconnectedType):
-            terms.append(self(first, tangents[1], *sizes))
+            terms.append(output(self, first, tangents[1], *sizes))
         return [sum(terms[1:], terms[0])] if terms else [disconnected_type()]
 
-    def _apply(self, inputs: Sequence[TensorVariable], shape: Sequence) -> Apply:
+    def _apply(self, inputs: Sequence[TensorVariable], shape: Shape) -> Apply:
         for value in inputs[:2]:
             if value.type.ndim != 4:
                 raise ValueError(f"{type(self).__name__}: has an input of {value.type.ndim} dimensions, not 4")
@@ -173,9 +174,9 @@ class BilinearConvolution(Op):
         static = tuple(None if n is None or isinstance(n, TensorVariable) else int(n) for n in sizes)
         return Apply(self, list(inputs), [pt.tensor(dtype=inputs[0].dtype, shape=static)])
 
-    def _windows(self, sizes: Sequence, filter_sizes: Sequence) -> list:
+    def _windows(self, sizes: Sequence[int | None], filter_sizes: Sequence[int | None]) -> list[int | None]:
         """Output sizes; None where not static."""
-        results = []
+        results: list[int | None] = []
         for n, k, s, zeros in zip(sizes, filter_sizes, self.stride, self.padding, strict=True):
             if n is None or k is None:
                 results.append(None)
@@ -192,8 +193,8 @@ class BilinearConvolution(Op):
 class Conv2d(BilinearConvolution):
     """Images [batch, height, width, maps in] and filters [height, width, in, out] to images."""
 
-    def make_node(self, x, filters):
-        x, filters = pt.as_tensor_variable(x), pt.as_tensor_variable(filters)
+    def make_node(self, *inputs: TensorLike) -> Apply:
+        x, filters = map(pt.as_tensor_variable, inputs)
         maps, expected = x.type.shape[3], filters.type.shape[2]
         if None not in (maps, expected) and maps != expected:
             raise ValueError(
@@ -203,43 +204,53 @@ class Conv2d(BilinearConvolution):
         sizes = self._windows(x.type.shape[1:3], filters.type.shape[:2])
         return self._apply([x, filters], (x.type.shape[0], *sizes, filters.type.shape[3]))
 
-    def infer_shape(self, *arguments):
+    def infer_shape(self, *arguments: Any) -> list[Shape]:
         shapes = arguments[-1]  # after the node; PyTensor 3.2 puts the graph before both
         (batch, *sizes, _), (*filter_sizes, _, maps) = shapes
         windows = map(output_size, sizes, filter_sizes, self.stride, self.padding)
         return [(batch, *windows, maps)]
 
-    def perform(self, node, inputs, output_storage):
+    def perform(self, node: Apply, inputs: Sequence[Any], output_storage: Storage) -> None:
         x, filters = inputs
         if x.shape[3] != filters.shape[2]:
             raise ValueError(f"conv2d: x has {x.shape[3]} maps, where filters take {filters.shape[2]}")
         output_storage[0][0] = im2col.convolve(x, filters, self.stride, self.padding)
 
-    def pullback(self, inputs, outputs, cotangents):
-        x, filters = inputs
-        (g,) = cotangents
+    def pullback(
+        self, inputs: Sequence[Variable], outputs: Sequence[Variable], cotangents: Sequence[Variable]
+    ) -> list[Variable]:
+        x, filters = tensors(inputs)
+        (g,) = tensors(cotangents)
         return [
-            self.derivative(InputGradient, filters, g, [axis_size(x, 1), axis_size(x, 2)]),
-            self.derivative(FilterGradient, x, g, [axis_size(filters, 0), axis_size(filters, 1)]),
+            self.derivative(InputGradient, filters, g, (axis_size(x, 1), axis_size(x, 2))),
+            self.derivative(FilterGradient, x, g, (axis_size(filters, 0), axis_size(filters, 1))),
         ]
 
 
 class _Derivative(BilinearConvolution):
     """What both derivatives share: inputs (first, second), and height and width unless the Op has them."""
 
-    def make_node(self, first, second, *size):
-        first, second = pt.as_tensor_variable(first), pt.as_tensor_variable(second)
-        size = [_size_input(length) for length in size]
-        return self._apply([first, second, *size], self._shape(first.type.shape, second.type.shape, size or self.size))
+    compute: Callable[[im2col.Array, im2col.Array, Pair, Pair, Padding], im2col.Array]
 
-    def infer_shape(self, *arguments):
+    @staticmethod
+    def _shape(first: Shape, second: Shape, size: Shape) -> Shape:
+        """The shape of the result, from those of the first two inputs and the height and width."""
+        raise NotImplementedError
+
+    def make_node(self, *inputs: TensorLike) -> Apply:
+        first, second = map(pt.as_tensor_variable, inputs[:2])
+        size = [_size_input(length) for length in inputs[2:]]
+        given = [first, second, *size]
+        return self._apply(given, self._shape(first.type.shape, second.type.shape, self.sizes(given)))
+
+    def infer_shape(self, *arguments: Any) -> list[Shape]:
         node, shapes = arguments[-2:]  # PyTensor 3.2 puts the graph before both
         return [self._shape(shapes[0], shapes[1], self.sizes(node.inputs))]
 
-    def perform(self, node, inputs, output_storage):
+    def perform(self, node: Apply, inputs: Sequence[Any], output_storage: Storage) -> None:
         first, second, *_ = inputs
-        size = tuple(int(length) for length in self.sizes(inputs))
-        output_storage[0][0] = self.compute(first, second, size, self.stride, self.padding)
+        height, width = map(int, self.sizes(inputs))
+        output_storage[0][0] = self.compute(first, second, (height, width), self.stride, self.padding)
 
 
 class InputGradient(_Derivative):
@@ -248,13 +259,15 @@ class InputGradient(_Derivative):
     compute = staticmethod(im2col.input_gradient)
 
     @staticmethod
-    def _shape(filters, g, size) -> tuple:
+    def _shape(filters: Shape, g: Shape, size: Shape) -> Shape:
         return g[0], *size, filters[2]
 
-    def pullback(self, inputs, outputs, cotangents):
-        filters, g, *size = inputs
-        (c,) = cotangents
-        of_filters = self.derivative(FilterGradient, c, g, [axis_size(filters, 0), axis_size(filters, 1)])
+    def pullback(
+        self, inputs: Sequence[Variable], outputs: Sequence[Variable], cotangents: Sequence[Variable]
+    ) -> list[Variable]:
+        filters, g, *size = tensors(inputs)
+        (c,) = tensors(cotangents)
+        of_filters = self.derivative(FilterGradient, c, g, (axis_size(filters, 0), axis_size(filters, 1)))
         return [of_filters, self.convolve(c, filters), *(disconnected_type() for _ in size)]
 
 
@@ -264,11 +277,13 @@ class FilterGradient(_Derivative):
     compute = staticmethod(im2col.filter_gradient)
 
     @staticmethod
-    def _shape(x, g, size) -> tuple:
+    def _shape(x: Shape, g: Shape, size: Shape) -> Shape:
         return *size, x[3], g[3]
 
-    def pullback(self, inputs, outputs, cotangents):
-        x, g, *size = inputs
-        (c,) = cotangents
-        of_images = self.derivative(InputGradient, c, g, [axis_size(x, 1), axis_size(x, 2)])
+    def pullback(
+        self, inputs: Sequence[Variable], outputs: Sequence[Variable], cotangents: Sequence[Variable]
+    ) -> list[Variable]:
+        x, g, *size = tensors(inputs)
+        (c,) = tensors(cotangents)
+        of_images = self.derivative(InputGradient, c, g, (axis_size(x, 1), axis_size(x, 2)))
         return [of_images, self.convolve(x, c), *(disconnected_type() for _ in size)]

@@ -8,13 +8,16 @@ Images are [batch, height, width, maps], filters [height, width, maps in, maps o
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 
-from t1t2_pt.ops.arguments import output_size
+from t1t2_pt.ops.arguments import Padding, Pair, output_size
+
+Array = npt.NDArray[np.floating]
 
 BLOCK = 1 << 19  # elements of the matrix of windows: 2 MiB of float32
 
 
-def convolve(x, filters, stride, padding) -> np.ndarray:
+def convolve(x: Array, filters: Array, stride: Pair, padding: Padding) -> Array:
     """Images convolved with filters."""
     kernel, maps_out = filters.shape[:2], filters.shape[3]
     matrix = filters.reshape(-1, maps_out)
@@ -26,7 +29,7 @@ def convolve(x, filters, stride, padding) -> np.ndarray:
     return y
 
 
-def filter_gradient(x, g, kernel, stride, padding) -> np.ndarray:
+def filter_gradient(x: Array, g: Array, kernel: Pair, stride: Pair, padding: Padding) -> Array:
     """Derivative by the filters of a convolution of x whose output has cotangent g."""
     sizes, maps_out = g.shape[1:3], g.shape[3]
     x = _pad(x, padding)
@@ -37,7 +40,7 @@ def filter_gradient(x, g, kernel, stride, padding) -> np.ndarray:
     return result.reshape(*kernel, -1, maps_out)
 
 
-def input_gradient(filters, g, image, stride, padding) -> np.ndarray:
+def input_gradient(filters: Array, g: Array, image: Pair, stride: Pair, padding: Padding) -> Array:
     """Derivative by the images, of this height and width, of a convolution whose output has cotangent g."""
     *kernel, maps_in, maps_out = filters.shape
     matrix = filters.reshape(-1, maps_out).T
@@ -57,32 +60,32 @@ def block_size(rows: int, columns: int, length: int) -> int:
     return max(1, BLOCK // max(1, rows * columns * length))
 
 
-def _blocks(batch: int, sizes, length: int) -> Iterator[slice]:
+def _blocks(batch: int, sizes: Pair, length: int) -> Iterator[slice]:
     step = block_size(*sizes, length)
     for start in range(0, batch, step):
         yield slice(start, start + step)
 
 
-def _output_sizes(image, kernel, stride, padding) -> tuple[int, ...]:
-    sizes = tuple(map(output_size, image, kernel, stride, padding))
-    if min(sizes) < 1:
+def _output_sizes(image: Pair, kernel: Pair, stride: Pair, padding: Padding) -> Pair:
+    rows, columns = map(output_size, image, kernel, stride, padding)
+    if min(rows, columns) < 1:
         raise ValueError(f"conv2d: filters of {kernel} do not fit into images of {tuple(image)} with zeros {padding}")
-    return sizes
+    return rows, columns
 
 
-def _pad(x, padding) -> np.ndarray:
+def _pad(x: Array, padding: Padding) -> Array:
     if padding == ((0, 0), (0, 0)):
         return x
     return np.pad(x, ((0, 0), *padding, (0, 0)))
 
 
-def _shifted(i: int, j: int, sizes, stride) -> tuple[slice, ...]:
+def _shifted(i: int, j: int, sizes: Pair, stride: Pair) -> tuple[slice, ...]:
     """Where element (i, j) of every window lies in the padded image."""
     rows, columns = (slice(o, o + (n - 1) * s + 1, s) for o, n, s in zip((i, j), sizes, stride, strict=True))
     return slice(None), rows, columns
 
 
-def _windows(x, kernel, sizes, stride) -> np.ndarray:
+def _windows(x: Array, kernel: Pair, sizes: Pair, stride: Pair) -> Array:
     """Matrix [images * rows * columns, kernel height * kernel width * maps]."""
     if tuple(kernel) == (1, 1):
         return x[_shifted(0, 0, sizes, stride)].reshape(-1, x.shape[3])

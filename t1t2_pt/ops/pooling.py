@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 import pytensor.tensor as pt
+from pytensor.tensor import TensorLike
 from pytensor.tensor.variable import TensorVariable
 
 from t1t2_pt.ops.arguments import axis_size, images, pair
 
 
-def max_pool2d(x, size: int | Sequence[int] = 2, *, maps_last: bool = False) -> TensorVariable:
+def max_pool2d(x: TensorLike, size: int | Sequence[int] = 2, *, maps_last: bool = False) -> TensorVariable:
     """Largest value of each of the windows that tile an image, windows of `size` side by side.
 
     An image whose sides are not multiples of `size` has smaller windows at the end. Of equal values
@@ -65,7 +66,7 @@ def _where_larger(x: TensorVariable, y: TensorVariable) -> TensorVariable:
     return pt.switch((y > x) | pt.isnan(y), y, x)
 
 
-def global_average_pool(x, *, maps_last: bool = False) -> TensorVariable:
+def global_average_pool(x: TensorLike, *, maps_last: bool = False) -> TensorVariable:
     """Mean over all positions: [batch, maps, height, width] to [batch, maps].
 
     With `maps_last` from [batch, height, width, maps].
