@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Callable, Sequence
 
 import pytensor.tensor as pt
-from pytensor.graph.basic import Apply
+from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import FunctionGraph
 from pytensor.scalar.basic import Add, Mul, Neg, Sub, TrueDiv
 from pytensor.tensor.blockwise import Blockwise
@@ -20,6 +20,7 @@ from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.math import Dot
 from pytensor.tensor.variable import TensorVariable
 
+from t1t2_pt.ops.arguments import tensors
 from t1t2_pt.rewrites.sizes import Count, Sizes, broadcast, sizes_of
 
 LONGEST = 8  # matrices in a chain that is still taken apart
@@ -34,12 +35,12 @@ def is_product(node: Apply | None) -> bool:
     if node is None:
         return False
     core = node.op.core_op if isinstance(node.op, Blockwise) else node.op
-    tensors = (*node.inputs, *node.outputs)
-    return isinstance(core, Dot) and min(x.type.ndim for x in tensors) >= 2 and _one_dtype(*tensors)
+    matrices = (*node.inputs, *node.outputs)
+    return isinstance(core, Dot) and min(x.type.ndim for x in matrices) >= 2 and _one_dtype(*matrices)
 
 
-def _one_dtype(*tensors: TensorVariable) -> bool:
-    dtypes = {x.type.dtype for x in tensors}
+def _one_dtype(*variables: Variable) -> bool:
+    dtypes = {x.type.dtype for x in variables}
     return len(dtypes) == 1 and dtypes <= set(DTYPES)
 
 
@@ -56,7 +57,7 @@ def is_elementwise(node: Apply | None, *kinds: type) -> bool:
     return node is not None and isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, kinds)
 
 
-def is_scalar(x: TensorVariable) -> bool:
+def is_scalar(x: Variable) -> bool:
     """Whether x is one number for each whole matrix, which commutes with products."""
     return all(x.type.broadcastable[-2:])
 
@@ -192,7 +193,7 @@ def product_forms(fgraph: FunctionGraph, node: Apply, kept: bool) -> list[Form]:
     cheaper; two sums are never both spread out. The last form has one term.
     """
     choices = []
-    for x in node.inputs:
+    for x in tensors(node.inputs):
         form = linear_form(fgraph, x, kept)
         choices.append([form] if len(form.terms) == 1 else [form, opaque(fgraph, x)])
     forms = []
@@ -280,16 +281,16 @@ def _sum_form(fgraph: FunctionGraph, node: Apply, kept: bool) -> Form | None:
     sizes = sizes_of(fgraph, x)
     if not _one_dtype(x, *node.inputs) or any(sizes_of(fgraph, y) != sizes for y in node.inputs):
         return None
-    forms = [linear_form(fgraph, y, kept) for y in node.inputs]
+    forms = [linear_form(fgraph, y, kept) for y in tensors(node.inputs)]
     if is_elementwise(node, Sub):
         forms[1] = forms[1].map(Term.__neg__)
-    terms = list(itertools.chain.from_iterable(form.terms for form in forms))
-    products = [term for term in terms if len(term.chain) > 1]
-    others = [term for term in terms if len(term.chain) == 1]
+    found = list(itertools.chain.from_iterable(form.terms for form in forms))
+    products = [term for term in found if len(term.chain) > 1]
+    others = [term for term in found if len(term.chain) == 1]
     if not products:
         return None
     if len(others) > 1:
-        added = signed_sum([(term.chain[0].build(x.dtype), term.negative) for term in others])
+        added = signed_sum([(term.chain[0].build(x.type.dtype), term.negative) for term in others])
         others = [Term((Factor(added, sizes),))]
     terms = (*products, *others)
     if len(terms) > MOST_TERMS:
@@ -309,7 +310,7 @@ def signed_sum(addends: Sequence[tuple[TensorVariable, bool]]) -> TensorVariable
 
 def node_count(fgraph: FunctionGraph, node: Apply) -> Count:
     """Multiplications in a product of the graph."""
-    left, right = (factor(fgraph, x) for x in node.inputs)
+    left, right = (factor(fgraph, x) for x in tensors(node.inputs))
     return product_count(left.shape, right.shape, (left.batch, right.batch))
 
 

@@ -96,7 +96,7 @@ def _marks(fgraph: FunctionGraph) -> list[Apply]:
 
 def _cheaper_product(fgraph: FunctionGraph, node: Apply, wide: bool, exact: bool) -> TensorVariable | None:
     (out,) = node.outputs
-    wider = exact and out.dtype != WIDER
+    wider = exact and out.type.dtype != WIDER
     best = None
     for form in product_forms(fgraph, node, kept=False):
         if all(len(term.chain) < 3 for term in form.terms):
@@ -117,7 +117,7 @@ def _cheaper_product(fgraph: FunctionGraph, node: Apply, wide: bool, exact: bool
         return None
     _, form, chosen = best
     addends = [(order.build(), term.negative) for order, term in zip(chosen, form.terms, strict=True)]
-    return signed_sum(addends).astype(out.dtype)
+    return signed_sum(addends).astype(out.type.dtype)
 
 
 def _tell_once(before: Count, after: Count, reason: str, remedy: str) -> None:
