@@ -1,14 +1,16 @@
 """What a backend offers: a compiled program, and a population of runs that it trains together."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from t1t2_pt.backends.program import Program
 from t1t2_pt.steps.step import Tensors
 
-Arrays = dict[str, np.ndarray]
+Arrays = dict[str, npt.NDArray[Any]]
+Rows = npt.NDArray[np.int32]
 
 # PyTensor's rewrites that pull factors into a nonlinearity's choice of slope: products that several
 # gradients share are then computed for each of them (a T1+T2 step on JAX took a tenth longer).
@@ -18,7 +20,7 @@ FACTORS_INTO_CHOICES = ("local_mul_switch_sink", "local_div_switch_sink")
 class Population(Protocol):
     """Some runs of one structure, each with its own state, on one backend."""
 
-    def epoch(self, first_step: int, steps: int, interval: int, t1_rows: np.ndarray, t2_rows: np.ndarray) -> Arrays:
+    def epoch(self, first_step: int, steps: int, interval: int, t1_rows: Rows, t2_rows: Rows) -> Arrays:
         """Train every run for one epoch.
 
         Parameters
@@ -56,9 +58,17 @@ class Compiled(Protocol):
 class Backend(Protocol):
     """A way to compile programs."""
 
-    name: str
-    together: bool  # whether the runs of a population train at once; else one after another
-    lanes: int  # populations that may train side by side
+    @property
+    def name(self) -> str:
+        """What it is asked for by."""
+
+    @property
+    def together(self) -> bool:
+        """Whether the runs of a population train at once; else one after another."""
+
+    @property
+    def lanes(self) -> int:
+        """Populations that may train side by side."""
 
     def missing(self) -> str | None:
         """What must be installed before this backend works; None when it does."""
