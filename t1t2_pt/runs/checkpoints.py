@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from t1t2_pt.config import RunConfig
 from t1t2_pt.system.errors import InputError, reason
@@ -154,15 +155,18 @@ class Checkpoint:
         """
         if self.folder.exists() and not self.folder.is_dir():
             raise InputError("checkpoint", str(self.folder), "is not a folder", "give --store another place")
-        found, unusable = [], None
+        found: list[tuple[Snapshot, dict[str, str]]] = []
+        unusable: UnusableCheckpointError | None = None
         for path in self.files():
             if path.name.startswith("."):
                 continue
             try:
-                found.append(self._read(path, initial))
+                one = self._read(path, initial)
             except UnusableCheckpointError as error:
                 unusable = unusable or UnusableCheckpointError(f"checkpoint {path}: {error}")
-        found = [one for one in found if one is not None]
+                continue
+            if one is not None:
+                found.append(one)
         if unusable and not found:
             raise unusable
         return max(found, key=lambda one: one[0].epoch, default=None)
@@ -248,7 +252,7 @@ def _unlink(paths: Iterable[Path]) -> None:
             path.unlink()
 
 
-def _sealed(arrays: dict[str, np.ndarray]) -> bytes:
+def _sealed(arrays: dict[str, npt.NDArray[Any]]) -> bytes:
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
     with zipfile.ZipFile(buffer, "a") as archive:
@@ -266,12 +270,12 @@ def _check_seal(content: bytes) -> None:
         raise UnusableCheckpointError("was altered: its checksum does not fit" if whole else "was cut short")
 
 
-def _opened(content: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def _opened(content: bytes) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
     arrays = read_arrays(io.BytesIO(content))
     return json.loads(arrays.pop(_HEADER).tobytes()), arrays
 
 
-def _snapshot(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Snapshot:
+def _snapshot(header: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> Snapshot:
     measured = arrays.pop(_MEASURED)
     if any(len(array) != len(header["runs"]) for array in arrays.values()):
         raise UnusableCheckpointError("does not fit: an array in it is of another number of runs")

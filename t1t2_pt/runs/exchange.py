@@ -53,7 +53,7 @@ def read_runs(path: Path) -> list[StoredRun]:
         text = read_file(path, most=max(SMALL, MOST_INFLATED * path.stat().st_size)).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError("file", str(path), f"cannot be read ({reason(error)})", remedy) from None
-    runs = {}
+    runs: dict[str, StoredRun] = {}
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue

@@ -13,8 +13,9 @@ import os
 import sqlite3
 import time
 import urllib.parse
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from t1t2_pt.config import RunConfig
 from t1t2_pt.runs.migrations import UNKNOWN
@@ -41,6 +42,7 @@ _COLUMNS = ("digest", "config", "status", "final", "history", "provenance", "fin
 _JSON = ("config", "final", "history", "provenance")
 
 Skip = Callable[[InputError], object]
+Row = tuple[Any, ...]  # of a table
 
 
 def default_store() -> Path:
@@ -61,7 +63,7 @@ class RunStore:
         If the file cannot be opened or written, is not a run store, is damaged, or is from a newer version.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path) -> None:
         self.path = Path(path)
         self._was_there = self._is_there()
         if self._has_content():
@@ -104,7 +106,7 @@ class RunStore:
         found = self._select("runs", columns, known, (dataset, UNKNOWN))
         return [str(content) for (content,) in found]
 
-    def rows(self, table: str, columns: Iterable[str], digests: Iterable[str]) -> list[tuple]:
+    def rows(self, table: str, columns: Iterable[str], digests: Iterable[str]) -> list[Row]:
         """What a table of the store, which need not be there, holds of some digests."""
         found = []
         for some in itertools.batched(digests, 500):
@@ -155,7 +157,7 @@ class RunStore:
     def _has_content(self) -> bool:
         return self._is_there() and self.path.stat().st_size > 0
 
-    def _select(self, table: str, columns: Iterable[str], condition: str, parameters: tuple) -> list[tuple]:
+    def _select(self, table: str, columns: Iterable[str], condition: str, parameters: Sequence[object]) -> list[Row]:
         if not self._has_content():
             self.check_there()
             return []
@@ -165,7 +167,7 @@ class RunStore:
                 return []
             return connection.execute(f"SELECT {','.join(columns)} FROM {table} {condition}", parameters).fetchall()
 
-    def _runs(self, rows: Iterable[tuple], skip: Skip | None) -> list[StoredRun]:
+    def _runs(self, rows: Iterable[Row], skip: Skip | None) -> list[StoredRun]:
         runs = []
         for row in rows:
             try:
@@ -176,7 +178,7 @@ class RunStore:
                 skip(error)
         return runs
 
-    def _run(self, row: tuple) -> StoredRun:
+    def _run(self, row: Row) -> StoredRun:
         again = "give another file by --store, or train it again with --recompute"
         try:
             values = {name: _text(value) for name, value in zip(_COLUMNS, row, strict=True)}

@@ -25,7 +25,7 @@ def existing(path: Path) -> RunStore:
 
 def readable_runs(store: RunStore) -> tuple[list[StoredRun], int]:
     """The runs that can be read, and the exit code; the others are told."""
-    unreadable = []
+    unreadable: list[InputError] = []
     runs = store.all(skip=unreadable.append)
     for error in unreadable:
         tell(f"t1t2: {error}")

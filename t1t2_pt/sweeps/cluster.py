@@ -17,6 +17,7 @@ import time
 import uuid
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import dask
 import distributed
@@ -58,7 +59,7 @@ class Scheduler:
         If no scheduler answers there, or a worker of it has other code than this process.
     """
 
-    def __init__(self, address: str, say: Callable[[str], None]):
+    def __init__(self, address: str, say: Callable[[str], None]) -> None:
         self._address, self._say = address, say
         self._name = f"t1t2-{uuid.uuid4().hex}"
         self._orders: dict[str, _Ordered] = {}
@@ -100,7 +101,7 @@ class Scheduler:
     def __enter__(self) -> "Scheduler":
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self._over.set()
         self.stop()
         self._close()
@@ -109,7 +110,8 @@ class Scheduler:
         self, work: Work, advance: Callable[[int], None], lost: Callable[[], bool]
     ) -> "concurrent.futures.Future[Runs]":
         """Start a piece of work; see `Place`. What is lost meanwhile ends all the same, and is not used."""
-        name, answer = uuid.uuid4().hex, concurrent.futures.Future()
+        name = uuid.uuid4().hex
+        answer: concurrent.futures.Future[Runs] = concurrent.futures.Future()
         order = Order(work, self._name, name, CODE, versions_here(work.backend))
         there = self._of_cluster(
             lambda: self._client.submit(do_order, order, key=f"t1t2-{name}", pure=False, retries=0)
@@ -186,7 +188,7 @@ class Scheduler:
         workers = self._client.scheduler_info(n_workers=-1)["workers"]
         self._threads, self._heard = sum(worker["nthreads"] for worker in workers.values()), time.monotonic()
 
-    def _hear(self, event: tuple) -> None:
+    def _hear(self, event: tuple[float, dict[str, Any]]) -> None:
         """A message from a worker."""
         _, message = event
         if "text" in message:
@@ -194,7 +196,7 @@ class Scheduler:
         elif ordered := self._orders.get(message["order"]):
             ordered.steps_are(message["steps"])
 
-    def _settle(self, name: str, answer: concurrent.futures.Future, there: distributed.Future) -> None:
+    def _settle(self, name: str, answer: "concurrent.futures.Future[Runs]", there: distributed.Future) -> None:
         """Hand over what came of an order."""
         try:
             answer.set_result(there.result(timeout=SILENT))
@@ -222,7 +224,7 @@ class Scheduler:
 class _Ordered:
     """A piece of work that the cluster has, and how far it is."""
 
-    def __init__(self, there: distributed.Future, advance: Callable[[int], None]):
+    def __init__(self, there: distributed.Future, advance: Callable[[int], None]) -> None:
         self._there = there  # the cluster forgets what nobody refers to
         self._advance, self._steps = advance, 0
 

@@ -79,7 +79,7 @@ def within[Result](seconds: float, function: Callable[[], Result]) -> Result:
     TimeoutError
         If it takes longer.
     """
-    future = concurrent.futures.Future()
+    future: concurrent.futures.Future[Result] = concurrent.futures.Future()
 
     def run() -> None:
         try:
@@ -123,7 +123,7 @@ def do_order(order: Order) -> list[StoredRun]:
 class _Contact:
     """Words with whoever ordered the work, by way of the scheduler; none that is lost ends the work."""
 
-    def __init__(self, worker: distributed.Worker, order: Order):
+    def __init__(self, worker: distributed.Worker, order: Order) -> None:
         self._worker, self._order = worker, order
         self._event = distributed.Event(order.topic)
         self._steps, self._looked = 0, 0.0
@@ -152,7 +152,7 @@ class _Contact:
         """Tell how many updates of this order are done so far."""
         self._tell({"order": self._order.name, "steps": self._steps})
 
-    def _tell(self, message: dict) -> None:
+    def _tell(self, message: dict[str, object]) -> None:
         with contextlib.suppress(Exception):
             self._worker.log_event(self._order.topic, message)
 

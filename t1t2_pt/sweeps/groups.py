@@ -13,6 +13,8 @@ from t1t2_pt.backends import Backend
 from t1t2_pt.config import RunConfig
 from t1t2_pt.sweeps.reruns import untuned
 
+DataKey = tuple[str, int, int, int]  # see `data_key`
+
 
 @dataclasses.dataclass(frozen=True)
 class Group:
@@ -40,7 +42,7 @@ class Group:
         return math.ceil(self.size / backend.devices()) if backend.together else 1
 
 
-def data_key(config: RunConfig) -> tuple:
+def data_key(config: RunConfig) -> DataKey:
     """The fields that a run's split of its data depends on."""
     return config.dataset, config.t1_samples, config.t2_samples, config.split_seed
 

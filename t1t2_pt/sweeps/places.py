@@ -20,11 +20,13 @@ Runs = list[StoredRun]
 class Place(Protocol):
     """A context in which work is done."""
 
-    lanes: int  # pieces of work that are done at once
+    @property
+    def lanes(self) -> int:
+        """Pieces of work that are done at once."""
 
     def __enter__(self) -> "Place": ...
 
-    def __exit__(self, *_) -> None: ...
+    def __exit__(self, *_: object) -> None: ...
 
     def submit(
         self, work: Work, advance: Callable[[int], None], lost: Callable[[], bool]
@@ -58,17 +60,16 @@ class Place(Protocol):
 class Here:
     """This process."""
 
-    def __init__(self, backend: Backend, splits: Splits, say: Callable[[str], None]):
+    def __init__(self, backend: Backend, splits: Splits, say: Callable[[str], None]) -> None:
         self.lanes = backend.lanes
         self._splits, self._say = splits, say
         self._stop = threading.Event()
-        self._pool: concurrent.futures.ThreadPoolExecutor | None = None
+        self._pool = concurrent.futures.ThreadPoolExecutor(self.lanes, thread_name_prefix="lane")
 
     def __enter__(self) -> "Here":
-        self._pool = concurrent.futures.ThreadPoolExecutor(self.lanes, thread_name_prefix="lane")
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
         self._pool.shutdown(cancel_futures=True)
 

@@ -5,9 +5,10 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from typing import TextIO, cast
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
 from t1t2_pt.config import RunConfig
@@ -27,9 +28,10 @@ class Display:
         Show nothing.
     """
 
-    def __init__(self, quiet: bool = False):
+    def __init__(self, quiet: bool = False) -> None:
         self._quiet = quiet
-        self._console = Console(file=None if sys.stderr is None else Guarded(sys.stderr), stderr=True)
+        errors = None if sys.stderr is None else cast(TextIO, Guarded(sys.stderr))  # which stands in for one
+        self._console = Console(file=errors, stderr=True)
         self._lock = threading.Lock()
         self._bar: Progress | None = None
         self._start: float | None = None
@@ -85,7 +87,7 @@ class Display:
 
     def time(self) -> str:
         """How long it has taken, and how long it still takes once that can be told: `23 s, about 1 min 12 s left`."""
-        taken = time.monotonic() - self._start
+        taken = 0.0 if self._start is None else time.monotonic() - self._start
         if not FORETOLD * self._all_steps < self._steps < self._all_steps:
             return duration(taken)
         return f"{duration(taken)}, about {duration(taken * (self._all_steps / self._steps - 1))} left"
@@ -109,11 +111,11 @@ class Display:
 class _Time(ProgressColumn):
     """The time of a display, which goes on between two epochs."""
 
-    def __init__(self, display: Display):
+    def __init__(self, display: Display) -> None:
         super().__init__()
         self._display = display
 
-    def render(self, task) -> Text:
+    def render(self, task: Task) -> Text:
         return Text(self._display.time())
 
 

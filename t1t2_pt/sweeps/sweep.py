@@ -23,7 +23,7 @@ from t1t2_pt.runs.reservations import Reservations
 from t1t2_pt.runs.store import RunStore
 from t1t2_pt.steps.step import make_network
 from t1t2_pt.sweeps.groups import Group, data_key, make_groups, programs_of
-from t1t2_pt.sweeps.places import Here, Place
+from t1t2_pt.sweeps.places import Here, Place, Runs
 from t1t2_pt.sweeps.progress import Display
 from t1t2_pt.sweeps.work import Splits, Work, check_memory
 from t1t2_pt.system.errors import InputError
@@ -69,7 +69,7 @@ class Sweep:
         quiet: bool = False,
         every: Every = Every(seconds=300),  # noqa: B008  (frozen)
         place: Callable[[Callable[[str], None]], Place] | None = None,
-    ):
+    ) -> None:
         self.store, self.backend, self.data_dir = store, backend, data_dir
         self.recompute, self.together, self.every = recompute, together, every
         self.display = Display(quiet)
@@ -149,7 +149,9 @@ class Sweep:
         known = self.store.contents(name) if here is None else []
         if len(known) == 1:
             return known[0]
-        return here or (self._splits.fingerprint(name) if fetch else "")
+        if here is None and fetch:
+            here = self._splits.fingerprint(name)
+        return here or ""
 
     def _fetched(self, name: str) -> bool:
         """Whether a data set that was absent, and may be another than that of the store's runs, was fetched."""
@@ -225,10 +227,10 @@ class Sweep:
 class _Crew:
     """Hands groups out to a place and stores what comes back."""
 
-    def __init__(self, sweep: Sweep, place: Place, reservations: Reservations):
+    def __init__(self, sweep: Sweep, place: Place, reservations: Reservations) -> None:
         self._sweep, self._place, self._reservations = sweep, place, reservations
         self._found: Trained = {}
-        self._doing: dict[concurrent.futures.Future, Work] = {}
+        self._doing: dict[concurrent.futures.Future[Runs], Work] = {}
 
     def train(self, groups: list[Group], interrupt: Interrupt) -> Trained:
         """All runs of these groups, some of which other processes may train."""
@@ -286,7 +288,7 @@ class _Crew:
         done, _ = concurrent.futures.wait(self._doing, timeout, concurrent.futures.FIRST_COMPLETED)
         return [left for future in done for left in self._store(future, self._doing.pop(future))]
 
-    def _store(self, future: concurrent.futures.Future, work: Work) -> list[Group]:
+    def _store(self, future: concurrent.futures.Future[Runs], work: Work) -> list[Group]:
         digests = [config.digest() for config in work.group.lacking]
         try:
             runs = future.result()

@@ -19,7 +19,7 @@ from t1t2_pt.runs.provenance import environment
 from t1t2_pt.runs.record import StoredRun, finished_run
 from t1t2_pt.steps.step import make_network
 from t1t2_pt.sweeps.company import company
-from t1t2_pt.sweeps.groups import Group, data_key
+from t1t2_pt.sweeps.groups import DataKey, Group, data_key
 from t1t2_pt.system.interrupts import StopAskedError
 from t1t2_pt.training.loop import initial_snapshot, train
 from t1t2_pt.training.snapshots import Snapshot
@@ -92,13 +92,13 @@ class Splits:
         Folder of the data sets; None looks in the usual places.
     """
 
-    def __init__(self, data_dir: Path | None):
+    def __init__(self, data_dir: Path | None) -> None:
         self._data_dir = data_dir
         self._load = functools.lru_cache(maxsize=1)(self._read)
-        self._kept: dict[tuple, Split] = {}
+        self._kept: dict[DataKey, Split] = {}
         self._lock = threading.Lock()
 
-    def get(self, *key) -> Split:
+    def get(self, *key: *DataKey) -> Split:
         """The split of this `data_key`.
 
         Raises

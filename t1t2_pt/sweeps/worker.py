@@ -10,10 +10,11 @@ import sys
 import threading
 from multiprocessing.connection import Connection
 
-from t1t2_pt.sweeps.work import Line, Splits, do
+from t1t2_pt.sweeps.work import Line, Splits, Work, do
 from t1t2_pt.system.code_digest import CODE
 
 STOP = "stop"  # what is sent instead of work
+Orders = queue.SimpleQueue[Work]
 
 
 def serve(connection: Connection) -> None:
@@ -28,7 +29,7 @@ def serve(connection: Connection) -> None:
         except OSError:
             os._exit(0)
 
-    stop, orders = threading.Event(), queue.SimpleQueue()
+    stop, orders = threading.Event(), Orders()
     threading.Thread(target=_listen, args=(connection, stop, orders), name="orders", daemon=True).start()
     answer("code", CODE)
     splits = None
@@ -44,7 +45,7 @@ def serve(connection: Connection) -> None:
             answer("runs", runs)
 
 
-def _listen(connection: Connection, stop: threading.Event, orders: queue.SimpleQueue) -> None:
+def _listen(connection: Connection, stop: threading.Event, orders: Orders) -> None:
     while True:
         try:
             message = connection.recv()

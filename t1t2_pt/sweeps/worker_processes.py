@@ -16,6 +16,7 @@ import sys
 import threading
 from collections.abc import Callable
 from multiprocessing import Pipe
+from typing import Any
 
 from t1t2_pt.backends.memory import usable_cores
 from t1t2_pt.sweeps.places import Runs
@@ -45,7 +46,7 @@ class WorkerProcesses:
         Told lines for the user.
     """
 
-    def __init__(self, workers: int, say: Callable[[str], None]):
+    def __init__(self, workers: int, say: Callable[[str], None]) -> None:
         self.lanes = workers + 1  # one more, so that no worker waits for the next piece
         self._workers, self._say = workers, say
         self._shares = _shares(workers)
@@ -71,7 +72,7 @@ class WorkerProcesses:
     def __enter__(self) -> "WorkerProcesses":
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
         for worker in self._started:
             worker.close()
@@ -133,7 +134,7 @@ class WorkerProcesses:
 class _Worker:
     """A worker process, as the thread sees it that has it work."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._pipe, theirs = Pipe()
         number = theirs.fileno()
         command = [sys.executable, "-c", PROGRAM, str(number), *sys.path]
@@ -196,7 +197,7 @@ class _Worker:
         except OSError:
             raise self._lost() from None
 
-    def _answer(self) -> tuple[str, object]:
+    def _answer(self) -> tuple[str, Any]:
         try:
             return self._pipe.recv()
         except (EOFError, OSError):
