@@ -57,7 +57,7 @@ class Convolution:
         return (*(output_size(n, self.size, self.stride, (around, around)) for n in shape[:2]), self.maps)
 
     def apply(self, h: TensorVariable, weights: TensorVariable) -> TensorVariable:
-        return conv2d(h, weights, self.stride, self.border, maps_last=True)
+        return conv2d(h, weights, self.stride, self.border, channels_last=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +73,7 @@ class MaxPool:
         return (*(-(-n // self.size) for n in shape[:2]), shape[2])
 
     def apply(self, h: TensorVariable, weights: None) -> TensorVariable:
-        return max_pool2d(h, self.size, maps_last=True)
+        return max_pool2d(h, self.size, channels_last=True)
 
 
 Layer = Dense | Convolution | MaxPool
@@ -270,5 +270,5 @@ class Network:
         elif bias is not None:
             z = z + bias
         if i == len(self.hidden):
-            return z if z.type.ndim == 2 else global_average_pool(z, maps_last=True)
+            return z if z.type.ndim == 2 else global_average_pool(z, channels_last=True)
         return z if isinstance(self.layers[i], MaxPool) else layers.relu(z, self.slope)

@@ -1,7 +1,7 @@
 """Checks of what the Ops here are given, and the sizes that follow from it."""
 
 from collections.abc import Sequence
-from typing import cast, overload
+from typing import cast
 
 import numpy as np
 import pytensor.tensor as pt
@@ -41,7 +41,7 @@ def images(value: TensorLike, name: str) -> TensorVariable:
     """
     value = pt.as_tensor_variable(value)
     if value.type.ndim != 4:
-        meant = "sets of filters with maps" if name == "filters" else "a batch of images with maps"
+        meant = "sets of filters with channels" if name == "filters" else "a batch of images with channels"
         raise ValueError(f"{name}: has {value.type.ndim} dimensions, where 4 are needed; give {meant}")
     if not np.issubdtype(np.dtype(value.dtype), np.floating):
         raise TypeError(f"{name}: has dtype {value.dtype}; cast it to a floating-point dtype first")
@@ -68,14 +68,6 @@ def axis_size(tensor: TensorVariable, axis: int) -> Size:
     return tensor.shape[axis] if static is None else static
 
 
-@overload
-def output_size(size: int, filter_size: int, stride: int, zeros: Pair) -> int: ...
-
-
-@overload
-def output_size(size: Size, filter_size: Size, stride: int, zeros: Pair) -> Size: ...
-
-
-def output_size(size: Size, filter_size: Size, stride: int, zeros: Pair) -> Size:
+def output_size[Length: (int, TensorVariable)](size: Length, filter_size: Length, stride: int, zeros: Pair) -> Length:
     """Number of windows along an axis, for numbers or symbols."""
     return (size + sum(zeros) - filter_size) // stride + 1

@@ -1,11 +1,11 @@
-"""Two-dimensional convolution of batches of images with many maps, and its derivatives.
+"""Two-dimensional convolution of batches of images with many channels, and its derivatives.
 
 Convolution is linear in the images and in the filters, and so are both of its derivatives. The three
 Ops here are each other's derivatives (`BilinearConvolution.pullback`), so that gradients of any order
-exist. All work on images with the maps last, [batch, height, width, maps], and on filters [height,
-width, maps in, maps out]: there a window's row is contiguous in memory, and XLA is at its fastest.
+exist. All work on images with the channels last, [batch, height, width, channels], and on filters [height,
+width, channels in, channels out]: there a window's row is contiguous in memory, and XLA is at its fastest.
 
-As everywhere in the field, 'convolution' means cross-correlation: filters are not turned around.
+As everywhere in the field, 'convolution' means cross-correlation: filters are not flipped.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,39 +21,41 @@ from pytensor.graph.op import OutputStorageType as Storage
 from pytensor.tensor import TensorLike
 from pytensor.tensor.variable import TensorVariable
 
+from t1t2_pt.moved import renamed_arguments
 from t1t2_pt.ops import im2col
 from t1t2_pt.ops.arguments import Padding, Pair, Size, axis_size, images, output, output_size, pair, tensors
 
-BORDERS = ("valid", "full", "same")
+PADDINGS = ("valid", "full", "same")
 Shape = Sequence[Size | None]  # None where not static
-Border = str | int | Sequence[int | Sequence[int]]
+PaddingLike = str | int | Sequence[int | Sequence[int]]
 
 
+@renamed_arguments(border="padding", maps_last="channels_last")
 def conv2d(
     x: TensorLike,
     filters: TensorLike,
     stride: int | Sequence[int] = 1,
-    border: Border = "valid",
+    padding: PaddingLike = "valid",
     *,
-    maps_last: bool = False,
+    channels_last: bool = False,
 ) -> TensorVariable:
     """Convolve a batch of images with a set of filters.
 
     Parameters
     ----------
     x
-        Images [batch, maps, height, width], floating point.
+        Images [batch, channels, height, width], floating point.
     filters
-        [maps out, maps in, height, width], floating point; not turned around (cross-correlation).
+        [channels out, channels in, height, width], floating point; not flipped (cross-correlation).
     stride
         Step of the windows, or one for rows and one for columns.
-    border
+    padding
         `"valid"`: only whole windows; `"full"`: every window that overlaps the image; `"same"`: an
         output of ceil(size / stride), zeros on both sides with the odd one at the end; or the
         number of zeros around the image: one for all sides, one for rows and one for columns, or
         `((top, bottom), (left, right))`.
-    maps_last
-        Images are [batch, height, width, maps] and filters [height, width, maps in, maps out], the
+    channels_last
+        Images are [batch, height, width, channels] and filters [height, width, channels in, channels out], the
         order in which they are computed: a network of convolutions saves rearranging them.
 
     Returns
@@ -63,39 +65,41 @@ def conv2d(
     Raises
     ------
     ValueError
-        For wrong ranks, numbers of maps that differ, an unknown border, a stride below 1, or a
+        For wrong ranks, numbers of channels that differ, an unknown padding, a stride below 1, or a
         filter larger than the padded image; each named with what to do.
     TypeError
         For images or filters that are not floating point.
     """
     batch, kernels = images(x, "x"), images(filters, "filters")
     dtype = ps.upcast(batch.dtype, kernels.dtype)
-    if not maps_last:
+    if not channels_last:
         batch, kernels = batch.dimshuffle(0, 2, 3, 1), kernels.dimshuffle(2, 3, 1, 0)
     steps = pair(stride, "stride", 1)
-    padding = _padding(border, batch.type.shape[1:3], kernels.type.shape[:2], steps)
-    y = output(Conv2d(steps, padding), pt.cast(batch, dtype), pt.cast(kernels, dtype))
-    return y if maps_last else y.dimshuffle(0, 3, 1, 2)
+    zeros = _padding(padding, batch.type.shape[1:3], kernels.type.shape[:2], steps)
+    y = output(Conv2d(steps, zeros), pt.cast(batch, dtype), pt.cast(kernels, dtype))
+    return y if channels_last else y.dimshuffle(0, 3, 1, 2)
 
 
-def _padding(border: Border, sizes: Sequence[int | None], filter_sizes: Sequence[int | None], stride: Pair) -> Padding:
-    remedy = f"give {', '.join(BORDERS)}, or numbers of zeros: n, (rows, columns) or ((top, bottom), (left, right))"
-    if isinstance(border, str):
-        if border not in BORDERS:
-            raise ValueError(f"border = {border!r}: is unknown; {remedy}")
-        if border == "valid":
+def _padding(
+    padding: PaddingLike, sizes: Sequence[int | None], filter_sizes: Sequence[int | None], stride: Pair
+) -> Padding:
+    remedy = f"give {', '.join(PADDINGS)}, or numbers of zeros: n, (rows, columns) or ((top, bottom), (left, right))"
+    if isinstance(padding, str):
+        if padding not in PADDINGS:
+            raise ValueError(f"padding = {padding!r}: is unknown; {remedy}")
+        if padding == "valid":
             return (0, 0), (0, 0)
         height, width = filter_sizes
         if height is None or width is None:
-            raise ValueError(f"border = {border!r}: needs filters of static size; give numbers of zeros instead")
-        if border == "full":
+            raise ValueError(f"padding = {padding!r}: needs filters of static size; give numbers of zeros instead")
+        if padding == "full":
             return (height - 1, height - 1), (width - 1, width - 1)
         return _same(sizes[0], height, stride[0]), _same(sizes[1], width, stride[1])
     try:
-        rows, columns = (border, border) if isinstance(border, int | np.integer) else border
-        return pair(rows, "border", 0), pair(columns, "border", 0)
+        rows, columns = (padding, padding) if isinstance(padding, int | np.integer) else padding
+        return pair(rows, "padding", 0), pair(columns, "padding", 0)
     except (TypeError, ValueError):
-        raise ValueError(f"border = {border!r}: is not a border; {remedy}") from None
+        raise ValueError(f"padding = {padding!r}: is neither a name nor numbers of zeros; {remedy}") from None
 
 
 def _same(size: int | None, filter_size: int, stride: int) -> Pair:
@@ -104,7 +108,7 @@ def _same(size: int | None, filter_size: int, stride: int) -> Pair:
         zeros = filter_size - 1
     elif size is None:
         raise ValueError(
-            f"border = 'same': with a stride of {stride} needs images of static size; "
+            f"padding = 'same': with a stride of {stride} needs images of static size; "
             "give x a static shape (pt.specify_shape), or numbers of zeros"
         )
     else:
@@ -184,21 +188,21 @@ class BilinearConvolution(Op):
             if n + sum(zeros) < k:
                 raise ValueError(
                     f"filters: a filter of {k} rows or columns does not fit into {n} with {sum(zeros)} zeros; "
-                    "give larger images, smaller filters or another border"
+                    "give larger images, smaller filters or more padding"
                 )
             results.append(output_size(n, k, s, zeros))
         return results
 
 
 class Conv2d(BilinearConvolution):
-    """Images [batch, height, width, maps in] and filters [height, width, in, out] to images."""
+    """Images [batch, height, width, channels in] and filters [height, width, in, out] to images."""
 
     def make_node(self, *inputs: TensorLike) -> Apply:
         x, filters = map(pt.as_tensor_variable, inputs)
-        maps, expected = x.type.shape[3], filters.type.shape[2]
-        if None not in (maps, expected) and maps != expected:
+        channels, expected = x.type.shape[3], filters.type.shape[2]
+        if None not in (channels, expected) and channels != expected:
             raise ValueError(
-                f"filters: take {expected} maps, where x has {maps}; give filters of {maps} maps in, "
+                f"filters: take {expected} channels, where x has {channels}; give filters of {channels} channels in, "
                 "and check the order of the axes"
             )
         sizes = self._windows(x.type.shape[1:3], filters.type.shape[:2])
@@ -206,14 +210,14 @@ class Conv2d(BilinearConvolution):
 
     def infer_shape(self, *arguments: Any) -> list[Shape]:
         shapes = arguments[-1]  # after the node; PyTensor 3.2 puts the graph before both
-        (batch, *sizes, _), (*filter_sizes, _, maps) = shapes
+        (batch, *sizes, _), (*filter_sizes, _, channels) = shapes
         windows = map(output_size, sizes, filter_sizes, self.stride, self.padding)
-        return [(batch, *windows, maps)]
+        return [(batch, *windows, channels)]
 
     def perform(self, node: Apply, inputs: Sequence[Any], output_storage: Storage) -> None:
         x, filters = inputs
         if x.shape[3] != filters.shape[2]:
-            raise ValueError(f"conv2d: x has {x.shape[3]} maps, where filters take {filters.shape[2]}")
+            raise ValueError(f"conv2d: x has {x.shape[3]} channels, where filters take {filters.shape[2]}")
         output_storage[0][0] = im2col.convolve(x, filters, self.stride, self.padding)
 
     def pullback(

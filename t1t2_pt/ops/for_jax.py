@@ -1,6 +1,6 @@
 """The Ops in JAX: the convolutions by XLA's own.
 
-XLA for CPUs is fast only on images [batch, height, width, maps] and filters [height, width, in, out]
+XLA for CPUs is fast only on images [batch, height, width, channels] and filters [height, width, in, out]
 without further ado: inside loops it does not bring other layouts into this form (30 times slower),
 and the derivative by the filters must find its zeros already in the image (16 times slower).
 """
@@ -53,7 +53,7 @@ def jax_funcify_conv2d(op: Conv2d, **kwargs: Any) -> Callable[..., Array]:
 
 @jax_funcify.register(InputGradient)
 def jax_funcify_input_gradient(op: InputGradient, **kwargs: Any) -> Callable[..., Array]:
-    """A convolution of the cotangent, spread out by the stride, with the filters turned around.
+    """A convolution of the cotangent, spread out by the stride, with the filters flipped.
 
     XLA's simplifier can abort the process on a convolution that does the spreading itself, so it is
     done before, behind a barrier.
@@ -61,9 +61,9 @@ def jax_funcify_input_gradient(op: InputGradient, **kwargs: Any) -> Callable[...
 
     def input_gradient(filters: Array, g: Array, *sizes: SupportsIndex) -> Array:
         kernel, image = filters.shape[:2], op.size or tuple(map(_number, sizes))
-        turned = filters[::-1, ::-1].transpose(0, 1, 3, 2)
+        flipped = filters[::-1, ::-1].transpose(0, 1, 3, 2)
         if _is_product(kernel, op.stride, op.padding):
-            return g @ turned[0, 0]
+            return g @ flipped[0, 0]
         zeros = [
             (k - 1 - before, size + before - ((n - 1) * s + 1))
             for k, size, (before, _), n, s in zip(kernel, image, op.padding, g.shape[1:3], op.stride, strict=True)
@@ -71,15 +71,15 @@ def jax_funcify_input_gradient(op: InputGradient, **kwargs: Any) -> Callable[...
         if op.stride != (1, 1):
             spread = [(before, after, s - 1) for (before, after), s in zip(zeros, op.stride, strict=True)]
             g = lax.optimization_barrier(lax.pad(g, np.zeros((), g.dtype), [(0, 0, 0), *spread, (0, 0, 0)]))
-            return lax.conv_general_dilated(g, turned, (1, 1), "VALID", dimension_numbers=LAYOUT)
-        return lax.conv_general_dilated(g, turned, (1, 1), zeros, dimension_numbers=LAYOUT)
+            return lax.conv_general_dilated(g, flipped, (1, 1), "VALID", dimension_numbers=LAYOUT)
+        return lax.conv_general_dilated(g, flipped, (1, 1), zeros, dimension_numbers=LAYOUT)
 
     return input_gradient
 
 
 @jax_funcify.register(FilterGradient)
 def jax_funcify_filter_gradient(op: FilterGradient, **kwargs: Any) -> Callable[..., Array]:
-    """A convolution of the images with the cotangent, batch and maps having changed places.
+    """A convolution of the images with the cotangent, batch and channels having changed places.
 
     With a stride this would be a dilated one, on which XLA's simplifier can abort the process: there,
     a product of matrices for each place in the filter, which is as fast.

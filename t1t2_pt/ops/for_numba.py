@@ -19,7 +19,7 @@ from t1t2_pt.ops.convolution import BilinearConvolution, Conv2d, FilterGradient,
 from t1t2_pt.ops.counting import Counter
 from t1t2_pt.ops.finite import FiniteSquares
 
-VERSION = 3  # part of the key under which Numba caches what it compiled
+VERSION = 4  # part of the key under which Numba caches what it compiled
 
 Array = im2col.Array
 Number = npt.NDArray[np.int64]  # without axes
@@ -35,7 +35,7 @@ def _window_functions(op: BilinearConvolution) -> tuple[Callable[..., None], Cal
         x: Array, start: int, count: int, rows: int, columns: int, height: int, width: int, windows: Array
     ) -> None:
         """Write the windows of images start, ..., start + count - 1 as rows of a matrix."""
-        maps = x.shape[3]
+        channels = x.shape[3]
         for b in range(count):
             for oy in range(rows):
                 for ox in range(columns):
@@ -43,13 +43,13 @@ def _window_functions(op: BilinearConvolution) -> tuple[Callable[..., None], Cal
                     for i in range(height):
                         y = oy * stride_y + i - top
                         for j in range(width):
-                            at = (i * width + j) * maps
+                            at = (i * width + j) * channels
                             z = ox * stride_x + j - left
                             if 0 <= y < x.shape[1] and 0 <= z < x.shape[2]:
-                                for m in range(maps):
+                                for m in range(channels):
                                     windows[row, at + m] = x[start + b, y, z, m]
                             else:
-                                for m in range(maps):
+                                for m in range(channels):
                                     windows[row, at + m] = 0
 
     @numba_njit
@@ -57,7 +57,7 @@ def _window_functions(op: BilinearConvolution) -> tuple[Callable[..., None], Cal
         windows: Array, start: int, count: int, rows: int, columns: int, height: int, width: int, x: Array
     ) -> None:
         """Add windows to the images that they were taken from."""
-        maps = x.shape[3]
+        channels = x.shape[3]
         for b in range(count):
             for oy in range(rows):
                 for ox in range(columns):
@@ -66,10 +66,10 @@ def _window_functions(op: BilinearConvolution) -> tuple[Callable[..., None], Cal
                         y = oy * stride_y + i - top
                         if 0 <= y < x.shape[1]:
                             for j in range(width):
-                                at = (i * width + j) * maps
+                                at = (i * width + j) * channels
                                 z = ox * stride_x + j - left
                                 if 0 <= z < x.shape[2]:
-                                    for m in range(maps):
+                                    for m in range(channels):
                                         x[start + b, y, z, m] += windows[row, at + m]
 
     return gather, scatter
@@ -83,16 +83,16 @@ def numba_funcify_conv2d(op: Conv2d, node: Apply, **kwargs: Any) -> tuple[Callab
 
     @numba_njit
     def conv2d(x: Array, filters: Array) -> Array:
-        height, width, maps, maps_out = filters.shape
-        if x.shape[3] != maps:
-            raise ValueError("conv2d: x and filters differ in their number of maps")
+        height, width, channels, channels_out = filters.shape
+        if x.shape[3] != channels:
+            raise ValueError("conv2d: x and filters differ in their number of channels")
         rows = (x.shape[1] + top + bottom - height) // stride_y + 1
         columns = (x.shape[2] + left + right - width) // stride_x + 1
         if rows < 1 or columns < 1:
             raise ValueError("conv2d: the filters do not fit into the images")
-        length = height * width * maps
-        matrix = np.ascontiguousarray(filters).reshape(length, maps_out)
-        y = np.empty((x.shape[0] * rows * columns, maps_out), x.dtype)
+        length = height * width * channels
+        matrix = np.ascontiguousarray(filters).reshape(length, channels_out)
+        y = np.empty((x.shape[0] * rows * columns, channels_out), x.dtype)
         block = block_size(rows, columns, length)
         windows = np.empty((block * rows * columns, length), x.dtype)
         for start in range(0, x.shape[0], block):
@@ -100,7 +100,7 @@ def numba_funcify_conv2d(op: Conv2d, node: Apply, **kwargs: Any) -> tuple[Callab
             gather(x, start, count, rows, columns, height, width, windows)
             size = count * rows * columns
             np.dot(windows[:size], matrix, y[start * rows * columns : start * rows * columns + size])
-        return y.reshape(x.shape[0], rows, columns, maps_out)
+        return y.reshape(x.shape[0], rows, columns, channels_out)
 
     return conv2d, VERSION
 
@@ -112,12 +112,12 @@ def numba_funcify_input_gradient(op: InputGradient, node: Apply, **kwargs: Any) 
 
     @numba_njit
     def compute(filters: Array, g: Array, image_height: int, image_width: int) -> Array:
-        height, width, maps, maps_out = filters.shape
+        height, width, channels, channels_out = filters.shape
         batch, rows, columns, _ = g.shape
-        length = height * width * maps
-        matrix = np.ascontiguousarray(np.ascontiguousarray(filters).reshape(length, maps_out).T)
-        flat = np.ascontiguousarray(g).reshape(batch * rows * columns, maps_out)
-        x = np.zeros((batch, image_height, image_width, maps), g.dtype)
+        length = height * width * channels
+        matrix = np.ascontiguousarray(np.ascontiguousarray(filters).reshape(length, channels_out).T)
+        flat = np.ascontiguousarray(g).reshape(batch * rows * columns, channels_out)
+        x = np.zeros((batch, image_height, image_width, channels), g.dtype)
         block = block_size(rows, columns, length)
         windows = np.empty((block * rows * columns, length), g.dtype)
         for start in range(0, batch, block):
@@ -137,11 +137,11 @@ def numba_funcify_filter_gradient(op: FilterGradient, node: Apply, **kwargs: Any
 
     @numba_njit
     def compute(x: Array, g: Array, height: int, width: int) -> Array:
-        batch, rows, columns, maps_out = g.shape
-        maps = x.shape[3]
-        length = height * width * maps
-        flat = np.ascontiguousarray(g).reshape(batch * rows * columns, maps_out)
-        result = np.zeros((length, maps_out), x.dtype)
+        batch, rows, columns, channels_out = g.shape
+        channels = x.shape[3]
+        length = height * width * channels
+        flat = np.ascontiguousarray(g).reshape(batch * rows * columns, channels_out)
+        result = np.zeros((length, channels_out), x.dtype)
         block = block_size(rows, columns, length)
         windows = np.empty((block * rows * columns, length), x.dtype)
         for start in range(0, batch, block):
@@ -149,7 +149,7 @@ def numba_funcify_filter_gradient(op: FilterGradient, node: Apply, **kwargs: Any
             size = count * rows * columns
             gather(x, start, count, rows, columns, height, width, windows)
             result += np.dot(windows[:size].T, flat[start * rows * columns : start * rows * columns + size])
-        return result.reshape(height, width, maps, maps_out)
+        return result.reshape(height, width, channels, channels_out)
 
     return _with_sizes(op, compute), VERSION
 
