@@ -99,7 +99,7 @@ def remove_damaged(folder: Path, pattern: str, whole: Callable[[Path], bool], re
             with contextlib.suppress(OSError):
                 remove(here.pop(state))
     if here.keys() != known:
-        keep(notes, lambda beside: beside.write_text("\n".join(sorted(here))))
+        keep(notes, lambda partial: partial.write_text("\n".join(sorted(here))))
 
 
 def _read_notes(path: Path) -> set[str]:

@@ -93,7 +93,7 @@ class Exported:
             return exported.call
         exported = jax.export.export(jax.jit(self._make(), donate_argnums=self._donated))(*shapes)
         content = bytes(exported.serialize())
-        keep(path, lambda beside: beside.write_bytes(hashlib.sha256(content).digest() + content))
+        keep(path, lambda partial: partial.write_bytes(hashlib.sha256(content).digest() + content))
         with contextlib.suppress(OSError):
             _make_room(path.parent)
         return exported.call

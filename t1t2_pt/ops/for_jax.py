@@ -117,10 +117,10 @@ def jax_funcify_finite_squares(op: FiniteSquares, **kwargs: Any) -> Callable[...
     XLA waits for everything that a branch needs before it does anything else, so one is better than many.
     """
 
-    def glance(xs: Arrays) -> list[Array]:
+    def fast(xs: Arrays) -> list[Array]:
         return [jnp.sum(x * x) for x in xs]
 
-    def look(xs: Arrays) -> tuple[list[Array], Array]:
+    def careful(xs: Arrays) -> tuple[list[Array], Array]:
         # Row by row: XLA would write the terms of a sum, as large as a tensor, to memory first.
         def of(x: Array) -> tuple[Array, Array]:
             rows = x.reshape(x.shape[0] if x.ndim > 1 else 1, -1)
@@ -136,28 +136,28 @@ def jax_funcify_finite_squares(op: FiniteSquares, **kwargs: Any) -> Callable[...
         squares, counts = zip(*map(of, xs), strict=True)
         return list(squares), sum(counts)
 
-    def glance_then_look(
-        glance: Callable[[Arrays], list[Array]], look: Callable[[Arrays], tuple[list[Array], Array]], xs: Arrays
+    def fast_then_careful(
+        fast: Callable[[Arrays], list[Array]], careful: Callable[[Arrays], tuple[list[Array], Array]], xs: Arrays
     ) -> tuple[list[Array], Array]:
-        squares = [square.astype(wide()) for square in glance(xs)]
+        squares = [square.astype(wide()) for square in fast(xs)]
         fine = jnp.isfinite(jnp.stack(squares))
         nothing = jnp.zeros(squares[0].shape, xs[0].dtype)
 
-        def closer() -> tuple[list[Array], Array]:
+        def with_care() -> tuple[list[Array], Array]:
             """What was fine stays as it is to the bit, whatever the neighbours of a run are."""
-            looked, count = look(xs)
+            looked, count = careful(xs)
             return [jnp.where(ok, seen, summed) for ok, seen, summed in zip(fine, squares, looked, strict=True)], count
 
-        return lax.cond(jnp.all(fine), lambda: (squares, nothing), closer)
+        return lax.cond(jnp.all(fine), lambda: (squares, nothing), with_care)
 
     @jax.custom_batching.custom_vmap
     def finite_squares(xs: Arrays) -> tuple[list[Array], Array]:
-        return glance_then_look(glance, look, xs)
+        return fast_then_careful(fast, careful, xs)
 
     @finite_squares.def_vmap
     def batched(size: int, in_batched: list[Any], xs: Arrays) -> tuple[Any, Any]:
         xs = jax.tree.map(lambda x, there: x if there else jnp.broadcast_to(x, (size, *x.shape)), xs, *in_batched)
-        results = glance_then_look(jax.vmap(glance), jax.vmap(look), xs)
+        results = fast_then_careful(jax.vmap(fast), jax.vmap(careful), xs)
         return results, jax.tree.map(lambda _: True, results)
 
     def call(*xs: Array) -> tuple[Array, ...]:

@@ -156,7 +156,7 @@ class Term:
 
 
 @dataclasses.dataclass(frozen=True)
-class Form:
+class LinearForm:
     """A matrix as the sum of terms.
 
     `replaced` are the products in the graph that nothing else needs: they go when the form is
@@ -166,9 +166,9 @@ class Form:
     terms: tuple[Term, ...]
     replaced: frozenset[Apply] = frozenset()
 
-    def map(self, change: Callable[[Term], Term]) -> "Form":
+    def map(self, change: Callable[[Term], Term]) -> "LinearForm":
         """The form with each term changed."""
-        return Form(tuple(map(change, self.terms)), self.replaced)
+        return LinearForm(tuple(map(change, self.terms)), self.replaced)
 
     @property
     def is_opaque(self) -> bool:
@@ -181,12 +181,12 @@ def factor(fgraph: FunctionGraph, x: TensorVariable) -> Factor:
     return Factor(x, sizes_of(fgraph, x))
 
 
-def opaque(fgraph: FunctionGraph, x: TensorVariable) -> Form:
+def opaque(fgraph: FunctionGraph, x: TensorVariable) -> LinearForm:
     """A matrix as nothing but itself."""
-    return Form((Term((factor(fgraph, x),)),))
+    return LinearForm((Term((factor(fgraph, x),)),))
 
 
-def product_forms(fgraph: FunctionGraph, node: Apply, kept: bool) -> list[Form]:
+def product_forms(fgraph: FunctionGraph, node: Apply, kept: bool) -> list[LinearForm]:
     """The linear forms of a product whose chains are not too long, the one with most terms first.
 
     A sum among its factors is spread out in one form and is one matrix in another, for either can be
@@ -200,11 +200,11 @@ def product_forms(fgraph: FunctionGraph, node: Apply, kept: bool) -> list[Form]:
     for left, right in itertools.product(*choices):
         terms = tuple(a @ b for a in left.terms for b in right.terms)
         if min(len(left.terms), len(right.terms)) == 1 and max(len(term.chain) for term in terms) <= LONGEST:
-            forms.append(Form(terms, left.replaced | right.replaced))
+            forms.append(LinearForm(terms, left.replaced | right.replaced))
     return forms
 
 
-def linear_form(fgraph: FunctionGraph, x: TensorVariable, kept: bool = False) -> Form:
+def linear_form(fgraph: FunctionGraph, x: TensorVariable, kept: bool = False) -> LinearForm:
     """The linear form of a matrix in the graph.
 
     Parameters
@@ -223,10 +223,10 @@ def linear_form(fgraph: FunctionGraph, x: TensorVariable, kept: bool = False) ->
             return itself
         form = forms[-1]
         if not kept:
-            return Form(form.terms, form.replaced | {node})
+            return LinearForm(form.terms, form.replaced | {node})
         (term,) = form.terms
         whole = () if term.negative else (Part(0, len(term.chain), factor(fgraph, x)),)
-        return Form((dataclasses.replace(term, parts=(*term.parts, *whole)),), form.replaced)
+        return LinearForm((dataclasses.replace(term, parts=(*term.parts, *whole)),), form.replaced)
     if is_transpose(node):
         return linear_form(fgraph, node.inputs[0], kept).map(Term.transpose)
     if is_elementwise(node, Neg):
@@ -255,7 +255,7 @@ def scaling(x: TensorVariable) -> tuple[TensorVariable, Scale] | None:
     return matrix, scale
 
 
-def _scaled_form(fgraph: FunctionGraph, x: TensorVariable, kept: bool) -> Form | None:
+def _scaled_form(fgraph: FunctionGraph, x: TensorVariable, kept: bool) -> LinearForm | None:
     """The form of a product scaled by numbers; None where it is something else."""
     found = scaling(x)
     if found is None or sizes_of(fgraph, x) != sizes_of(fgraph, found[0]):
@@ -271,7 +271,7 @@ def _scaled_form(fgraph: FunctionGraph, x: TensorVariable, kept: bool) -> Form |
     return form.map(lambda term: term.times(scale))
 
 
-def _sum_form(fgraph: FunctionGraph, node: Apply, kept: bool) -> Form | None:
+def _sum_form(fgraph: FunctionGraph, node: Apply, kept: bool) -> LinearForm | None:
     """The form of a sum: a term for each product in it, and one for all that is none.
 
     Matrices that are no products are added up before they are multiplied, as they may cancel; what is
@@ -295,7 +295,7 @@ def _sum_form(fgraph: FunctionGraph, node: Apply, kept: bool) -> Form | None:
     terms = (*products, *others)
     if len(terms) > MOST_TERMS:
         return None
-    return Form(terms, frozenset().union(*(form.replaced for form in forms)))
+    return LinearForm(terms, frozenset().union(*(form.replaced for form in forms)))
 
 
 def signed_sum(addends: Sequence[tuple[TensorVariable, bool]]) -> TensorVariable:

@@ -82,7 +82,7 @@ class Checkpoint:
         Those of them that this checkpoint is of: the others are stored, or another process trains them.
     backend
         Its name; another backend's numbers differ in rounding.
-    form
+    layout
         What else the arrangement of the state depends on: the program's tuned hyperparameters.
     owner
         Who writes it.
@@ -94,7 +94,7 @@ class Checkpoint:
     group: Sequence[RunConfig]
     runs: Sequence[RunConfig]
     backend: str
-    form: str = ""
+    layout: str = ""
     owner: str = ""
     superseded: Sequence[Path] = ()
 
@@ -133,8 +133,8 @@ class Checkpoint:
             raise InputError(
                 "checkpoint", str(self.folder), f"cannot be made ({error.strerror})", "give --store another place"
             ) from None
-        with replacing(self.path) as beside:
-            beside.write_bytes(_sealed(arrays))
+        with replacing(self.path) as partial:
+            partial.write_bytes(_sealed(arrays))
         _unlink(self.superseded)
 
     def read(self, initial: Snapshot) -> tuple[Snapshot, dict[str, str]] | None:
@@ -208,8 +208,10 @@ class Checkpoint:
             raise UnusableCheckpointError(f"was written by another version of t1t2_pt (format {header['format']})")
         if header["identity"] != self._identity():
             raise UnusableCheckpointError("is of another config or backend")
-        told = header["environment"]
-        if not all(isinstance(text, str) for text in (*header["columns"], *header["runs"], *told, *told.values())):
+        environment = header["environment"]
+        if not all(
+            isinstance(text, str) for text in (*header["columns"], *header["runs"], *environment, *environment.values())
+        ):
             raise UnusableCheckpointError("is not a checkpoint (a text in it is something else)")
 
     @property
@@ -217,7 +219,7 @@ class Checkpoint:
         return hashlib.sha256(self._identity().encode()).hexdigest()[:40]
 
     def _identity(self) -> str:
-        return "\n".join((self.backend, self.form, *map(RunConfig.digest, self.group)))
+        return "\n".join((self.backend, self.layout, *map(RunConfig.digest, self.group)))
 
 
 def readable(folder: Path) -> Iterator[tuple[Path, set[str]]]:

@@ -39,7 +39,7 @@ SILENT = 60  # seconds after which a scheduler that says nothing is lost
 CERTIFICATES = ("ca-file", "client.cert", "client.key")
 ADDRESS = re.compile(r"(?:tcp|tls|ws|wss|ucx)://(?:\[[^\s/\[\]]+\]|[^\s/:\[\]]+):([0-9]{1,5})/?")
 LAST_PORT = 65535
-LOGS = ("distributed", "distributed.client", "tornado.application")  # what they have to say is told by us
+LOGS = ("distributed", "distributed.client", "tornado.application")  # what they log is reported here
 GONE = "start it and its workers again, then run this again: finished runs are stored, checkpoints are kept"
 
 
@@ -50,8 +50,8 @@ class Scheduler:
     ----------
     address
         Where it listens, such as `tcp://host:8786`; `tls://` takes certificates from Dask's configuration.
-    say
-        Told lines for the user.
+    log
+        Called with each line for the user.
 
     Raises
     ------
@@ -59,14 +59,14 @@ class Scheduler:
         If no scheduler answers there, or a worker of it has other code than this process.
     """
 
-    def __init__(self, address: str, say: Callable[[str], None]) -> None:
-        self._address, self._say = address, say
+    def __init__(self, address: str, log: Callable[[str], None]) -> None:
+        self._address, self._log = address, log
         self._name = f"t1t2-{uuid.uuid4().hex}"
         self._orders: dict[str, _Ordered] = {}
         self._over = threading.Event()
         for name in LOGS:
             logging.getLogger(name).setLevel(logging.CRITICAL)
-        self._threads, self._heard, self._told_lonely = 0, 0.0, False
+        self._threads, self._heard, self._reported_no_workers = 0, 0.0, False
         self._client = self._connect()
         try:
             self._check_workers(self._of_cluster(lambda: self._client.run(code_here, on_error="return")))
@@ -135,10 +135,10 @@ class Scheduler:
         if not self._connected():
             raise self._lost()
         if self._threads:
-            self._told_lonely = False
-        elif not self._told_lonely:
-            self._told_lonely = True
-            self._say(f"{self._address} has no workers; the work goes on when some join: `dask worker {self._address}`")
+            self._reported_no_workers = False
+        elif not self._reported_no_workers:
+            self._reported_no_workers = True
+            self._log(f"{self._address} has no workers; the work goes on when some join: `dask worker {self._address}`")
 
     def _connect(self) -> distributed.Client:
         _check_certificates(self._address)
@@ -192,7 +192,7 @@ class Scheduler:
         """A message from a worker."""
         _, message = event
         if "text" in message:
-            self._say(message["text"])
+            self._log(message["text"])
         elif ordered := self._orders.get(message["order"]):
             ordered.steps_are(message["steps"])
 
@@ -201,10 +201,10 @@ class Scheduler:
         try:
             answer.set_result(there.result(timeout=SILENT))
         except BaseException as error:  # of whoever waits for the answer
-            answer.set_exception(self._as_told(error))
+            answer.set_exception(self._for_the_user(error))
         self._orders.pop(name, None)
 
-    def _as_told(self, error: BaseException) -> Exception:
+    def _for_the_user(self, error: BaseException) -> Exception:
         """An error of the cluster in the user's words."""
         if isinstance(error, InputError | StopAskedError):
             return error

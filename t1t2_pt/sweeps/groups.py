@@ -24,7 +24,7 @@ class Group:
     ----------
     configs
         The runs, as they were asked for together.
-    like
+    template
         The run whose program trains them.
     size
         Runs in the population; it is filled up with copies.
@@ -33,7 +33,7 @@ class Group:
     """
 
     configs: tuple[RunConfig, ...]
-    like: RunConfig
+    template: RunConfig
     size: int
     lacking: tuple[RunConfig, ...]
 
@@ -86,15 +86,15 @@ def make_groups(
     by_program: dict[str, list[tuple[RunConfig, ...]]] = {}
     program_of: dict[str, RunConfig] = {}
     for same in by_structure.values():
-        like = programs.get(same[0].graph(), same[0])
-        by_program.setdefault(like.graph(), []).append(tuple(same))
-        program_of.setdefault(like.graph(), like)
+        template = programs.get(same[0].graph(), same[0])
+        by_program.setdefault(template.graph(), []).append(tuple(same))
+        program_of.setdefault(template.graph(), template)
     placed = []
     for number, (key, structures) in enumerate(by_program.items()):
-        like = program_of[key]
-        size = population_size([len(same) for same in structures], together(like))
+        template = program_of[key]
+        size = population_size([len(same) for same in structures], together(template))
         parts = (same[start : start + size] for same in structures for start in range(0, len(same), size))
-        placed += [((number + turn, -number), Group(part, like, size, part)) for turn, part in enumerate(parts)]
+        placed += [((number + turn, -number), Group(part, template, size, part)) for turn, part in enumerate(parts)]
     return [group for _, group in sorted(placed, key=lambda item: item[0])]
 
 

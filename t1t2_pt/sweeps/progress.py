@@ -13,9 +13,9 @@ from rich.text import Text
 
 from t1t2_pt.config import RunConfig
 from t1t2_pt.system.readable import readable
-from t1t2_pt.system.streams import Guarded, tell
+from t1t2_pt.system.streams import Guarded, log
 
-FORETOLD = 0.05  # share of the updates before which nobody can say how long the rest takes
+PREDICTABLE = 0.05  # share of the updates before which nobody can say how long the rest takes
 LINE_EVERY = 30  # seconds between lines of progress outside a terminal
 
 
@@ -35,18 +35,18 @@ class Display:
         self._lock = threading.Lock()
         self._bar: Progress | None = None
         self._start: float | None = None
-        self._told = 0.0
+        self._last_line = 0.0
         self._runs, self._all_runs, self._steps, self._all_steps = 0, 0, 0, 0
         self._epochs = 0  # of the only run
 
-    def say(self, text: str) -> None:
+    def log(self, text: str) -> None:
         """A line for the user."""
         if self._quiet:
             return
         if self._bar is not None:
             self._bar.console.print(Text(readable(text)))
         else:
-            tell(text)
+            log(text)
 
     @contextlib.contextmanager
     def shown(self, configs: Sequence[RunConfig]) -> Iterator[None]:
@@ -77,7 +77,7 @@ class Display:
         """So many more updates are done."""
         with self._lock:
             self._steps += steps
-            self._show(time.monotonic() - self._told > LINE_EVERY)
+            self._show(time.monotonic() - self._last_line > LINE_EVERY)
 
     def finish(self, runs: int) -> None:
         """So many more runs are stored."""
@@ -88,7 +88,7 @@ class Display:
     def time(self) -> str:
         """How long it has taken, and how long it still takes once that can be told: `23 s, about 1 min 12 s left`."""
         taken = 0.0 if self._start is None else time.monotonic() - self._start
-        if not FORETOLD * self._all_steps < self._steps < self._all_steps:
+        if not PREDICTABLE * self._all_steps < self._steps < self._all_steps:
             return duration(taken)
         return f"{duration(taken)}, about {duration(taken * (self._all_steps / self._steps - 1))} left"
 
@@ -104,8 +104,8 @@ class Display:
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=self._steps, count=self._count())
         elif line and not self._console.is_terminal and self._start is not None:
-            self._told = time.monotonic()
-            tell(f"{self._count()}, {self.time()}")
+            self._last_line = time.monotonic()
+            log(f"{self._count()}, {self.time()}")
 
 
 class _Time(ProgressColumn):

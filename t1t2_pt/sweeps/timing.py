@@ -82,21 +82,21 @@ class Timing:
         return cls(**{**values, "network": tuple(values["network"])})
 
 
-def timed(config: RunConfig, backend: Backend, store: RunStore, say: Callable[[str], None], again: bool) -> Timing:
+def timed(config: RunConfig, backend: Backend, store: RunStore, log: Callable[[str], None], again: bool) -> Timing:
     """The times of a tuned run's steps: from the store, or measured on a machine like this anew.
 
     Parameters
     ----------
     config
         A tuned run of a fully connected network.
-    say
-        Told a line when it has to be measured.
+    log
+        Called with a line for the user when it has to be measured.
     again
         Measure even if it is stored.
     """
     if not again and (found := stored_timing(config, backend, store)) is not None:
         return found
-    say(f"timing the steps of {'-'.join(map(str, config.hidden))} on {backend.name}, for Section 2.2")
+    log(f"timing the steps of {'-'.join(map(str, config.hidden))} on {backend.name}, for Section 2.2")
     timing = measure(config, backend)
     store_timing(timing, config, backend, store)
     return timing
@@ -123,8 +123,8 @@ def stored_timing(config: RunConfig, backend: Backend, store: RunStore) -> Timin
 
 def export_timing(timing: Timing, folder: Path) -> Path:
     """Write a timing as `timing.json` into a folder."""
-    with replacing(folder / FILE) as beside:
-        beside.write_text(json.dumps(timing.as_dict(), indent=2) + "\n")
+    with replacing(folder / FILE) as partial:
+        partial.write_text(json.dumps(timing.as_dict(), indent=2) + "\n")
     return folder / FILE
 
 

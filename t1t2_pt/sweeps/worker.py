@@ -10,7 +10,7 @@ import sys
 import threading
 from multiprocessing.connection import Connection
 
-from t1t2_pt.sweeps.work import Line, Splits, Work, do
+from t1t2_pt.sweeps.work import Callbacks, Splits, Work, do
 from t1t2_pt.system.code_digest import CODE
 
 STOP = "stop"  # what is sent instead of work
@@ -20,7 +20,7 @@ Orders = queue.SimpleQueue[Work]
 def serve(connection: Connection) -> None:
     """Do what comes through the pipe, a piece at a time, until the pipe is closed.
 
-    Answers are pairs of what (`code`, `steps`, `say`, `runs`, `error`) and its value; first comes the code.
+    Answers are pairs of what (`code`, `steps`, `log`, `runs`, `error`) and its value; first comes the code.
     """
 
     def answer(what: str, value: object) -> None:
@@ -36,9 +36,9 @@ def serve(connection: Connection) -> None:
     while True:
         work = orders.get()
         splits = splits or Splits(work.data_dir)
-        line = Line(stop.is_set, lambda steps: answer("steps", steps), lambda text: answer("say", text))
+        callbacks = Callbacks(stop.is_set, lambda steps: answer("steps", steps), lambda text: answer("log", text))
         try:
-            runs = do(work, line, splits)
+            runs = do(work, callbacks, splits)
         except Exception as error:  # whatever it is, whoever ordered the work raises it
             answer("error", _portable(error))
         else:

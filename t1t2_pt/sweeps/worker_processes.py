@@ -42,13 +42,13 @@ class WorkerProcesses:
     ----------
     workers
         How many.
-    say
-        Told lines for the user.
+    log
+        Called with each line for the user.
     """
 
-    def __init__(self, workers: int, say: Callable[[str], None]) -> None:
+    def __init__(self, workers: int, log: Callable[[str], None]) -> None:
         self.lanes = workers + 1  # one more, so that no worker waits for the next piece
-        self._workers, self._say = workers, say
+        self._workers, self._log = workers, log
         self._shares = _shares(workers)
         self._stopping = threading.Event()
         self._lock = threading.Lock()
@@ -113,9 +113,9 @@ class WorkerProcesses:
                 raise StopAskedError
             worker = self._worker()
             try:
-                return worker.do(work, advance, self._say)
+                return worker.do(work, advance, self._log)
             except LostError as error:
-                self._say(f"a worker process was lost ({error}); another one goes on with its work")
+                self._log(f"a worker process was lost ({error}); another one goes on with its work")
         problem = f"were lost {RETRIES} times at the same runs"
         raise InputError("--workers", self._workers, problem, "give fewer, which have more memory")
 
@@ -148,7 +148,7 @@ class _Worker:
         self._lock = threading.Lock()
         self.lost = False
 
-    def do(self, work: Work, advance: Callable[[int], None], say: Callable[[str], None]) -> Runs:
+    def do(self, work: Work, advance: Callable[[int], None], log: Callable[[str], None]) -> Runs:
         """Have a piece of work done.
 
         Raises
@@ -166,8 +166,8 @@ class _Worker:
                 if what == "steps":
                     done += value
                     advance(value)
-                elif what == "say":
-                    say(value)
+                elif what == "log":
+                    log(value)
                 elif what == "runs":
                     return value
                 elif what == "error":

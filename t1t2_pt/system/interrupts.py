@@ -43,11 +43,11 @@ class Interrupt:
 
 
 @contextlib.contextmanager
-def orderly(say: Callable[[str], None]) -> Iterator[Interrupt]:
+def orderly(log: Callable[[str], None]) -> Iterator[Interrupt]:
     """While the block runs, the first signal asks for a stop; the second ends the process."""
     interrupt = Interrupt()
-    told = "stopping after the current epoch, with a checkpoint; once more stops at once"
-    with _handled(interrupt, lambda: say(told)):
+    notice = "stopping after the current epoch, with a checkpoint; once more stops at once"
+    with _handled(interrupt, lambda: log(notice)):
         yield interrupt
 
 

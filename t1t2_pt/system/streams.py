@@ -77,7 +77,7 @@ def show(*lines: object) -> None:
         print(readable(line))
 
 
-def tell(line: object) -> None:
+def log(line: object) -> None:
     """A line for the user, on standard error."""
     if sys.stderr is not None:
         stream = Guarded(sys.stderr)
