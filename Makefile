@@ -46,13 +46,14 @@ benchmarks/.torch/.tried:
 baselines: environment ## draw the figure tests' baselines again, after a wanted change
 	@$(PYTHON) -m pytest -q -n 0 -W ignore tests/test_figures.py tests/test_all_figures.py --mpl-generate-path=tests/baseline
 
-lint: environment ## check style and formatting
+lint: environment ## check style, formatting and types
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m mypy
 
 lock: environment ## renew requirements.lock from pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --python-version 3.12 --extra dev --generate-hashes --no-emit-index-url \
 	  --no-header --custom-compile-command "make lock" --upgrade pyproject.toml -o requirements.lock
 
 clean: ## remove the environment and caches, keep data, stored runs and figures
-	rm -rf .venv benchmarks/.torch build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv benchmarks/.torch build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -1,9 +1,12 @@
-"""Modules by the names that they had in version 0.1, for programs that import them so.
+"""Modules and arguments by the names that they had in version 0.1, for programs that use them so.
 
 from t1t2_pt.layers import relu    # lies in t1t2_pt.networks.layers
+conv2d(x, filters, border="full")  # takes `padding`
 """
 
+import functools
 import importlib
+from collections.abc import Callable
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -33,4 +36,22 @@ class OldNames(MetaPathFinder, Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         """It is executed already; its own specification goes back where the import put this one."""
-        module.__spec__ = module.__spec__.loader_state
+        if module.__spec__ is not None:
+            module.__spec__ = module.__spec__.loader_state
+
+
+def renamed_arguments[**P, Result](**names: str) -> Callable[[Callable[P, Result]], Callable[P, Result]]:
+    """A decorator for functions whose keyword arguments have new names: from old name to new."""
+
+    def decorate(function: Callable[P, Result]) -> Callable[P, Result]:
+        @functools.wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> Result:
+            for old in names.keys() & kwargs.keys():
+                if names[old] in kwargs:
+                    raise TypeError(f"{function.__name__}: got {old}, which is now {names[old]}, beside that")
+                kwargs[names[old]] = kwargs.pop(old)
+            return function(*args, **kwargs)
+
+        return call
+
+    return decorate

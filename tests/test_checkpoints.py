@@ -10,7 +10,7 @@ from t1t2_pt.config import replace
 from t1t2_pt.runs.checkpoints import Checkpoint, Every
 from t1t2_pt.sweeps import work
 from t1t2_pt.sweeps.groups import Group
-from t1t2_pt.sweeps.work import Line, Splits, Work
+from t1t2_pt.sweeps.work import Callbacks, Splits, Work
 from t1t2_pt.system.errors import InputError
 from t1t2_pt.system.interrupts import StopAskedError
 from t1t2_pt.training.loop import train
@@ -29,8 +29,8 @@ class StopAt:
     def __init__(self, epoch: int):
         self.left, self.said, self.steps = epoch, [], 0
 
-    def line(self) -> Line:
-        return Line(self.stop, self.advance, self.said.append)
+    def line(self) -> Callbacks:
+        return Callbacks(self.stop, self.advance, self.said.append)
 
     def stop(self) -> bool:
         self.left -= 1

@@ -105,7 +105,7 @@ def test_help_teaches(t1t2):
         assert f"--{name.replace('_', '-')}" in words
     for text in (
         "n0, standard deviation of the Gaussian noise",
-        "(default: 1000,1000,1000; all-cnn-c: none; ladder-baseline: none)",
+        "(default: 1000,1000,1000; all-cnn-c: none; ladder-baseline: none; pooled-cnn: none)",
         "samples in T1, for the elementary parameters (default: 55000; svhn: 65000; cifar10: 45000",
         "(default: none)",
         "example:",

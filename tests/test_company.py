@@ -58,12 +58,12 @@ def test_what_provenance_says_trains_the_same(jax):
     """A fixed run in the program of a tuned one, as its record has it."""
     fixed = untuned(TUNED)
     group = Group((fixed, untuned(OTHERS[0])), TUNED, 3, (fixed,))
-    first, _ = train(group.configs, make_tiny_split(), jax, like=group.like, size=group.size)
+    first, _ = train(group.configs, make_tiny_split(), jax, template=group.template, size=group.size)
     record = finished_run(first, jax, "made by the tests", **company(group, fixed, jax))
     found = company_of(record)
     assert found.size == 3
-    assert found.like.graph() == TUNED.graph()
-    (again,) = train([fixed], make_tiny_split(), jax, like=found.like, size=found.size)
+    assert found.template.graph() == TUNED.graph()
+    (again,) = train([fixed], make_tiny_split(), jax, template=found.template, size=found.size)
     assert bits(again) == bits(first)
 
 
@@ -108,7 +108,7 @@ def test_the_program_of_a_longer_run():
     """Its interval can be longer than this run."""
     fixed, longer = untuned(TUNED), replace(TUNED, epochs=20, interval=50)
     said = company(Group((fixed,), longer, 1, (fixed,)), fixed, need("numba"))
-    assert recorded(fixed, **said).like.interval == 50
+    assert recorded(fixed, **said).template.interval == 50
 
 
 def test_company_is_of_the_canonical_form():

@@ -44,7 +44,7 @@ class TestPrecision:
             pt.tensor(name, shape=shape, dtype="float32")
             for name, shape in {"x": (2, 1, 6, 6), "w": (36, 3), "filters": (4, 1, 3, 3)}.items()
         )
-        outputs = {"product": pt.dot(x.reshape((2, 36)), w), "images": conv2d(x, filters, border="full")}
+        outputs = {"product": pt.dot(x.reshape((2, 36)), w), "images": conv2d(x, filters, padding="full")}
         outputs |= {"gradient": pt.grad(pt.sqr(outputs["images"]).sum(), filters)}
         (function,) = _jax_functions({"x": x, "w": w, "filters": filters}, [(outputs,)], precision)
         values = {v.name: np.zeros(v.type.shape, "float32") for v in (x, w, filters)}

@@ -80,7 +80,14 @@ def test_every_field_is_explained():
 
 
 class TestDigest:
-    base = run_config(input_noise=0.5, hidden_noise=0.25, l2=0.2, per_unit=("l2",), tune=("input_noise", "l2"))
+    base = run_config(
+        input_noise=0.5,
+        hidden_noise=0.25,
+        l2=0.2,
+        per_unit=("l2",),
+        tune=("input_noise", "l2"),
+        hyper_optimizer="momentum",
+    )
 
     def test_survives_json(self):
         again = run_config(**json.loads(json.dumps(self.base.as_dict())))
@@ -109,11 +116,22 @@ class TestDigest:
         schedules = {"schedule": "linear", "hold": 0.5, "hyper_schedule": "linear"}
         tuning = {"interval": 5, "hyper_optimizer": "adam", "noise_learning_rate": 0.2, "l2_learning_rate": 0.2}
         safety = {"validation_gradient_at": "next", "hypergradient_norm": None, "hypergradient_clip": None}
-        measured = {"evaluate_every": 0, "seed": 1, "data": "0123", "algorithm": 7}
-        others = data | network | levels | training | schedules | tuning | safety | measured
+        measured = {"evaluate_every": 0, "seed": 1, "data": "0123", "algorithm": 7, "monitor": True}
+        data |= {"preprocessing": "pca", "contrast": "tanh", "t2_from": "t1"}
+        network |= {"initialization": "he", "batch_norm_scale": True, "noise_at": "preactivation"}
+        training |= {"t2_batch_size": 20, "momentum": 0.5}
+        tuning |= {"tune_after": 1, "tune_every": 2, "method": "finite-difference", "hyper_cost": "penalised"}
+        tuning |= {"hyper_decay": 0.1, "hypergradient_limits": "rescale-each-clip"}
+        moments = {"validation_statistics": "running", "test_statistics": "running"}
+        others = data | network | levels | training | schedules | tuning | safety | measured | moments
+        others = {name: {name: value} for name, value in others.items()}
+        others["momentum_schedule"] = {"momentum": (0.5, 0.4), "momentum_schedule": "steps"}
+        others["half_life"] = {"schedule": "exponential", "half_life": 0.3}
+        others["statistics_weight"] = {"test_statistics": "running", "statistics_weight": 0.2}
+        others["schedule"] = {"schedule": "exponential"}
         elsewhere = {"dataset", "network", "width", *HYPERPARAMETERS, *STEP_SIZES}  # test_networks.py, and the next
         assert {*others, *elsewhere} == set(FIELDS)
-        digests = {replace(self.base, **{name: value}).digest() for name, value in others.items()}
+        digests = {replace(self.base, **fields).digest() for fields in others.values()}
         assert len(digests | {self.base.digest()}) == len(others) + 1
 
     @pytest.mark.parametrize("regularizer", REGULARIZERS.values(), ids=str)

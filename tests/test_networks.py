@@ -138,7 +138,7 @@ class TestConfig:
     @pytest.mark.parametrize(
         ("values", "message"),
         [
-            ({"network": "resnet"}, "network = 'resnet': .*; give mlp, all-cnn-c or ladder-baseline"),
+            ({"network": "resnet"}, "network = 'resnet': .*; give mlp, all-cnn-c, ladder-baseline, pooled-cnn"),
             ({"network": "all-cnn-c", "hidden": (5,)}, r"hidden = \(5,\): is for the mlp, not for all-cnn-c"),
             ({"hidden": ()}, r"hidden = \(\): leaves the mlp without layers"),
             ({"width": 0.5}, "width = 0.5: is for convolutional networks"),

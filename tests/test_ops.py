@@ -218,12 +218,14 @@ def test_many_images_go_in_blocks(backend):
 def test_maps_last():
     (x, w), _ = make_case(np.random.default_rng(6))
     first = conv2d(pt.constant(x), pt.constant(w), 2, "full").eval(mode=PLAIN)
-    last = conv2d(pt.constant(x.transpose(0, 2, 3, 1)), pt.constant(w.transpose(2, 3, 1, 0)), 2, "full", maps_last=True)
+    last = conv2d(
+        pt.constant(x.transpose(0, 2, 3, 1)), pt.constant(w.transpose(2, 3, 1, 0)), 2, "full", channels_last=True
+    )
     np.testing.assert_array_equal(last.eval(mode=PLAIN).transpose(0, 3, 1, 2), first)
-    pooled = max_pool2d(pt.constant(x.transpose(0, 2, 3, 1)), 2, maps_last=True).eval(mode=PLAIN)
+    pooled = max_pool2d(pt.constant(x.transpose(0, 2, 3, 1)), 2, channels_last=True).eval(mode=PLAIN)
     np.testing.assert_array_equal(pooled.transpose(0, 3, 1, 2), max_pool2d(pt.constant(x), 2).eval(mode=PLAIN))
     np.testing.assert_allclose(
-        global_average_pool(pt.constant(x.transpose(0, 2, 3, 1)), maps_last=True).eval(mode=PLAIN), x.mean((2, 3))
+        global_average_pool(pt.constant(x.transpose(0, 2, 3, 1)), channels_last=True).eval(mode=PLAIN), x.mean((2, 3))
     )
 
 
@@ -366,10 +368,10 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"border": "half"}, "border = 'half': is unknown; give valid, full, same"),
-            ({"border": -1}, "border = -1: is not a border"),
-            ({"border": (1, 2, 3)}, r"border = \(1, 2, 3\): is not a border"),
-            ({"border": 1.5}, "border = 1.5: is not a border"),
+            ({"padding": "half"}, "padding = 'half': is unknown; give valid, full, same"),
+            ({"padding": -1}, "padding = -1: is neither a name nor numbers of zeros"),
+            ({"padding": (1, 2, 3)}, r"padding = \(1, 2, 3\): is neither"),
+            ({"padding": 1.5}, "padding = 1.5: is neither"),
             ({"stride": 0}, "stride = 0: give a whole number of at least 1"),
             ({"stride": (1, 2, 3)}, r"stride = \(1, 2, 3\): give"),
             ({"stride": 1.5}, "stride = 1.5: give|not iterable"),
@@ -378,6 +380,14 @@ class TestErrors:
     def test_options(self, options, message):
         with pytest.raises((ValueError, TypeError), match=message):
             conv2d(self.x, self.w, **options)
+
+    def test_names_of_version_0_1(self):
+        images = conv2d(self.x, self.w, border="full", maps_last=False)
+        assert images.type.shape == (2, 4, 10, 10)
+        assert max_pool2d(images, maps_last=True).type.shape == (2, 2, 5, 10)
+        assert global_average_pool(images, maps_last=True).type.shape == (2, 10)
+        with pytest.raises(TypeError, match="conv2d: got border, which is now padding, beside that"):
+            conv2d(self.x, self.w, border="full", padding="valid")
 
     def test_ranks(self):
         with pytest.raises(ValueError, match="x: has 2 dimensions, where 4 are needed"):
@@ -389,16 +399,16 @@ class TestErrors:
         with pytest.raises(ValueError, match="x: has 2 dimensions"):
             global_average_pool(pt.matrix())
 
-    def test_maps(self):
-        with pytest.raises(ValueError, match="filters: take 5 maps, where x has 3"):
+    def test_channels(self):
+        with pytest.raises(ValueError, match="filters: take 5 channels, where x has 3"):
             conv2d(self.x, pt.tensor(shape=(4, 5, 3, 3), dtype="float32"))
 
-    def test_maps_found_at_run_time(self, backend):
+    def test_channels_found_at_run_time(self, backend):
         if backend.name == "jax":
             pytest.skip("XLA checks shapes itself")
         x, w = pt.tensor4("x", dtype="float64"), pt.tensor4("w", dtype="float64")
         function = backend.function({"x": x, "w": w}, {"y": conv2d(x, w)})
-        with pytest.raises(ValueError, match="maps"):
+        with pytest.raises(ValueError, match="channels"):
             function({"x": np.zeros((1, 3, 5, 5)), "w": np.zeros((1, 2, 3, 3))})
         with pytest.raises(ValueError, match="fit"):
             function({"x": np.zeros((1, 3, 2, 5)), "w": np.zeros((1, 3, 3, 3))})

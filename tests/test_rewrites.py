@@ -140,14 +140,14 @@ class TestProducts:
         graph, _ = rewritten([a, b, left, right], [(a + b) @ (left @ right)])
         assert not any(node.outputs[0].type.shape == (k, m) for node in graph.toposort() if is_product(node))
 
-    def test_unknown_sizes_that_matter_are_left_alone_and_told_once(self, caplog):
+    def test_unknown_sizes_that_matter_are_left_alone_and_warned_once(self, caplog):
         """x L R with an unknown rank of L R: which order is cheaper depends on it."""
         low, high = (
             pt.tensor("low", shape=(k, None), dtype="float64"),
             pt.tensor("high", shape=(None, m), dtype="float64"),
         )
         wide = matrix("wide", 500, k)
-        reassociation._told.clear()
+        reassociation._warned.clear()
         for _ in range(2):
             graph, _ = rewritten([wide, low, high], [wide @ (low @ high)])
             assert any(node.outputs[0].type.shape == (k, m) for node in graph.toposort() if is_product(node))

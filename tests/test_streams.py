@@ -22,7 +22,7 @@ from t1t2_pt.sweeps.progress import Display, duration
 from t1t2_pt.system.errors import InputError
 from t1t2_pt.system.interrupts import SIGNALS, raised
 from t1t2_pt.system.readable import readable
-from t1t2_pt.system.streams import guarded, show, show_table, tell
+from t1t2_pt.system.streams import guarded, log, show, show_table
 
 HOSTILE = "[old] [/data/x] :smile: \x1b[31m\r\n\u202e\x9b é \udcff"
 SHOWN = r"[old] [/data/x] :smile: \x1b[31m\r\n\u202e\x9b é \udcff"
@@ -166,7 +166,7 @@ class TestTextFromOutside:
     def test_lines_and_tables(self, capsys):
         show(HOSTILE)
         show_table([(HOSTILE, 1)], ("[name]", "b"))
-        tell(HOSTILE)
+        log(HOSTILE)
         out, err = capsys.readouterr()
         assert out.splitlines()[0] == err.rstrip("\n") == SHOWN
         assert SHOWN in out.splitlines()[4]
@@ -213,7 +213,7 @@ class TestTextFromOutside:
         monkeypatch.setattr(sys, "stderr", terminal)
         display = Display()
         with display.shown([read_runs(ROOT / "data" / "results" / "quick.jsonl.gz")[0].config]):
-            display.say(HOSTILE)
+            display.log(HOSTILE)
         assert "[old] [/data/x]" in terminal.getvalue()
         assert "\x1b[31m" not in terminal.getvalue()
 
@@ -257,7 +257,7 @@ class TestProgress:
         display = Display()
         with display.shown(configs):
             for more in steps:
-                display._told = 0.0  # a line is due
+                display._last_line = 0.0  # a line is due
                 display._start = time.monotonic() - 23
                 display.advance(more)
         return capsys.readouterr().err.splitlines()

@@ -21,7 +21,7 @@ from t1t2_pt.system.errors import InputError
 
 pytestmark = pytest.mark.xdist_group("sweep")
 CONFIGS = [run_config(**TINY, input_noise=level, seed=3).canonical for level in (0.0, 0.2, 0.4, 0.6, 0.8)]
-QUIET = module.Line(stop=lambda: False, advance=lambda steps: None, say=lambda text: None)
+QUIET = module.Callbacks(stop=lambda: False, advance=lambda steps: None, log=lambda text: None)
 TUNED = [replace(config, tune=("input_noise",), interval=3).canonical for config in CONFIGS[1:3]]
 
 
@@ -161,21 +161,21 @@ class TestGroups:
 
     def test_fixed_runs_share_the_program_and_the_size_of_tuned_ones(self):
         groups = self.groups([*self.many, *self.tuned])
-        assert {group.like for group in groups} == {self.tuned[0]}
+        assert {group.template for group in groups} == {self.tuned[0]}
         assert len({group.size for group in groups}) == 1
-        assert {group.like for group in self.groups(self.many)} == {self.many[0]}
+        assert {group.template for group in self.groups(self.many)} == {self.many[0]}
 
     def test_other_networks_have_another_program_other_intervals_not(self):
         other = replace(self.tuned[0], hidden=(5,))
         often = replace(self.tuned[0], interval=3)
         groups = self.groups([*self.tuned, other, often])
-        assert {group.like for group in groups} == {often, other}
+        assert {group.template for group in groups} == {often, other}
         assert len(groups) == 3
 
     def test_programs_take_turns(self):
         """The next program is made while the last one is used."""
         configs = [replace(c, hidden=(width,)) for width in (4, 5, 6) for c in self.many[:6]]
-        order = [group.like.hidden[0] for group in self.groups(configs, 3)]
+        order = [group.template.hidden[0] for group in self.groups(configs, 3)]
         assert order == [4, 5, 4, 6, 5, 6]
 
     @pytest.mark.parametrize(
@@ -312,7 +312,7 @@ def test_runs_that_were_taken_over_are_left_to_the_other(store, monkeypatch):
 
     made = make(type(store)(store.path.with_name("other.sqlite"))).run(configs)
     epochs = after_epochs(monkeypatch, stand_still)
-    here.display.say = trains
+    here.display.log = trains
     runs = here.run(configs)
     assert [run.provenance["data"] for run in runs] == ["theirs"] * 2
     assert len(epochs) < 400

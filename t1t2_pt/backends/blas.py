@@ -45,9 +45,9 @@ def kernels() -> str:
 
 def linked() -> str:
     """What C's matrix products are linked to, for a reader."""
-    flags = compiler_flags()
-    if flags:
-        return f"SciPy's {_library().name}"
+    library = _library()
+    if compiler_flags() and library is not None:
+        return f"SciPy's {library.name}"
     return pytensor.config.blas__ldflags or "none: its matrix products go through NumPy"
 
 

@@ -17,6 +17,7 @@ import tempfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO, Protocol
 
 import pytensor
 
@@ -98,7 +99,7 @@ def remove_damaged(folder: Path, pattern: str, whole: Callable[[Path], bool], re
             with contextlib.suppress(OSError):
                 remove(here.pop(state))
     if here.keys() != known:
-        keep(notes, lambda beside: beside.write_text("\n".join(sorted(here))))
+        keep(notes, lambda partial: partial.write_text("\n".join(sorted(here))))
 
 
 def _read_notes(path: Path) -> set[str]:
@@ -135,7 +136,16 @@ def is_whole_program(path: Path) -> bool:
         return _ends_well(stream, zlib.decompressobj())
 
 
-def _zstandard():
+class _Inflater(Protocol):
+    """What inflates a stream piece by piece."""
+
+    @property
+    def eof(self) -> bool: ...
+
+    def decompress(self, data: bytes, /) -> bytes: ...
+
+
+def _zstandard() -> _Inflater | None:
     """What JAX inflates with where there is Zstandard; None where it uses none and reads no such entry."""
     with contextlib.suppress(ImportError):
         from compression import zstd
@@ -148,7 +158,7 @@ def _zstandard():
     return None
 
 
-def _ends_well(stream, inflate) -> bool:
+def _ends_well(stream: BinaryIO, inflate: _Inflater | None) -> bool:
     if inflate is None:
         return True
     try:

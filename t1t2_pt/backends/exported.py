@@ -15,6 +15,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytensor
 
@@ -24,13 +25,15 @@ from t1t2_pt.system.code_digest import CODE
 from t1t2_pt.system.files import keep, user_cache
 from t1t2_pt.system.reading import open_file
 
+Traceable = Callable[..., Any]  # from trees of arrays to trees of arrays
+
 _making = threading.Lock()  # PyTensor's rewriting is not made for several threads
 
 LARGEST_CACHE = 1 << 31  # bytes of compiled programs, of which the longest unused go first
 
 # One product after another, each on all cores: XLA's default lets them compete, and keeps more in memory
 # and copies weights for it. Whether wide vectors pay, XLA does not ask the processor.
-ON_CPU = {
+ON_CPU: dict[str, str | bool | int] = {
     "xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED",
     "xla_cpu_copy_insertion_use_region_analysis": True,
     "xla_cpu_prefer_vector_width": 512,
@@ -50,16 +53,16 @@ class Exported:
         Positions of arguments whose memory may be used again.
     """
 
-    def __init__(self, identity: str, make: Callable[[], Callable], donated: tuple[int, ...] = ()):
+    def __init__(self, identity: str, make: Callable[[], Traceable], donated: tuple[int, ...] = ()) -> None:
         self._identity, self._donated = identity, donated
         self._make = functools.cache(make)
-        self._compiled: dict[str, Callable] = {}
+        self._compiled: dict[str, Traceable] = {}
         self._lock = threading.Lock()
 
-    def __call__(self, *arguments):
+    def __call__(self, *arguments: Any) -> Any:
         return self.compiled(*arguments)(*arguments)
 
-    def compiled(self, *arguments) -> Callable:
+    def compiled(self, *arguments: Any) -> Traceable:
         """The function compiled for the shapes of some arguments, in one thread at a time."""
         import jax
 
@@ -70,20 +73,19 @@ class Exported:
                 use_compilation_cache()
                 with making():
                     function = self._load(signature, shapes)
-                options = compiler_options()
-                compiled = jax.jit(function, donate_argnums=self._donated, compiler_options=options)
-                if jax.local_device_count() == 1:  # several devices: compiled for the places of the arguments
-                    compiled = compiled.lower(*shapes).compile()
-                self._compiled[signature] = compiled
+                jitted = jax.jit(function, donate_argnums=self._donated, compiler_options=compiler_options())
+                one = jax.local_device_count() == 1  # several devices: compiled for the places of the arguments
+                self._compiled[signature] = jitted.lower(*shapes).compile() if one else jitted
             return self._compiled[signature]
 
-    def _load(self, signature: str, shapes) -> Callable:
+    def _load(self, signature: str, shapes: tuple[Any, ...]) -> Traceable:
         import jax
 
-        if cache_folder() is None or jax.local_device_count() > 1:  # an export is bound to its devices
+        folder = cache_folder()
+        if folder is None or jax.local_device_count() > 1:  # an export is bound to its devices
             return self._make()
         key = "\n".join((self._identity, signature, str(self._donated), _environment()))
-        path = cache_folder() / "exported" / f"{hashlib.sha256(key.encode()).hexdigest()}.stablehlo"
+        path = folder / "exported" / f"{hashlib.sha256(key.encode()).hexdigest()}.stablehlo"
         with contextlib.suppress(OSError, ValueError, RuntimeError, AssertionError):
             with open_file(path) as stream:
                 exported = jax.export.deserialize(_checked(stream.read()))
@@ -91,7 +93,7 @@ class Exported:
             return exported.call
         exported = jax.export.export(jax.jit(self._make(), donate_argnums=self._donated))(*shapes)
         content = bytes(exported.serialize())
-        keep(path, lambda beside: beside.write_bytes(hashlib.sha256(content).digest() + content))
+        keep(path, lambda partial: partial.write_bytes(hashlib.sha256(content).digest() + content))
         with contextlib.suppress(OSError):
             _make_room(path.parent)
         return exported.call
@@ -130,9 +132,10 @@ def use_compilation_cache() -> None:
     """Let JAX keep what XLA compiles, unless the user has told it where already."""
     import jax
 
-    if cache_folder() is None or jax.config.jax_compilation_cache_dir is not None:
+    compiled = cache_folder()
+    if compiled is None or jax.config.jax_compilation_cache_dir is not None:
         return
-    folder = cache_folder() / "xla"
+    folder = compiled / "xla"
     if not caches.usable(folder):
         return
     caches.remove_damaged(folder, "*-cache", caches.is_whole_program, Path.unlink)

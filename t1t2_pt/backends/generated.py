@@ -45,7 +45,7 @@ def generated_sources(read_again: bool) -> Iterator[None]:
 
 
 @functools.cache
-def _folder() -> tempfile.TemporaryDirectory:
+def _folder() -> tempfile.TemporaryDirectory[str]:
     try:
         return tempfile.TemporaryDirectory(prefix="t1t2_pt-", ignore_cleanup_errors=True)
     except OSError as error:

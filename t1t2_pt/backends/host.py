@@ -8,18 +8,22 @@ import gc
 import importlib.metadata
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytensor
 from pytensor.compile.mode import Mode, get_mode
+from pytensor.compile.sharedvalue import SharedVariable
+from pytensor.tensor.variable import TensorVariable
 
 from t1t2_pt.backends import blas, caches
 from t1t2_pt.backends.generated import generated_sources
-from t1t2_pt.backends.interface import FACTORS_INTO_CHOICES, Arrays, is_hyper_step
+from t1t2_pt.backends.interface import FACTORS_INTO_CHOICES, Arrays, Rows, is_hyper_step
 from t1t2_pt.backends.memory import available_memory, host_memory
 from t1t2_pt.backends.program import Graph, Program
 from t1t2_pt.ops.static_elemwise import UseStaticLoops
-from t1t2_pt.steps.evaluation import evaluate
+from t1t2_pt.steps.evaluation import Stage, evaluate
 from t1t2_pt.steps.regularization import Tensors
 
 AFTER_ALL = 99  # position among PyTensor's rewrites, behind fusion and in-place ones
@@ -31,7 +35,7 @@ class HostBackend:
     together = False
     lanes = 1  # shared variables hold the state of one run at a time
 
-    def __init__(self, name: str):
+    def __init__(self, name: str) -> None:
         self.name = name
 
     def missing(self) -> str | None:
@@ -79,7 +83,7 @@ class HostBackend:
 class HostProgram:
     """A program whose graphs are compiled as they are first needed, around shared variables."""
 
-    def __init__(self, program: Program, mode: Mode):
+    def __init__(self, program: Program, mode: Mode) -> None:
         self._graphs, self._plan, self._mode = program.graphs, program.plan, mode
         inputs = {**self._graphs.state, **self._graphs.per_run, **self._graphs.data}
         self._shared = {name: _shared(name, variable) for name, variable in inputs.items()}
@@ -102,32 +106,31 @@ class HostProgram:
         return {name: self._shared[name].get_value(borrow=True) for name in self._graphs.state}
 
     @functools.cached_property
-    def t1(self):
+    def t1(self) -> Callable[..., Arrays]:
         """T1 step: (clock, t1_rows) -> metrics."""
         return self._function(self._graphs.t1, ("t1_rows",))
 
     @functools.cached_property
-    def t1t2(self):
+    def t1t2(self) -> Callable[..., Arrays]:
         """T1+T2 step: (clock, t1_rows, t2_rows) -> metrics."""
+        assert self._graphs.t1t2 is not None, "is asked for where something is tuned"
         return self._function(self._graphs.t1t2, ("t1_rows", "t2_rows"))
 
     @functools.cached_property
-    def stages(self):
+    def stages(self) -> list[Callable[[Mapping[str, Any]], Arrays]]:
         """The evaluation's stages, from values by name to values by name."""
-        stages = []
-        for stage in self._graphs.stages:
-            givens = {tensor: self._shared[name] for name, tensor in stage.parameters.items()}
-            function = _compile(list(stage.inputs.values()), stage.outputs, self._mode, givens=givens)
-            stages.append(
-                lambda values, function=function, names=tuple(stage.inputs): function(*(values[name] for name in names))
-            )
-        return stages
+        return [self._stage(stage) for stage in self._graphs.stages]
+
+    def _stage(self, stage: Stage) -> Callable[[Mapping[str, Any]], Arrays]:
+        givens = {tensor: self._shared[name] for name, tensor in stage.parameters.items()}
+        function = _compile(list(stage.inputs.values()), stage.outputs, self._mode, givens=givens)
+        return lambda values: function(*(values[name] for name in stage.inputs))
 
     def evaluate(self, data: Arrays) -> dict[str, float]:
         """Cost and error of the state that the shared variables hold."""
         return evaluate(self.stages, self._plan, data)
 
-    def _function(self, graph: Graph, rows: tuple[str, ...]):
+    def _function(self, graph: Graph, rows: tuple[str, ...]) -> Callable[..., Arrays]:
         graphs = self._graphs
         inputs = [*graphs.clock.values(), *(graphs.rows[name] for name in rows)]
         givens = {v: self._shared[k] for k, v in {**graphs.state, **graphs.per_run, **graphs.data}.items()}
@@ -138,12 +141,12 @@ class HostProgram:
 class HostPopulation:
     """Runs whose states take turns in the program's shared variables."""
 
-    def __init__(self, program: HostProgram, data: Arrays, states: Sequence[Arrays], per_run: Sequence[Arrays]):
+    def __init__(self, program: HostProgram, data: Arrays, states: Sequence[Arrays], per_run: Sequence[Arrays]) -> None:
         self._program, self._data, self._per_run = program, data, list(per_run)
         self._states = [{name: value.copy() for name, value in state.items()} for state in states]
 
     def epoch(
-        self, first_step: int, steps: int, interval: int, t1_rows: np.ndarray, t2_rows: np.ndarray, skipped: int = 0
+        self, first_step: int, steps: int, interval: int, t1_rows: Rows, t2_rows: Rows, skipped: int = 0
     ) -> Arrays:
         program = self._program
         constant = {
@@ -179,22 +182,22 @@ class HostPopulation:
         return {name: np.array([result[name] for result in results]) for name in results[0]}
 
     def state(self, names: Sequence[str] | None = None) -> Arrays:
-        names = self._states[0] if names is None else names
-        return {name: np.stack([np.asarray(state[name]) for state in self._states]) for name in names}
+        wanted = self._states[0] if names is None else names
+        return {name: np.stack([np.asarray(state[name]) for state in self._states]) for name in wanted}
 
     def _load(self, run: int) -> None:
         self._program.set({**self._data, **self._states[run], **self._per_run[run]})
 
 
-def _shared(name: str, variable):
+def _shared(name: str, variable: TensorVariable) -> SharedVariable:
     value = np.zeros(variable.type.shape, dtype=variable.dtype)
     return pytensor.shared(value, name=name, shape=variable.type.shape)
 
 
-def _compile(inputs: Sequence, outputs: Tensors, mode: Mode, **options) -> Callable[..., Arrays]:
+def _compile(inputs: Sequence[TensorVariable], outputs: Tensors, mode: Mode, **options: Any) -> Callable[..., Arrays]:
     """A PyTensor function that returns its outputs by name."""
 
-    def make(**flags) -> Callable:
+    def make(**flags: Any) -> Callable[..., list[npt.NDArray[Any]]]:
         with warnings.catch_warnings():
             # Without any BLAS to link, C falls back on NumPy's: `t1t2 doctor` reports it.
             warnings.filterwarnings("ignore", message=blas.NO_BLAS)
@@ -213,7 +216,7 @@ def _compile(inputs: Sequence, outputs: Tensors, mode: Mode, **options) -> Calla
 
     function = make()
 
-    def call(*arguments) -> Arrays:
+    def call(*arguments: Any) -> Arrays:
         nonlocal function
         try:
             values = function(*arguments)

@@ -1,14 +1,16 @@
 """What a backend offers: a compiled program, and a population of runs that it trains together."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from t1t2_pt.backends.program import Program
 from t1t2_pt.steps.regularization import Tensors
 
-Arrays = dict[str, np.ndarray]
+Arrays = dict[str, npt.NDArray[Any]]
+Rows = npt.NDArray[np.int32]
 
 # PyTensor's rewrites that pull factors into a nonlinearity's choice of slope: products that several
 # gradients share are then computed for each of them (a T1+T2 step on JAX took a tenth longer).
@@ -19,7 +21,7 @@ class Population(Protocol):
     """Some runs of one structure, each with its own state, on one backend."""
 
     def epoch(
-        self, first_step: int, steps: int, interval: int, t1_rows: np.ndarray, t2_rows: np.ndarray, skipped: int = 0
+        self, first_step: int, steps: int, interval: int, t1_rows: Rows, t2_rows: Rows, skipped: int = 0
     ) -> Arrays:
         """Train every run for one epoch.
 
@@ -60,9 +62,17 @@ class Compiled(Protocol):
 class Backend(Protocol):
     """A way to compile programs."""
 
-    name: str
-    together: bool  # whether the runs of a population train at once; else one after another
-    lanes: int  # populations that may train side by side
+    @property
+    def name(self) -> str:
+        """What it is asked for by."""
+
+    @property
+    def together(self) -> bool:
+        """Whether the runs of a population train at once; else one after another."""
+
+    @property
+    def lanes(self) -> int:
+        """Populations that may train side by side."""
 
     def missing(self) -> str | None:
         """What must be installed before this backend works; None when it does."""

@@ -7,18 +7,27 @@ XLA's, runs are batched by `vmap`, data stay on the device and the state's memor
 import functools
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytensor
 from pytensor.graph.fg import FunctionGraph
 
-from t1t2_pt.backends.exported import Exported, making
-from t1t2_pt.backends.interface import FACTORS_INTO_CHOICES, Arrays
+from t1t2_pt.backends.exported import Exported, Traceable, making
+from t1t2_pt.backends.interface import FACTORS_INTO_CHOICES, Arrays, Rows
 from t1t2_pt.backends.memory import available_memory, give_memory_back, host_memory, usable_cores
 from t1t2_pt.backends.program import Program
 from t1t2_pt.rewrites import accumulate_in_output_dtype
 from t1t2_pt.steps.evaluation import BATCHES, Stage, evaluate
 from t1t2_pt.steps.regularization import Tensors
+
+if TYPE_CHECKING:  # JAX is imported when it is used
+    import jax
+    from jax.sharding import Mesh, Sharding
+
+    Carry = tuple[jax.Array, jax.Array, "Traced", "Traced"]  # step, T1+T2 steps so far, state, sums of metrics
+
+Traced = Mapping[str, Any]  # JAX's arrays by name, or what stands for them while it traces
 
 # Rewrites that look for diagonal, symmetric and selection matrices, in vain here: a third of the rewriting time.
 LINEAR_ALGEBRA = ("dot_diag_to_elemwise", "selection_dot_to_indexing", "useless_symmetric_transpose")
@@ -39,7 +48,7 @@ class JaxBackend:
 
     together = True
 
-    def __init__(self, tf32: bool = False):
+    def __init__(self, tf32: bool = False) -> None:
         self.name = "jax+tf32" if tf32 else "jax"
         self._precision = TF32 if tf32 else FLOAT32
 
@@ -106,7 +115,7 @@ class JaxBackend:
 class JaxProgram:
     """Epoch and evaluation as JAX functions, made or loaded for each size of population."""
 
-    def __init__(self, program: Program, precision: str):
+    def __init__(self, program: Program, precision: str) -> None:
         self.parameters = program.parameters
         name = f"epoch of {program.identity} in {precision}"
         self.epoch = Exported(name, lambda: _epoch_of(program, precision), donated=(0,))
@@ -121,7 +130,7 @@ class JaxProgram:
 class JaxPopulation:
     """Runs stacked along a leading axis of every array, resident on the device."""
 
-    def __init__(self, program: JaxProgram, data: Arrays, states: Sequence[Arrays], per_run: Sequence[Arrays]):
+    def __init__(self, program: JaxProgram, data: Arrays, states: Sequence[Arrays], per_run: Sequence[Arrays]) -> None:
         import jax
 
         self._program = program
@@ -132,7 +141,7 @@ class JaxPopulation:
             self._per_run = jax.device_put(_stack(per_run), by_run)
 
     def epoch(
-        self, first_step: int, steps: int, interval: int, t1_rows: np.ndarray, t2_rows: np.ndarray, skipped: int = 0
+        self, first_step: int, steps: int, interval: int, t1_rows: Rows, t2_rows: Rows, skipped: int = 0
     ) -> Arrays:
         import jax
 
@@ -159,7 +168,7 @@ class JaxPopulation:
         return jax.device_get({name: self._state[name] for name in (self._state if names is None else names)})
 
 
-def _epoch_of(program: Program, precision: str) -> Callable:
+def _epoch_of(program: Program, precision: str) -> Traceable:
     """The epoch of a population: batched by `vmap`, or where there is one run without a batch.
 
     XLA does not fold transposes into products of a batch of one.
@@ -168,10 +177,12 @@ def _epoch_of(program: Program, precision: str) -> Callable:
 
     graphs = program.graphs
     inputs = {**graphs.state, **graphs.per_run, **graphs.data, **graphs.clock, **graphs.rows}
-    steps = [graphs.t1] + [graphs.t1t2] * (graphs.t1t2 is not None)
+    steps = [graph for graph in (graphs.t1, graphs.t1t2) if graph is not None]
     epoch = _epoch(*_jax_functions(inputs, [(graph.new_state, graph.metrics) for graph in steps], precision))
 
-    def of_every_run(state, per_run, t1_rows, t2_rows, data, clock):
+    def of_every_run(
+        state: Traced, per_run: Traced, t1_rows: jax.Array, t2_rows: jax.Array, data: Traced, clock: Traced
+    ) -> tuple[Traced, Traced]:
         if len(t1_rows) > 1:
             return jax.vmap(epoch, in_axes=(0, 0, 0, 0, None, None))(state, per_run, t1_rows, t2_rows, data, clock)
         alone, back = (lambda tree, f=f: jax.tree.map(f, tree) for f in (lambda x: x[0], lambda x: x[None]))
@@ -180,14 +191,14 @@ def _epoch_of(program: Program, precision: str) -> Callable:
     return _over_devices(of_every_run, shared=2)
 
 
-def _over_devices(function: Callable, shared: int) -> Callable:
+def _over_devices(function: Traceable, shared: int) -> Traceable:
     """Spread the runs of a population, the leading axis of all arguments but the last few, over the devices.
 
     Runs do not depend on each other, so each device works on its own share alone.
     """
     import jax
 
-    def spread(*arguments):
+    def spread(*arguments: Any) -> Any:
         mesh = _mesh(len(jax.tree.leaves(arguments[0])[0]))
         if mesh is None:
             return function(*arguments)
@@ -198,7 +209,7 @@ def _over_devices(function: Callable, shared: int) -> Callable:
     return spread
 
 
-def _mesh(runs: int):
+def _mesh(runs: int) -> "Mesh | None":
     """The devices that share so many runs evenly, as many as possible; None for a single one."""
     import jax
 
@@ -209,17 +220,17 @@ def _mesh(runs: int):
     return jax.make_mesh((count,), ("runs",), axis_types=(jax.sharding.AxisType.Auto,), devices=devices[:count])
 
 
-def _whole_evaluation(program: Program, precision: str) -> Callable:
+def _whole_evaluation(program: Program, precision: str) -> Traceable:
     """Evaluation of every run in one compiled call."""
 
-    def make() -> Callable:
+    def make() -> Traceable:
         import jax
 
         stages = [_stage(stage, precision) for stage in program.graphs.stages]
 
-        def evaluate_all(parameters, data):
+        def evaluate_all(parameters: Traced, data: Traced) -> Traced:
             # One run after another: each pass over the whole of T1 fills the machine by itself.
-            def evaluate_one(one):
+            def evaluate_one(one: Traced) -> Traced:
                 return evaluate([functools.partial(stage, one) for stage in stages], program.plan, data)
 
             return jax.lax.map(evaluate_one, parameters)
@@ -229,7 +240,7 @@ def _whole_evaluation(program: Program, precision: str) -> Callable:
     return Exported(f"evaluation of {program.identity} in {precision}", make)
 
 
-def _evaluation_in_chunks(program: Program, precision: str) -> Callable:
+def _evaluation_in_chunks(program: Program, precision: str) -> Traceable:
     """Evaluation of one run after another, a compiled call for each stage and chunk."""
 
     def exported(number: int) -> Exported:
@@ -238,7 +249,7 @@ def _evaluation_in_chunks(program: Program, precision: str) -> Callable:
 
     stages = [exported(number) for number in range(program.plan.stages)]
 
-    def evaluate_all(parameters, data):
+    def evaluate_all(parameters: Traced, data: Traced) -> Arrays:
         runs = len(next(iter(parameters.values())))
         each = []
         for run in range(runs):
@@ -250,7 +261,7 @@ def _evaluation_in_chunks(program: Program, precision: str) -> Callable:
     return evaluate_all
 
 
-def _placements(runs: int) -> tuple:
+def _placements(runs: int) -> "tuple[Sharding, Sharding]":
     """Where arrays go that all runs share, and those with a leading axis of runs.
 
     A single device is named too: left to JAX, an exported epoch would be compiled again for the state
@@ -260,7 +271,8 @@ def _placements(runs: int) -> tuple:
 
     mesh = _mesh(runs)
     if mesh is None:
-        return (jax.sharding.SingleDeviceSharding(jax.local_devices()[0]),) * 2
+        alone = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+        return alone, alone
     return jax.NamedSharding(mesh, jax.P()), jax.NamedSharding(mesh, jax.P("runs"))
 
 
@@ -268,7 +280,9 @@ def _stack(values: Sequence[Arrays]) -> Arrays:
     return {name: np.stack([value[name] for value in values]) for name in values[0]}
 
 
-def _jax_functions(inputs: Tensors, graphs: Sequence[tuple[Tensors, ...]], precision: str) -> list[Callable]:
+def _jax_functions(
+    inputs: Tensors, graphs: Sequence[tuple[Tensors, ...]], precision: str
+) -> list[Callable[[Traced], tuple[Traced, ...]]]:
     """Traceable functions from a dictionary of inputs to a tuple of dictionaries of outputs, rewritten as one graph.
 
     Each traces the whole graph; XLA drops what its outputs do not need. `precision` is that of products.
@@ -288,8 +302,8 @@ def _jax_functions(inputs: Tensors, graphs: Sequence[tuple[Tensors, ...]], preci
     with jax.enable_x64(True):  # constants become JAX arrays here
         function = funcify(fgraph)
 
-    def of(parts: tuple[Tensors, ...]) -> Callable:
-        def call(values: Mapping):
+    def of(parts: tuple[Tensors, ...]) -> Callable[[Traced], tuple[Traced, ...]]:
+        def call(values: Traced) -> tuple[Traced, ...]:
             with jax.default_matmul_precision(precision):
                 results = function(*(values[name] for name in inputs))
             return tuple({name: results[places[variable]] for name, variable in part.items()} for part in parts)
@@ -299,18 +313,18 @@ def _jax_functions(inputs: Tensors, graphs: Sequence[tuple[Tensors, ...]], preci
     return [of(graph) for graph in graphs]
 
 
-def _stage(stage: Stage, precision: str) -> Callable:
+def _stage(stage: Stage, precision: str) -> Callable[[Traced, Traced], Traced]:
     """A stage of the evaluation as a traceable function of the parameters and of values by name."""
     (function,) = _jax_functions({**stage.parameters, **stage.inputs}, [(stage.outputs,)], precision)
 
-    def call(parameters: Mapping, samples: Mapping):
+    def call(parameters: Traced, samples: Traced) -> Traced:
         return function({**parameters, **samples})[0]
 
     return call
 
 
 @functools.cache
-def _dispatch() -> Callable:
+def _dispatch() -> Callable[[FunctionGraph], Traceable]:
     """PyTensor's `jax_funcify`, imported without letting it switch JAX's float64 for everybody."""
     import jax
 
@@ -321,15 +335,17 @@ def _dispatch() -> Callable:
     return jax_funcify
 
 
-def _epoch(t1: Callable, t1t2: Callable | None = None) -> Callable:
+def _epoch(t1: Traceable, t1t2: Traceable | None = None) -> Traceable:
     """One run's epoch: loops with bounds known at run time, so that no interval is compiled in."""
     import jax
     import jax.numpy as jnp
 
-    def epoch(state, per_run, t1_rows, t2_rows, data, clock):
+    def epoch(
+        state: Traced, per_run: Traced, t1_rows: jax.Array, t2_rows: jax.Array, data: Traced, clock: Traced
+    ) -> tuple[Traced, Traced]:
         length = t1_rows.shape[0]
 
-        def take(step_function, j, state, rows):
+        def take(step_function: Traceable, j: jax.Array, state: Traced, rows: jax.Array) -> tuple[Traced, Traced]:
             now = {**clock, "step": clock["step"] + j.astype("uint32")}
             return step_function({**state, **per_run, **data, **now, "t1_rows": t1_rows[j], "t2_rows": rows})
 
@@ -337,12 +353,12 @@ def _epoch(t1: Callable, t1t2: Callable | None = None) -> Callable:
         nowhere = jnp.zeros(t1_rows.shape[1:], "int32")
         zero = jnp.int32(0)
         _, shapes = jax.eval_shape(lambda: take(t1t2 or t1, zero, state, nowhere))
-        sums = {name: jnp.zeros(shape.shape, shape.dtype) for name, shape in shapes.items()}
+        sums: Traced = {name: jnp.zeros(shape.shape, shape.dtype) for name, shape in shapes.items()}
 
-        def add(sums, metrics):
+        def add(sums: Traced, metrics: Traced) -> Traced:
             return {name: total + metrics.get(name, 0) for name, total in sums.items()}
 
-        def t1_at(j, carry):
+        def t1_at(j: jax.Array, carry: tuple[Traced, Traced]) -> tuple[Traced, Traced]:
             state, sums = carry
             state, metrics = take(t1, j, state, nowhere)
             return state, add(sums, metrics)
@@ -353,12 +369,12 @@ def _epoch(t1: Callable, t1t2: Callable | None = None) -> Callable:
         interval = clock["interval"].astype("int32")
         offset = (clock["step"] % clock["interval"]).astype("int32")
 
-        def t1t2_at(j, hyper_steps, carry):
+        def t1t2_at(j: jax.Array, hyper_steps: jax.Array, carry: tuple[Traced, Traced]) -> tuple[Traced, Traced]:
             state, sums = carry
             state, metrics = take(t1t2, j, state, t2_rows[hyper_steps])
             return state, add(sums, metrics)
 
-        def block(carry):
+        def block(carry: "Carry") -> "Carry":
             """T1 steps up to the next T1+T2 step or the end, then that step if it is there."""
             j, hyper_steps, state, sums = carry
             due = j + interval - 1 - (offset + j) % interval

@@ -19,7 +19,7 @@ from t1t2_pt.config import RunConfig
 from t1t2_pt.networks.network import Network
 from t1t2_pt.optimizers import SCHEDULES, ScheduleOptions, between
 from t1t2_pt.regularizers import HYPERPARAMETERS, STEP_SIZES
-from t1t2_pt.steps import noise, statistics, step
+from t1t2_pt.steps import noise, running_moments, step
 from t1t2_pt.steps.evaluation import SETS, Plan, Stage, build_stages, make_plan
 from t1t2_pt.steps.regularization import Tensors, draws
 from t1t2_pt.steps.step import Batch, Momentum, Rates
@@ -159,7 +159,7 @@ def _build(config: RunConfig, network: Network, samples: Mapping[str, int], dtyp
 
 
 def _evaluated(config: RunConfig, network: Network) -> tuple[str, ...]:
-    averages = statistics.names(network).values() if config.has_running_statistics else ()
+    averages = running_moments.names(network).values() if config.has_running_statistics else ()
     return (*network.shapes(), *(name for pair in averages for name in pair))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from t1t2_pt.system.errors import CODE_OF_SIGNAL, InputError, reason
 from t1t2_pt.system.interrupts import Interrupted, raised
 from t1t2_pt.system.readable import readable
-from t1t2_pt.system.streams import guarded, tell
+from t1t2_pt.system.streams import guarded, log
 
 LONGEST = 500  # characters of a message
 UNUSABLE = 2  # exit code for unusable input
@@ -19,7 +19,7 @@ class OneLineParser(argparse.ArgumentParser):
     def error(self, message: str):
         message = readable(" ".join(message.split()))
         message = message if len(message) <= LONGEST else message[: LONGEST - 3] + "..."
-        tell(f"{self.prog}: {message}; try {self.prog} --help")
+        log(f"{self.prog}: {message}; try {self.prog} --help")
         raise SystemExit(UNUSABLE)
 
 
@@ -45,7 +45,7 @@ def told(name: str, command: Callable[[], int], stopped: str = "stopped") -> int
             problem = getattr(output.error, "strerror", None) or output.error
             code, line = UNUSABLE, f"standard output cannot be written ({problem}); send it where there is room"
         if line is not None:
-            tell(f"{name}: {line}")
+            log(f"{name}: {line}")
     return code
 
 

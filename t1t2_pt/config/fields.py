@@ -1,10 +1,10 @@
 """The kinds of value that fields of a run take, and the fields that come from the regularisers."""
 
-import dataclasses
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
+from pydantic.fields import FieldInfo
 
 from t1t2_pt.datasets import CONTRAST, DATASETS, PREPROCESSING, T2_FROM
 from t1t2_pt.hypergradients import method_named, method_text
@@ -26,8 +26,16 @@ Width = Annotated[int, Field(ge=1, le=1_000_000)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 
 if TYPE_CHECKING:
-    DatasetName = NetworkName = HyperparameterName = OptimizerName = ScheduleName = str
-    PreprocessingName = ContrastName = T2From = ActivationName = InitializationName = str
+    type DatasetName = str
+    type NetworkName = str
+    type HyperparameterName = str
+    type OptimizerName = str
+    type ScheduleName = str
+    type PreprocessingName = str
+    type ContrastName = str
+    type T2From = str
+    type ActivationName = str
+    type InitializationName = str
 else:
 
     def _one_of(names: Collection[str]) -> Any:
@@ -52,9 +60,9 @@ def _method(text: str) -> str:
 MethodText = Annotated[str, AfterValidator(_method)]
 
 
-def option(group: str, description: str, remedy: str) -> dict[str, Any]:
-    """The words that `--help` and error messages use for a field."""
-    return {"description": description, "json_schema_extra": {"group": group, "remedy": remedy}}
+def field(default: Any, group: str, description: str, remedy: str) -> Any:
+    """A field's default, and the words that `--help` and error messages use for it."""
+    return Field(default=default, description=description, json_schema_extra={"group": group, "remedy": remedy})
 
 
 def with_fields(fields: Mapping[str, tuple[Any, Any]], before: str) -> Callable[[type], type]:
@@ -81,8 +89,8 @@ def level_fields() -> dict[str, tuple[Any, Any]]:
         of = Annotated[float, Field(ge=0, le=min(LARGEST, one.largest), allow_inf_nan=False)]
         range_ = "of 0 or more" if one.largest > LARGEST else f"from 0 to {one.largest:g}"
         per_layer = "" if one.places is INPUT else ", one per layer separated by commas,"
-        words = option("regularisation", one.help, f"give a number {range_}{per_layer} or none to leave it out")
-        found[name] = of | tuple[of, ...] | None, Field(default=None, **words)
+        remedy = f"give a number {range_}{per_layer} or none to leave it out"
+        found[name] = of | tuple[of, ...] | None, field(None, "regularisation", one.help, remedy)
     return found
 
 
@@ -90,11 +98,25 @@ def step_size_fields() -> dict[str, tuple[Any, Any]]:
     """A field for each step size of hyperparameters."""
     found = {}
     for name, one in STEP_SIZES.items():
-        words = option("tuning", f"step size of the {one.kind} hyperparameters", "give a number of 0 or more")
-        found[name] = Number, Field(default=one.usual, **words)
+        words = f"step size of the {one.kind} hyperparameters"
+        found[name] = Number, field(one.usual, "tuning", words, "give a number of 0 or more")
     return found
 
 
-def default(field: dataclasses.Field[Any]) -> Any:
+def info(name: str, kind: type) -> FieldInfo:
+    """What pydantic knows of a field of a class."""
+    found: dict[str, FieldInfo] = getattr(kind, "__pydantic_fields__")  # noqa: B009  (no static type has it)
+    return found[name]
+
+
+def words(name: str, kind: type) -> dict[str, str]:
+    """Group, description and remedy of a field."""
+    found = info(name, kind)
+    extra = found.json_schema_extra
+    assert isinstance(extra, dict)
+    return {"description": str(found.description), **{key: str(value) for key, value in extra.items()}}
+
+
+def default(name: str, kind: type) -> Any:
     """What a field is where it is not given."""
-    return field.default.default
+    return info(name, kind).default

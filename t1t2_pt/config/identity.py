@@ -9,7 +9,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from t1t2_pt.config.fields import default
+from t1t2_pt.config.fields import default, words
 from t1t2_pt.datasets import DATASETS
 from t1t2_pt.optimizers import OPTIMIZERS, SCHEDULES
 from t1t2_pt.regularizers import HIDDEN, HYPERPARAMETERS, STEP_SIZES
@@ -67,8 +67,7 @@ LOOP = (
 
 def canonical_values(config: "RunConfig") -> dict[str, Any]:
     """What the canonical form has otherwise: defaults for what does nothing, names in their usual order."""
-    fields = {field.name: field for field in dataclasses.fields(config)}
-    groups = {name: type(config).__pydantic_fields__[name].json_schema_extra["group"] for name in fields}
+    groups = {field.name: words(field.name, type(config))["group"] for field in dataclasses.fields(config)}
     idle = {name for name, group in groups.items() if group == "tuning"} if not config.tune else set()
     idle |= _idle_of_optimizers(config) | _idle_of_statistics(config)
     moved_by = {one.step_size.field for name in config.tune if (one := HYPERPARAMETERS[name]).step_size}
@@ -85,7 +84,7 @@ def canonical_values(config: "RunConfig") -> dict[str, Any]:
         idle.add("hyper_decay")
     if config.t2_batch_size == config.batch_size:
         idle.add("t2_batch_size")
-    values = {name: default(fields[name]) for name in idle}
+    values = {name: default(name, type(config)) for name in idle}
     for field in ("tune", "first_apart", "per_unit"):
         values[field] = tuple(name for name in HYPERPARAMETERS if name in getattr(config, field))
     if config.evaluate_every >= config.epochs:
@@ -136,7 +135,7 @@ def _limits_that_bind(config: "RunConfig") -> dict[str, None]:
 def plain_values(config: "RunConfig") -> dict[str, Any]:
     """The fields as JSON has them, by the names of version 2; later ones only where they are not at their default."""
     values = json.loads(json.dumps(dataclasses.asdict(config)))
-    defaults = {field.name: default(field) for field in dataclasses.fields(config)}
+    defaults = {field.name: default(field.name, type(config)) for field in dataclasses.fields(config)}
     return {
         FORMER_NAMES.get(name, name): value
         for name, value in values.items()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pydantic
 
-from t1t2_pt.config.fields import IDENTITY
+from t1t2_pt.config.fields import IDENTITY, words
 from t1t2_pt.config.identity import FORMER_NAMES
 from t1t2_pt.config.run_config import RunConfig
 from t1t2_pt.datasets import USUAL_SIZES
@@ -26,8 +26,7 @@ FIELDS: dict[str, dataclasses.Field[Any]] = {f.name: f for f in dataclasses.fiel
 
 def field_info(name: str) -> dict[str, str]:
     """Group, description and remedy of a `RunConfig` field, for help and messages."""
-    info = RunConfig.__pydantic_fields__[name]
-    return {"description": info.description, **info.json_schema_extra}
+    return words(name, RunConfig)
 
 
 # Those that a user chooses.
@@ -45,8 +44,8 @@ def run_config(**values: Any) -> RunConfig:
     for name, value in values.items():
         if name not in FIELDS:
             close = difflib.get_close_matches(name, FIELDS, n=1)
-            hint = f"did you mean {close[0]}? " if close else ""
-            raise InputError(name, value, "is not a field of a run", f"{hint}the fields are {', '.join(FIELDS)}")
+            remedy = f"did you mean {close[0]}?" if close else "`t1t2 train --help` lists them"
+            raise InputError(name, value, "is not a field of a run", remedy)
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
     for name, choices in USUAL.items():
         chosen = values.get(name)

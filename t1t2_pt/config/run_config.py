@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field
 
 from t1t2_pt.config import identity
 from t1t2_pt.config.checks import check
-from t1t2_pt.config.fields import IDENTITY, LARGEST_COUNT, Count, Seed, option
+from t1t2_pt.config.fields import IDENTITY, LARGEST_COUNT, Count, Seed, field
 from t1t2_pt.config.model_fields import ModelFields
 from t1t2_pt.config.training_fields import TrainingFields
 from t1t2_pt.networks.network import CONVOLUTIONAL, Layer, Network, mlp
@@ -51,55 +51,42 @@ class RunConfig(TrainingFields, ModelFields):
     """
 
     # Measurement
-    evaluate_every: Annotated[int, Field(ge=0, le=LARGEST_COUNT)] = Field(
-        default=1,
-        **option(
-            "measurement",
-            "epochs between evaluations on T1, T2 and test; 0 evaluates at the end only",
-            "give 0 or more",
-        ),
+    evaluate_every: Annotated[int, Field(ge=0, le=LARGEST_COUNT)] = field(
+        1,
+        "measurement",
+        "epochs between evaluations on T1, T2 and test; 0 evaluates at the end only",
+        "give 0 or more",
     )
-    test_statistics: Literal["exact", "batches", "running"] = Field(
-        default="exact",
-        **option(
-            "measurement",
-            "what batch normalisation uses in evaluations: exact (moments of all of T1, layer by layer), batches "
-            "(means over the batches of T1, each normalised by itself) or running (averages of the noisy T1 batches)",
-            "give exact, batches or running",
-        ),
+    test_statistics: Literal["exact", "batches", "running"] = field(
+        "exact",
+        "measurement",
+        "what batch normalisation uses in evaluations: exact (moments of all of T1, layer by layer), batches "
+        "(means over the batches of T1, each normalised by itself) or running (averages of the noisy T1 batches)",
+        "give exact, batches or running",
     )
-    statistics_weight: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = Field(
-        default=0.1,
-        **option(
-            "measurement",
-            "smallest weight of the current batch in running averages",
-            "give a number above 0, at most 1",
-        ),
+    statistics_weight: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = field(
+        0.1,
+        "measurement",
+        "smallest weight of the current batch in running averages",
+        "give a number above 0, at most 1",
     )
-    monitor: bool = Field(
-        default=False,
-        **option(
-            "measurement",
-            "also measure activations, weights, noise and gradients of each layer after every epoch",
-            "give true or false",
-        ),
+    monitor: bool = field(
+        False,
+        "measurement",
+        "also measure activations, weights, noise and gradients of each layer after every epoch",
+        "give true or false",
     )
-    seed: Seed = Field(
-        default=0,
-        **option(
-            "measurement",
-            "seed of the initial weights, the batches and the noise",
-            "give a whole number from 0 to 4294967295",
-        ),
+    seed: Seed = field(
+        0,
+        "measurement",
+        "seed of the initial weights, the batches and the noise",
+        "give a whole number from 0 to 4294967295",
     )
     # Identity: not options, but filled in
-    data: Annotated[str, Field(max_length=64)] = Field(
-        default="",
-        **option(IDENTITY, "fingerprint of the data set's content, filled in when the data are found", "leave it out"),
+    data: Annotated[str, Field(max_length=64)] = field(
+        "", IDENTITY, "fingerprint of the data set's content, filled in when the data are found", "leave it out"
     )
-    algorithm: Count = Field(
-        default=ALGORITHM, **option(IDENTITY, "version of what the fields do not say", "leave it out")
-    )
+    algorithm: Count = field(ALGORITHM, IDENTITY, "version of what the fields do not say", "leave it out")
 
     def __post_init__(self) -> None:
         check(self)

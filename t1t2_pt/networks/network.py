@@ -59,7 +59,7 @@ class Convolution:
         return (*(output_size(n, self.size, self.stride, (around, around)) for n in shape[:2]), self.channels)
 
     def apply(self, h: TensorVariable, weights: TensorVariable) -> TensorVariable:
-        return conv2d(h, weights, self.stride, self.padding, maps_last=True)
+        return conv2d(h, weights, self.stride, self.padding, channels_last=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +75,7 @@ class MaxPool:
         return (*(-(-n // self.size) for n in shape[:2]), shape[2])
 
     def apply(self, h: TensorVariable, weights: None) -> TensorVariable:
-        return max_pool2d(h, self.size, maps_last=True)
+        return max_pool2d(h, self.size, channels_last=True)
 
 
 Layer = Dense | Convolution | MaxPool
@@ -340,7 +340,7 @@ class Network:
         elif bias is not None:
             z = z + bias
         if i == len(self.hidden):
-            return z if z.type.ndim == 2 else global_average_pool(z, maps_last=True)
+            return z if z.type.ndim == 2 else global_average_pool(z, channels_last=True)
         if perturb is not None:
             z = perturb(z)
         return z if isinstance(self.layers[i], MaxPool) else ACTIVATIONS[self.activation](z)

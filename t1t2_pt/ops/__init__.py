@@ -1,6 +1,6 @@
 """Batched multi-channel convolution and pooling for PyTensor, differentiable to any order, norms and a logarithm.
 
-Usable on any PyTensor graph, with the C, Numba and JAX linkers. Imports no other room.
+Usable on any PyTensor graph, with the C, Numba and JAX linkers. Imports `moved` alone.
 """
 
 from t1t2_pt.ops import translations as _translations

@@ -1,6 +1,11 @@
 """The Ops in Numba: convolutions by windows as rows of a matrix, and the BLAS (as in `im2col`)."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
+from pytensor.graph.basic import Apply
 from pytensor.link.numba.cache import compile_numba_function_src
 from pytensor.link.numba.dispatch.basic import (
     numba_njit,
@@ -10,22 +15,27 @@ from pytensor.link.numba.dispatch.basic import (
 from pytensor.link.numba.dispatch.scalar import numba_funcify_ScalarOp
 
 from t1t2_pt.ops import im2col, logarithm, norms
-from t1t2_pt.ops.convolution import Conv2d, FilterGradient, InputGradient
+from t1t2_pt.ops.convolution import BilinearConvolution, Conv2d, FilterGradient, InputGradient
 from t1t2_pt.ops.counting import Counter
 from t1t2_pt.ops.finite import FiniteSquares
 
-VERSION = 3  # part of the key under which Numba caches what it compiled
+VERSION = 4  # part of the key under which Numba caches what it compiled
+
+Array = im2col.Array
+Number = npt.NDArray[np.int64]  # without axes
 
 block_size = numba_njit(im2col.block_size)
 
 
-def _window_functions(op):
+def _window_functions(op: BilinearConvolution) -> tuple[Callable[..., None], Callable[..., None]]:
     (stride_y, stride_x), ((top, _), (left, _)) = op.stride, op.padding
 
     @numba_njit
-    def gather(x, start, count, rows, columns, height, width, windows):
+    def gather(
+        x: Array, start: int, count: int, rows: int, columns: int, height: int, width: int, windows: Array
+    ) -> None:
         """Write the windows of images start, ..., start + count - 1 as rows of a matrix."""
-        maps = x.shape[3]
+        channels = x.shape[3]
         for b in range(count):
             for oy in range(rows):
                 for ox in range(columns):
@@ -33,19 +43,21 @@ def _window_functions(op):
                     for i in range(height):
                         y = oy * stride_y + i - top
                         for j in range(width):
-                            at = (i * width + j) * maps
+                            at = (i * width + j) * channels
                             z = ox * stride_x + j - left
                             if 0 <= y < x.shape[1] and 0 <= z < x.shape[2]:
-                                for m in range(maps):
+                                for m in range(channels):
                                     windows[row, at + m] = x[start + b, y, z, m]
                             else:
-                                for m in range(maps):
+                                for m in range(channels):
                                     windows[row, at + m] = 0
 
     @numba_njit
-    def scatter(windows, start, count, rows, columns, height, width, x):
+    def scatter(
+        windows: Array, start: int, count: int, rows: int, columns: int, height: int, width: int, x: Array
+    ) -> None:
         """Add windows to the images that they were taken from."""
-        maps = x.shape[3]
+        channels = x.shape[3]
         for b in range(count):
             for oy in range(rows):
                 for ox in range(columns):
@@ -54,33 +66,33 @@ def _window_functions(op):
                         y = oy * stride_y + i - top
                         if 0 <= y < x.shape[1]:
                             for j in range(width):
-                                at = (i * width + j) * maps
+                                at = (i * width + j) * channels
                                 z = ox * stride_x + j - left
                                 if 0 <= z < x.shape[2]:
-                                    for m in range(maps):
+                                    for m in range(channels):
                                         x[start + b, y, z, m] += windows[row, at + m]
 
     return gather, scatter
 
 
 @register_funcify_default_op_cache_key(Conv2d)
-def numba_funcify_conv2d(op, node, **kwargs):
+def numba_funcify_conv2d(op: Conv2d, node: Apply, **kwargs: Any) -> tuple[Callable[..., Any], int]:
     """Images and filters to images."""
     (stride_y, stride_x), ((top, bottom), (left, right)) = op.stride, op.padding
     gather, _ = _window_functions(op)
 
     @numba_njit
-    def conv2d(x, filters):
-        height, width, maps, maps_out = filters.shape
-        if x.shape[3] != maps:
-            raise ValueError("conv2d: x and filters differ in their number of maps")
+    def conv2d(x: Array, filters: Array) -> Array:
+        height, width, channels, channels_out = filters.shape
+        if x.shape[3] != channels:
+            raise ValueError("conv2d: x and filters differ in their number of channels")
         rows = (x.shape[1] + top + bottom - height) // stride_y + 1
         columns = (x.shape[2] + left + right - width) // stride_x + 1
         if rows < 1 or columns < 1:
             raise ValueError("conv2d: the filters do not fit into the images")
-        length = height * width * maps
-        matrix = np.ascontiguousarray(filters).reshape(length, maps_out)
-        y = np.empty((x.shape[0] * rows * columns, maps_out), x.dtype)
+        length = height * width * channels
+        matrix = np.ascontiguousarray(filters).reshape(length, channels_out)
+        y = np.empty((x.shape[0] * rows * columns, channels_out), x.dtype)
         block = block_size(rows, columns, length)
         windows = np.empty((block * rows * columns, length), x.dtype)
         for start in range(0, x.shape[0], block):
@@ -88,24 +100,24 @@ def numba_funcify_conv2d(op, node, **kwargs):
             gather(x, start, count, rows, columns, height, width, windows)
             size = count * rows * columns
             np.dot(windows[:size], matrix, y[start * rows * columns : start * rows * columns + size])
-        return y.reshape(x.shape[0], rows, columns, maps_out)
+        return y.reshape(x.shape[0], rows, columns, channels_out)
 
     return conv2d, VERSION
 
 
 @register_funcify_default_op_cache_key(InputGradient)
-def numba_funcify_input_gradient(op, node, **kwargs):
+def numba_funcify_input_gradient(op: InputGradient, node: Apply, **kwargs: Any) -> tuple[Callable[..., Any], int]:
     """Filters and images out to images in."""
     _, scatter = _window_functions(op)
 
     @numba_njit
-    def compute(filters, g, image_height, image_width):
-        height, width, maps, maps_out = filters.shape
+    def compute(filters: Array, g: Array, image_height: int, image_width: int) -> Array:
+        height, width, channels, channels_out = filters.shape
         batch, rows, columns, _ = g.shape
-        length = height * width * maps
-        matrix = np.ascontiguousarray(np.ascontiguousarray(filters).reshape(length, maps_out).T)
-        flat = np.ascontiguousarray(g).reshape(batch * rows * columns, maps_out)
-        x = np.zeros((batch, image_height, image_width, maps), g.dtype)
+        length = height * width * channels
+        matrix = np.ascontiguousarray(np.ascontiguousarray(filters).reshape(length, channels_out).T)
+        flat = np.ascontiguousarray(g).reshape(batch * rows * columns, channels_out)
+        x = np.zeros((batch, image_height, image_width, channels), g.dtype)
         block = block_size(rows, columns, length)
         windows = np.empty((block * rows * columns, length), g.dtype)
         for start in range(0, batch, block):
@@ -119,17 +131,17 @@ def numba_funcify_input_gradient(op, node, **kwargs):
 
 
 @register_funcify_default_op_cache_key(FilterGradient)
-def numba_funcify_filter_gradient(op, node, **kwargs):
+def numba_funcify_filter_gradient(op: FilterGradient, node: Apply, **kwargs: Any) -> tuple[Callable[..., Any], int]:
     """Images in and images out to filters."""
     gather, _ = _window_functions(op)
 
     @numba_njit
-    def compute(x, g, height, width):
-        batch, rows, columns, maps_out = g.shape
-        maps = x.shape[3]
-        length = height * width * maps
-        flat = np.ascontiguousarray(g).reshape(batch * rows * columns, maps_out)
-        result = np.zeros((length, maps_out), x.dtype)
+    def compute(x: Array, g: Array, height: int, width: int) -> Array:
+        batch, rows, columns, channels_out = g.shape
+        channels = x.shape[3]
+        length = height * width * channels
+        flat = np.ascontiguousarray(g).reshape(batch * rows * columns, channels_out)
+        result = np.zeros((length, channels_out), x.dtype)
         block = block_size(rows, columns, length)
         windows = np.empty((block * rows * columns, length), x.dtype)
         for start in range(0, batch, block):
@@ -137,36 +149,36 @@ def numba_funcify_filter_gradient(op, node, **kwargs):
             size = count * rows * columns
             gather(x, start, count, rows, columns, height, width, windows)
             result += np.dot(windows[:size].T, flat[start * rows * columns : start * rows * columns + size])
-        return result.reshape(height, width, maps, maps_out)
+        return result.reshape(height, width, channels, channels_out)
 
     return _with_sizes(op, compute), VERSION
 
 
-def _with_sizes(op, compute):
+def _with_sizes(op: BilinearConvolution, compute: Callable[..., Array]) -> Callable[..., Array]:
     """A derivative whose height and width are the Op's or are further inputs."""
     if op.size is None:
 
         @numba_njit
-        def derivative(first, second, height, width):
+        def derivative(first: Array, second: Array, height: Number, width: Number) -> Array:
             return compute(first, second, np.int64(height.item()), np.int64(width.item()))
 
         return derivative
     height, width = op.size
 
     @numba_njit
-    def derivative_of_size(first, second):
+    def derivative_of_size(first: Array, second: Array) -> Array:
         return compute(first, second, height, width)
 
     return derivative_of_size
 
 
 @numba_njit
-def _finite_square(x):
+def _finite_square(x: Array) -> tuple[float, int]:
     """Square and count of one tensor: by the BLAS, and by a loop only where that is not finite."""
     flat = np.ascontiguousarray(x).reshape(-1)
     square, bad = np.float64(np.dot(flat, flat)), 0
     if not np.isfinite(square):
-        square = 0.0
+        square = np.float64(0)
         for element in flat:
             if np.isfinite(element):
                 square += np.float64(element) * np.float64(element)
@@ -176,7 +188,7 @@ def _finite_square(x):
 
 
 @register_funcify_default_op_cache_key(FiniteSquares)
-def numba_funcify_finite_squares(op, node, **kwargs):
+def numba_funcify_finite_squares(op: FiniteSquares, node: Apply, **kwargs: Any) -> tuple[Callable[..., Any], int]:
     """`_finite_square` of each tensor; Numba has no functions of a varying number of arguments."""
     tensors = [f"x{i}" for i in range(op.count)]
     lines = [f"def finite_squares({', '.join(tensors)}):", "    bad = 0"]
@@ -189,13 +201,13 @@ def numba_funcify_finite_squares(op, node, **kwargs):
 
 
 @register_funcify_default_op_cache_key(norms.Norm)
-def numba_funcify_norm(op, node, **kwargs):
+def numba_funcify_norm(op: norms.Norm, node: Apply, **kwargs: Any) -> tuple[Callable[..., Any], int]:
     """By the BLAS, and once more with care where that overflowed or underflowed."""
     number = np.dtype(node.inputs[0].type.dtype).type
     smallest, greatest = norms.SMALLEST, norms.LARGEST
 
     @numba_njit(fastmath=False)
-    def euclidean(x):
+    def euclidean(x: Array) -> Array:
         flat = np.ascontiguousarray(x).reshape(-1)
         square = np.float64(np.dot(flat, flat))
         if not smallest < square < greatest:
@@ -207,7 +219,7 @@ def numba_funcify_norm(op, node, **kwargs):
                 largest = max(largest, size)
             if largest == 0 or not np.isfinite(largest):
                 return np.asarray(number(largest))
-            square = 0.0
+            square = np.float64(0)
             for element in flat:
                 scaled = np.float64(element) / largest
                 square += scaled * scaled
@@ -218,19 +230,21 @@ def numba_funcify_norm(op, node, **kwargs):
 
 
 @register_funcify_default_op_cache_key(Counter)
-def numba_funcify_counter(op, node, **kwargs):
+def numba_funcify_counter(op: Counter, node: Apply, **kwargs: Any) -> tuple[Callable[..., Any], int]:
     """A loop."""
     size = op.size
 
     @numba_njit
-    def counter():
+    def counter() -> npt.NDArray[np.uint32]:
         return np.arange(size).astype(np.uint32)
 
     return counter, VERSION
 
 
 @register_funcify_and_cache_key(logarithm.PositiveLog)
-def numba_funcify_positive_log(op, node, **kwargs):
+def numba_funcify_positive_log(
+    op: logarithm.PositiveLog, node: Apply, **kwargs: Any
+) -> tuple[Callable[..., Any], str | None]:
     """The bits of a float32 are looked at as an integer; other types have the library's logarithm."""
     dtypes = {variable.type.dtype for variable in (*node.inputs, *node.outputs)}
     if dtypes != {"float32"}:
@@ -240,7 +254,7 @@ def numba_funcify_positive_log(op, node, **kwargs):
     c0, c1, c2, c3, c4, c5, c6, c7, c8 = map(np.float32, logarithm.POLYNOMIAL)
 
     @numba_njit
-    def log_of_positive(x):
+    def log_of_positive(x: np.float32) -> np.float32:
         bits = np.float32(x).view(np.int32)
         exponent = np.int32(np.int32(bits - lowest) >> fraction_bits)
         f = np.int32(bits - np.int32(exponent << fraction_bits)).view(np.float32) - one

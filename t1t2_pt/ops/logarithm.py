@@ -6,11 +6,15 @@ of its exponent, and takes a few instructions for sixteen numbers at once.
 """
 
 import math
+from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
+from pytensor.graph.basic import Apply
 from pytensor.scalar.basic import Log, upgrade_to_float_no_complex
 from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.variable import TensorVariable
+
+from t1t2_pt.ops.arguments import output
 
 # Moshier's Cephes library, `logf`: log(1 + f) = f - f^2/2 + f^3 P(f) for sqrt(1/2) <= 1 + f < sqrt(2).
 POLYNOMIAL = (
@@ -43,13 +47,15 @@ def log_of_positive(x: TensorVariable) -> TensorVariable:
     -------
     A tensor of x's shape and dtype.
     """
-    return _log_of_positive(x)
+    return output(_log_of_positive, x)
 
 
 class PositiveLog(Log):
     """See `log_of_positive`."""
 
-    def c_code(self, node, name, inputs, outputs, sub):
+    def c_code(
+        self, node: Apply, name: str, inputs: Sequence[str], outputs: Sequence[str], sub: Mapping[str, str]
+    ) -> str:
         if any(variable.type.dtype != "float32" for variable in (*node.inputs, *node.outputs)):
             return super().c_code(node, name, inputs, outputs, sub)
         (x,), (z,) = inputs, outputs
@@ -69,7 +75,7 @@ class PositiveLog(Log):
             {z} = f + p + {LOG2_HIGH!r}f * exponent;
         }}"""
 
-    def c_code_cache_version(self):
+    def c_code_cache_version(self) -> tuple[Hashable, ...]:
         return (*super().c_code_cache_version(), VERSION)
 
 

@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 
 import pytensor.tensor as pt
+from pytensor.tensor import TensorLike
 from pytensor.tensor.variable import TensorVariable
 
+from t1t2_pt.moved import renamed_arguments
 from t1t2_pt.ops.arguments import axis_size, images, pair
 
 
-def max_pool2d(x, size: int | Sequence[int] = 2, *, maps_last: bool = False) -> TensorVariable:
+@renamed_arguments(maps_last="channels_last")
+def max_pool2d(x: TensorLike, size: int | Sequence[int] = 2, *, channels_last: bool = False) -> TensorVariable:
     """Largest value of each of the windows that tile an image, windows of `size` side by side.
 
     An image whose sides are not multiples of `size` has smaller windows at the end. Of equal values
@@ -17,11 +20,11 @@ def max_pool2d(x, size: int | Sequence[int] = 2, *, maps_last: bool = False) -> 
     Parameters
     ----------
     x
-        Images [batch, maps, height, width], floating point.
+        Images [batch, channels, height, width], floating point.
     size
         Side of the windows, or one for rows and one for columns.
-    maps_last
-        Images are [batch, height, width, maps].
+    channels_last
+        Images are [batch, height, width, channels].
 
     Returns
     -------
@@ -34,7 +37,7 @@ def max_pool2d(x, size: int | Sequence[int] = 2, *, maps_last: bool = False) -> 
     """
     x = images(x, "x")
     rows, columns = pair(size, "size", 1)
-    first, second = (1, 2) if maps_last else (2, 3)
+    first, second = (1, 2) if channels_last else (2, 3)
 
     def at(i: int, j: int) -> TensorVariable:
         """Element (i, j) of every window that has one."""
@@ -65,14 +68,15 @@ def _where_larger(x: TensorVariable, y: TensorVariable) -> TensorVariable:
     return pt.switch((y > x) | pt.isnan(y), y, x)
 
 
-def global_average_pool(x, *, maps_last: bool = False) -> TensorVariable:
-    """Mean over all positions: [batch, maps, height, width] to [batch, maps].
+@renamed_arguments(maps_last="channels_last")
+def global_average_pool(x: TensorLike, *, channels_last: bool = False) -> TensorVariable:
+    """Mean over all positions: [batch, channels, height, width] to [batch, channels].
 
-    With `maps_last` from [batch, height, width, maps].
+    With `channels_last` from [batch, height, width, channels].
 
     Raises
     ------
     ValueError
         For a wrong rank.
     """
-    return images(x, "x").mean(axis=(1, 2) if maps_last else (2, 3))
+    return images(x, "x").mean(axis=(1, 2) if channels_last else (2, 3))

@@ -8,6 +8,7 @@ else. Where a graph is compiled without rewriting, import `t1t2_pt.ops.for_numba
 import importlib
 
 from pytensor.compile.mode import optdb
+from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.rewriting.basic import GraphRewriter
 
 COMPILERS = ("numba", "jax")
@@ -16,11 +17,11 @@ COMPILERS = ("numba", "jax")
 class ImportTranslation(GraphRewriter):
     """Imports the translations for a compiler; leaves the graph as it is."""
 
-    def __init__(self, compiler: str):
+    def __init__(self, compiler: str) -> None:
         super().__init__()
         self.compiler = compiler
 
-    def apply(self, fgraph, *args, **kwargs):
+    def apply(self, fgraph: FunctionGraph) -> None:
         importlib.import_module(f"t1t2_pt.ops.for_{self.compiler}")
 
 

@@ -160,7 +160,7 @@ def _run(scripts: Sequence[FigureScript], options: argparse.Namespace) -> int:
         if script.timed is not None:
             (config,) = sweep.settled([script.timed(request)], fetch=False)
             if config not in timings:
-                timings[config] = timed(config, sweep.backend, sweep.store, sweep.display.say, options.recompute)
+                timings[config] = timed(config, sweep.backend, sweep.store, sweep.display.log, options.recompute)
             more = [timings[config]]
         with matplotlib.rc_context(STYLE):
             figure, table, caption = script.draw(found, options.preset, reference, *more)
@@ -190,7 +190,7 @@ def _of_all_presets(script: FigureScript, request: Request, sweep: Sweep) -> dic
         here = _stored(sweep, parts)
         if preset == request.preset and len(here) < len(parts):
             lacking = ", ".join(sorted({part.split("/")[0] for part in parts if part not in here}))
-            sweep.display.say(f"the store lacks runs of {lacking} at this preset: `make figures` trains them")
+            sweep.display.log(f"the store lacks runs of {lacking} at this preset: `make figures` trains them")
         if script.reruns is not None:
             here |= _stored(sweep, script.reruns(here))
         found |= {f"{preset}:{part}": runs for part, runs in here.items()}

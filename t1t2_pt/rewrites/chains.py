@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Callable, Sequence
 
 import pytensor.tensor as pt
-from pytensor.graph.basic import Apply
+from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import FunctionGraph
 from pytensor.scalar.basic import Add, Mul, Neg, Sub, TrueDiv
 from pytensor.tensor.blockwise import Blockwise
@@ -20,6 +20,7 @@ from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.math import Dot
 from pytensor.tensor.variable import TensorVariable
 
+from t1t2_pt.ops.arguments import tensors
 from t1t2_pt.rewrites.sizes import Count, Sizes, broadcast, sizes_of
 
 LONGEST = 8  # matrices in a chain that is still taken apart
@@ -34,12 +35,12 @@ def is_product(node: Apply | None) -> bool:
     if node is None:
         return False
     core = node.op.core_op if isinstance(node.op, Blockwise) else node.op
-    tensors = (*node.inputs, *node.outputs)
-    return isinstance(core, Dot) and min(x.type.ndim for x in tensors) >= 2 and _one_dtype(*tensors)
+    matrices = (*node.inputs, *node.outputs)
+    return isinstance(core, Dot) and min(x.type.ndim for x in matrices) >= 2 and _one_dtype(*matrices)
 
 
-def _one_dtype(*tensors: TensorVariable) -> bool:
-    dtypes = {x.type.dtype for x in tensors}
+def _one_dtype(*variables: Variable) -> bool:
+    dtypes = {x.type.dtype for x in variables}
     return len(dtypes) == 1 and dtypes <= set(DTYPES)
 
 
@@ -56,7 +57,7 @@ def is_elementwise(node: Apply | None, *kinds: type) -> bool:
     return node is not None and isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, kinds)
 
 
-def is_scalar(x: TensorVariable) -> bool:
+def is_scalar(x: Variable) -> bool:
     """Whether x is one number for each whole matrix, which commutes with products."""
     return all(x.type.broadcastable[-2:])
 
@@ -155,7 +156,7 @@ class Term:
 
 
 @dataclasses.dataclass(frozen=True)
-class Form:
+class LinearForm:
     """A matrix as the sum of terms.
 
     `replaced` are the products in the graph that nothing else needs: they go when the form is
@@ -165,9 +166,9 @@ class Form:
     terms: tuple[Term, ...]
     replaced: frozenset[Apply] = frozenset()
 
-    def map(self, change: Callable[[Term], Term]) -> "Form":
+    def map(self, change: Callable[[Term], Term]) -> "LinearForm":
         """The form with each term changed."""
-        return Form(tuple(map(change, self.terms)), self.replaced)
+        return LinearForm(tuple(map(change, self.terms)), self.replaced)
 
     @property
     def is_opaque(self) -> bool:
@@ -180,30 +181,30 @@ def factor(fgraph: FunctionGraph, x: TensorVariable) -> Factor:
     return Factor(x, sizes_of(fgraph, x))
 
 
-def opaque(fgraph: FunctionGraph, x: TensorVariable) -> Form:
+def opaque(fgraph: FunctionGraph, x: TensorVariable) -> LinearForm:
     """A matrix as nothing but itself."""
-    return Form((Term((factor(fgraph, x),)),))
+    return LinearForm((Term((factor(fgraph, x),)),))
 
 
-def product_forms(fgraph: FunctionGraph, node: Apply, kept: bool) -> list[Form]:
+def product_forms(fgraph: FunctionGraph, node: Apply, kept: bool) -> list[LinearForm]:
     """The linear forms of a product whose chains are not too long, the one with most terms first.
 
     A sum among its factors is spread out in one form and is one matrix in another, for either can be
     cheaper; two sums are never both spread out. The last form has one term.
     """
     choices = []
-    for x in node.inputs:
+    for x in tensors(node.inputs):
         form = linear_form(fgraph, x, kept)
         choices.append([form] if len(form.terms) == 1 else [form, opaque(fgraph, x)])
     forms = []
     for left, right in itertools.product(*choices):
         terms = tuple(a @ b for a in left.terms for b in right.terms)
         if min(len(left.terms), len(right.terms)) == 1 and max(len(term.chain) for term in terms) <= LONGEST:
-            forms.append(Form(terms, left.replaced | right.replaced))
+            forms.append(LinearForm(terms, left.replaced | right.replaced))
     return forms
 
 
-def linear_form(fgraph: FunctionGraph, x: TensorVariable, kept: bool = False) -> Form:
+def linear_form(fgraph: FunctionGraph, x: TensorVariable, kept: bool = False) -> LinearForm:
     """The linear form of a matrix in the graph.
 
     Parameters
@@ -222,10 +223,10 @@ def linear_form(fgraph: FunctionGraph, x: TensorVariable, kept: bool = False) ->
             return itself
         form = forms[-1]
         if not kept:
-            return Form(form.terms, form.replaced | {node})
+            return LinearForm(form.terms, form.replaced | {node})
         (term,) = form.terms
         whole = () if term.negative else (Part(0, len(term.chain), factor(fgraph, x)),)
-        return Form((dataclasses.replace(term, parts=(*term.parts, *whole)),), form.replaced)
+        return LinearForm((dataclasses.replace(term, parts=(*term.parts, *whole)),), form.replaced)
     if is_transpose(node):
         return linear_form(fgraph, node.inputs[0], kept).map(Term.transpose)
     if is_elementwise(node, Neg):
@@ -254,7 +255,7 @@ def scaling(x: TensorVariable) -> tuple[TensorVariable, Scale] | None:
     return matrix, scale
 
 
-def _scaled_form(fgraph: FunctionGraph, x: TensorVariable, kept: bool) -> Form | None:
+def _scaled_form(fgraph: FunctionGraph, x: TensorVariable, kept: bool) -> LinearForm | None:
     """The form of a product scaled by numbers; None where it is something else."""
     found = scaling(x)
     if found is None or sizes_of(fgraph, x) != sizes_of(fgraph, found[0]):
@@ -270,7 +271,7 @@ def _scaled_form(fgraph: FunctionGraph, x: TensorVariable, kept: bool) -> Form |
     return form.map(lambda term: term.times(scale))
 
 
-def _sum_form(fgraph: FunctionGraph, node: Apply, kept: bool) -> Form | None:
+def _sum_form(fgraph: FunctionGraph, node: Apply, kept: bool) -> LinearForm | None:
     """The form of a sum: a term for each product in it, and one for all that is none.
 
     Matrices that are no products are added up before they are multiplied, as they may cancel; what is
@@ -280,21 +281,21 @@ def _sum_form(fgraph: FunctionGraph, node: Apply, kept: bool) -> Form | None:
     sizes = sizes_of(fgraph, x)
     if not _one_dtype(x, *node.inputs) or any(sizes_of(fgraph, y) != sizes for y in node.inputs):
         return None
-    forms = [linear_form(fgraph, y, kept) for y in node.inputs]
+    forms = [linear_form(fgraph, y, kept) for y in tensors(node.inputs)]
     if is_elementwise(node, Sub):
         forms[1] = forms[1].map(Term.__neg__)
-    terms = list(itertools.chain.from_iterable(form.terms for form in forms))
-    products = [term for term in terms if len(term.chain) > 1]
-    others = [term for term in terms if len(term.chain) == 1]
+    found = list(itertools.chain.from_iterable(form.terms for form in forms))
+    products = [term for term in found if len(term.chain) > 1]
+    others = [term for term in found if len(term.chain) == 1]
     if not products:
         return None
     if len(others) > 1:
-        added = signed_sum([(term.chain[0].build(x.dtype), term.negative) for term in others])
+        added = signed_sum([(term.chain[0].build(x.type.dtype), term.negative) for term in others])
         others = [Term((Factor(added, sizes),))]
     terms = (*products, *others)
     if len(terms) > MOST_TERMS:
         return None
-    return Form(terms, frozenset().union(*(form.replaced for form in forms)))
+    return LinearForm(terms, frozenset().union(*(form.replaced for form in forms)))
 
 
 def signed_sum(addends: Sequence[tuple[TensorVariable, bool]]) -> TensorVariable:
@@ -309,7 +310,7 @@ def signed_sum(addends: Sequence[tuple[TensorVariable, bool]]) -> TensorVariable
 
 def node_count(fgraph: FunctionGraph, node: Apply) -> Count:
     """Multiplications in a product of the graph."""
-    left, right = (factor(fgraph, x) for x in node.inputs)
+    left, right = (factor(fgraph, x) for x in tensors(node.inputs))
     return product_count(left.shape, right.shape, (left.batch, right.batch))
 
 

@@ -4,10 +4,15 @@ A mark is an identity in the graph. `hypergradient` puts one on each of its resu
 one on an expression of their own; functions without a mark are compiled as if this package were not there.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 from pytensor.compile.ops import TypeCastingOp
-from pytensor.graph.basic import Apply
-from pytensor.tensor.basic import as_tensor_variable
+from pytensor.graph.basic import Apply, Variable
+from pytensor.tensor import TensorLike, as_tensor_variable
 from pytensor.tensor.variable import TensorVariable
+
+from t1t2_pt.ops.arguments import output
 
 EXACT, FAST = "exact", "fast"
 PRECISIONS = (EXACT, FAST)
@@ -24,20 +29,24 @@ class Mark(TypeCastingOp):
 
     __props__ = ("precision",)
 
-    def __init__(self, precision: str):
+    def __init__(self, precision: str) -> None:
         self.precision = precision
 
-    def make_node(self, x):
-        x = as_tensor_variable(x)
+    def make_node(self, *inputs: TensorLike) -> Apply:
+        (x,) = map(as_tensor_variable, inputs)
         return Apply(self, [x], [x.type()])
 
-    def infer_shape(self, *arguments):
+    def infer_shape(self, *arguments: Any) -> Sequence[tuple[Variable, ...]]:
         return arguments[-1]  # after the node; PyTensor 3.2 puts the graph before both
 
-    def pullback(self, inputs, outputs, cotangents):
+    def pullback(
+        self, inputs: Sequence[Variable], outputs: Sequence[Variable], cotangents: Sequence[Variable]
+    ) -> list[Variable]:
         return list(cotangents)
 
-    def pushforward(self, inputs, outputs, tangents):
+    def pushforward(
+        self, inputs: Sequence[Variable], outputs: Sequence[Variable], tangents: Sequence[Variable]
+    ) -> list[Variable]:
         return list(tangents)
 
 
@@ -62,4 +71,4 @@ def reassociated(x: TensorVariable, precision: str = EXACT) -> TensorVariable:
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision = {precision!r}: is unknown; give {' or '.join(PRECISIONS)}")
-    return Mark(precision)(x)
+    return output(Mark(precision), x)

@@ -13,6 +13,7 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.fg import FunctionGraph
 from pytensor.tensor.variable import TensorVariable
 
+from t1t2_pt.ops.arguments import tensors
 from t1t2_pt.rewrites.chains import (
     Factor,
     Term,
@@ -45,10 +46,11 @@ class Order:
 
     def build(self) -> TensorVariable:
         """The graph of this order, of `dtype`."""
-        if self.factor is not None:
+        if self.halves is None:
+            assert self.factor is not None, "one of the two is there"
             return self.factor.build(self.dtype)
         left, right = (half.build() for half in self.halves)
-        return pt.dot(left, right) if left.type.ndim == right.type.ndim == 2 else pt.matmul(left, right)
+        return pt.dot(left, right) if left.type.ndim == right.type.ndim == 2 else left @ right
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,8 +89,8 @@ class Orders:
             batches = [one.batch for one in chain[start:end]]
             for middle in range(start + 1, end):
                 halves = solve(start, middle), solve(middle, end)
-                left, right = (chain[start].shape[0], chain[middle].shape[0]), (None, chain[end - 1].shape[1])
-                own = product_count(left, right, batches, dearer)
+                rows, inner, columns = chain[start].shape[0], chain[middle].shape[0], chain[end - 1].shape[1]
+                own = product_count((rows, inner), (inner, columns), batches, dearer)
                 orders.append(Order(own + halves[0].count + halves[1].count, dtype, None, halves))
             return min(orders, key=lambda order: order.count.guess)
 
@@ -108,11 +110,12 @@ class Orders:
         for node in self._users(left.base):
             if node in self.replaced or not is_product(node):
                 continue
-            factors = tuple(strip(self.fgraph, x) for x in node.inputs)
+            factors = tuple(strip(self.fgraph, x) for x in tensors(node.inputs))
+            (product,) = tensors(node.outputs)
             if factors == (left, right):
-                return factor(self.fgraph, node.outputs[0])
+                return factor(self.fgraph, product)
             if factors == (right.transpose(), left.transpose()):
-                return factor(self.fgraph, node.outputs[0]).transpose()
+                return factor(self.fgraph, product).transpose()
         return None
 
     def _users(self, base: TensorVariable) -> Iterator[Apply]:

@@ -44,7 +44,7 @@ POSITION = 1.64  # after stabilisation, before PyTensor's own reassociation (1.6
 
 
 _log = logging.getLogger("t1t2_pt")
-_told: set[str] = set()
+_warned: set[str] = set()
 
 
 class NoFloat64(Feature):
@@ -96,7 +96,7 @@ def _marks(fgraph: FunctionGraph) -> list[Apply]:
 
 def _cheaper_product(fgraph: FunctionGraph, node: Apply, wide: bool, exact: bool) -> TensorVariable | None:
     (out,) = node.outputs
-    wider = exact and out.dtype != WIDER
+    wider = exact and out.type.dtype != WIDER
     best = None
     for form in product_forms(fgraph, node, kept=False):
         if all(len(term.chain) < 3 for term in form.terms):
@@ -107,23 +107,23 @@ def _cheaper_product(fgraph: FunctionGraph, node: Apply, wide: bool, exact: bool
         before = total(node_count(fgraph, gone) for gone in replaced)
         after = total(order.count for order in chosen)
         if wider and not wide:
-            _tell_once(before, after, "float64 is off in JAX", "switch it on, or give products='fast'")
+            _warn_once(before, after, "float64 is off in JAX", "switch it on, or give products='fast'")
         elif not after.surely_below(before):
             unknown = ", ".join(sorted(before.unknown | after.unknown))
-            _tell_once(before, after, f"not all sizes of {unknown} are known", "give them, as in pt.matrix(shape=...)")
+            _warn_once(before, after, f"not all sizes of {unknown} are known", "give them, as in pt.matrix(shape=...)")
         elif best is None or before.guess - after.guess > best[0]:
             best = (before.guess - after.guess, form, chosen)
     if best is None:
         return None
     _, form, chosen = best
     addends = [(order.build(), term.negative) for order, term in zip(chosen, form.terms, strict=True)]
-    return signed_sum(addends).astype(out.dtype)
+    return signed_sum(addends).astype(out.type.dtype)
 
 
-def _tell_once(before: Count, after: Count, reason: str, remedy: str) -> None:
-    """Tell, once in a process, why products stay in an order that may take twice as long."""
-    if 2 * after.guess < before.guess and reason not in _told:
-        _told.add(reason)
+def _warn_once(before: Count, after: Count, reason: str, remedy: str) -> None:
+    """Warn, once in a process, of products that stay in an order that may take twice as long."""
+    if 2 * after.guess < before.guess and reason not in _warned:
+        _warned.add(reason)
         _log.warning("hypergradient: matrix products were left in their order, as %s: %s", reason, remedy)
 
 

@@ -22,7 +22,6 @@ from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.math import Dot
 from pytensor.tensor.rewriting.shape import ShapeFeature
 from pytensor.tensor.shape import Shape_i
-from pytensor.tensor.variable import TensorVariable
 
 Size = int | Variable
 Sizes = tuple[Size, ...]
@@ -30,7 +29,7 @@ Sizes = tuple[Size, ...]
 GUESS = 128  # for an unknown length, where one of several orders has to be proposed
 
 
-def sizes_of(fgraph: FunctionGraph, x: TensorVariable) -> Sizes:
+def sizes_of(fgraph: FunctionGraph, x: Variable) -> Sizes:
     """The length of each axis of a tensor in the graph."""
     if not hasattr(fgraph, KnownSizes.NAME):
         fgraph.attach_feature(KnownSizes())
@@ -52,8 +51,8 @@ class KnownSizes(Feature):
 
     NAME = "t1t2_pt_sizes"
 
-    def __init__(self):
-        self._found: dict[TensorVariable, Sizes] = {}
+    def __init__(self) -> None:
+        self._found: dict[Variable, Sizes] = {}
 
     def on_attach(self, fgraph: FunctionGraph) -> None:
         if not hasattr(fgraph, "shape_feature"):
@@ -66,7 +65,7 @@ class KnownSizes(Feature):
     def on_detach(self, fgraph: FunctionGraph) -> None:
         delattr(fgraph, self.NAME)
 
-    def of(self, x: TensorVariable) -> Sizes:
+    def of(self, x: Variable) -> Sizes:
         """See `sizes_of`; without recursion, as graphs can be deep."""
         waiting = [x]
         while waiting:
@@ -80,7 +79,7 @@ class KnownSizes(Feature):
                 self._found[variable] = self._sizes(variable)
         return self._found[x]
 
-    def _sizes(self, x: TensorVariable) -> Sizes:
+    def _sizes(self, x: Variable) -> Sizes:
         if None not in x.type.shape:
             return x.type.shape
         inputs = [self._found[y] for y in _decisive(x)]
@@ -96,7 +95,7 @@ class KnownSizes(Feature):
         return tuple(n if known is None else known for n, known in zip(found, x.type.shape, strict=True))
 
 
-def _decisive(x: TensorVariable) -> Sequence[TensorVariable]:
+def _decisive(x: Variable) -> Sequence[Variable]:
     """The tensors whose sizes those of x follow from; none where PyTensor is asked."""
     node = x.owner
     if node is None or None not in x.type.shape:
@@ -133,7 +132,7 @@ def broadcast(shapes: Iterable[Sizes]) -> Sizes:
 class Count:
     """How many multiplications: a polynomial in unknown lengths, its coefficients by their symbols."""
 
-    def __init__(self, coefficients: dict[tuple[Variable, ...], int] | None = None):
+    def __init__(self, coefficients: dict[tuple[Variable, ...], int] | None = None) -> None:
         self._coefficients = {symbols: number for symbols, number in (coefficients or {}).items() if number}
 
     @classmethod

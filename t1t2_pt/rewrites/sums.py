@@ -11,7 +11,7 @@ exact than they were: it is computed in float64 in a float32 graph, and left alo
 """
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pytensor.tensor as pt
@@ -21,6 +21,7 @@ from pytensor.scalar.basic import Add, Mul, Pow, Sqr
 from pytensor.tensor.math import Sum
 from pytensor.tensor.variable import TensorVariable
 
+from t1t2_pt.ops.arguments import tensors
 from t1t2_pt.ops.norms import Norm
 from t1t2_pt.rewrites.chains import (
     DTYPES,
@@ -33,7 +34,7 @@ from t1t2_pt.rewrites.chains import (
     opaque,
 )
 from t1t2_pt.rewrites.orders import DEARER, WIDER, Order, Orders
-from t1t2_pt.rewrites.sizes import Count, broadcast, sizes_of, total
+from t1t2_pt.rewrites.sizes import Count, Sizes, broadcast, sizes_of, total
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,7 +94,7 @@ def cheaper_sum(fgraph: FunctionGraph, node: Apply, wide: bool, exact: bool) -> 
     summed = _squared(fgraph, node) if is_norm else _summed(fgraph, node)
     if summed is None or (result := _rotated(fgraph, summed, wide, exact)) is None:
         return None
-    return pt.cast(pt.sqrt(result) if is_norm else result, node.outputs[0].dtype)
+    return pt.cast(pt.sqrt(result) if is_norm else result, node.outputs[0].type.dtype)
 
 
 def _rotated(fgraph: FunctionGraph, summed: Summed, wide: bool, exact: bool) -> TensorVariable | None:
@@ -106,14 +107,14 @@ def _rotated(fgraph: FunctionGraph, summed: Summed, wide: bool, exact: bool) -> 
         wider = single and (exact or pair.both_are_products)
         if exact and single and not wide:
             return None
-        cuts = _cuts(pair.left, pair.right, summed)
+        cuts: Iterable[tuple[Term, Term]] = _cuts(pair.left, pair.right, summed)
         if pair.both_are_products and not (single and wide):
             cuts, wider = [(pair.left, pair.right)], False
         orders = Orders(fgraph, replaced, wider)
-        count, *cut = min((_priced(orders, cut) for cut in cuts), key=lambda priced: priced[0].guess)
+        count, first, second = min((_priced(orders, cut) for cut in cuts), key=lambda priced: priced[0].guess)
         before += Count.of(sizes_of_term(pair.left))
         after += count
-        sums.append(_built(pair, *cut, summed))
+        sums.append(_built(pair, first, second, summed))
     if not after.surely_below(before):
         return None
     return sums[0] if len(sums) == 1 else pt.add(*sums)
@@ -127,7 +128,7 @@ def _built(pair: Pair, first: Order, second: Order, summed: Summed) -> TensorVar
     return pt.maximum(result, np.zeros((), result.dtype)) if pair.square else result
 
 
-def sizes_of_term(term: Term):
+def sizes_of_term(term: Term) -> Sizes:
     """Sizes of a term's product."""
     batch = broadcast([one.batch for one in term.chain])
     return (*batch, term.chain[0].shape[0], term.chain[-1].shape[1])
@@ -160,7 +161,7 @@ def _cuts(left: Term, right: Term, summed: Summed) -> Iterator[tuple[Term, Term]
 
 def _squared(fgraph: FunctionGraph, node: Apply) -> Summed | None:
     """The square of a norm as a sum."""
-    (x,) = node.inputs
+    (x,) = tensors(node.inputs)
     if x.type.ndim < 2 or x.type.dtype not in DTYPES:
         return None
     pair = _pair(fgraph, x, x, lambda y: y, square=True)
@@ -173,12 +174,13 @@ def _summed(fgraph: FunctionGraph, node: Apply) -> Summed | None:
     """The element-wise products of matrices that a node sums up; None where it sums something else."""
     if not isinstance(node.op, Sum):
         return None
-    (summed,) = node.inputs
+    (summed,) = tensors(node.inputs)
     if summed.type.ndim < 2 or summed.type.dtype not in DTYPES or len(fgraph.clients[summed]) > 1:
         return None
-    addends = summed.owner.inputs if is_elementwise(summed.owner, Add) else [summed]
-    pairs = tuple(_read_pair(fgraph, addend, summed) for addend in addends)
-    if None in pairs or all(len(pair.left.chain) == len(pair.right.chain) == 1 for pair in pairs):
+    addends = tensors(summed.owner.inputs) if is_elementwise(summed.owner, Add) else [summed]
+    found = [_read_pair(fgraph, addend, summed) for addend in addends]
+    pairs = tuple(pair for pair in found if pair is not None)
+    if len(pairs) < len(found) or all(len(pair.left.chain) == len(pair.right.chain) == 1 for pair in pairs):
         return None
     ndim = summed.type.ndim
     axes = tuple(range(ndim)) if node.op.axis is None else tuple(node.op.axis)
@@ -200,7 +202,8 @@ def _read_pair(fgraph: FunctionGraph, addend: TensorVariable, summed: TensorVari
     if any(sizes_of(fgraph, x) != sizes or x.dtype != summed.dtype for x in matrices):
         return None
     square = matrices[0] is matrices[1] and not scalars
-    return _pair(fgraph, *matrices, lambda y: pt.mul(y, *scalars) if scalars else y, square)
+    left, right = tensors(matrices)
+    return _pair(fgraph, left, right, lambda y: pt.mul(y, *scalars) if scalars else y, square)
 
 
 def _pair(fgraph: FunctionGraph, x: TensorVariable, y: TensorVariable, scale: Scale, square: bool) -> Pair:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from t1t2_pt.config import RunConfig
 from t1t2_pt.system.errors import InputError, reason
@@ -81,7 +82,7 @@ class Checkpoint:
         Those of them that this checkpoint is of: the others are stored, or another process trains them.
     backend
         Its name; another backend's numbers differ in rounding.
-    form
+    layout
         What else the arrangement of the state depends on: the program's tuned hyperparameters.
     owner
         Who writes it.
@@ -93,7 +94,7 @@ class Checkpoint:
     group: Sequence[RunConfig]
     runs: Sequence[RunConfig]
     backend: str
-    form: str = ""
+    layout: str = ""
     owner: str = ""
     superseded: Sequence[Path] = ()
 
@@ -132,8 +133,8 @@ class Checkpoint:
             raise InputError(
                 "checkpoint", str(self.folder), f"cannot be made ({error.strerror})", "give --store another place"
             ) from None
-        with replacing(self.path) as beside:
-            beside.write_bytes(_sealed(arrays))
+        with replacing(self.path) as partial:
+            partial.write_bytes(_sealed(arrays))
         _unlink(self.superseded)
 
     def read(self, initial: Snapshot) -> tuple[Snapshot, dict[str, str]] | None:
@@ -154,15 +155,18 @@ class Checkpoint:
         """
         if self.folder.exists() and not self.folder.is_dir():
             raise InputError("checkpoint", str(self.folder), "is not a folder", "give --store another place")
-        found, unusable = [], None
+        found: list[tuple[Snapshot, dict[str, str]]] = []
+        unusable: UnusableCheckpointError | None = None
         for path in self.files():
             if path.name.startswith("."):
                 continue
             try:
-                found.append(self._read(path, initial))
+                one = self._read(path, initial)
             except UnusableCheckpointError as error:
                 unusable = unusable or UnusableCheckpointError(f"checkpoint {path}: {error}")
-        found = [one for one in found if one is not None]
+                continue
+            if one is not None:
+                found.append(one)
         if unusable and not found:
             raise unusable
         return max(found, key=lambda one: one[0].epoch, default=None)
@@ -204,8 +208,10 @@ class Checkpoint:
             raise UnusableCheckpointError(f"was written by another version of t1t2_pt (format {header['format']})")
         if header["identity"] != self._identity():
             raise UnusableCheckpointError("is of another config or backend")
-        told = header["environment"]
-        if not all(isinstance(text, str) for text in (*header["columns"], *header["runs"], *told, *told.values())):
+        environment = header["environment"]
+        if not all(
+            isinstance(text, str) for text in (*header["columns"], *header["runs"], *environment, *environment.values())
+        ):
             raise UnusableCheckpointError("is not a checkpoint (a text in it is something else)")
 
     @property
@@ -213,7 +219,7 @@ class Checkpoint:
         return hashlib.sha256(self._identity().encode()).hexdigest()[:40]
 
     def _identity(self) -> str:
-        return "\n".join((self.backend, self.form, *map(RunConfig.digest, self.group)))
+        return "\n".join((self.backend, self.layout, *map(RunConfig.digest, self.group)))
 
 
 def readable(folder: Path) -> Iterator[tuple[Path, set[str]]]:
@@ -248,7 +254,7 @@ def _unlink(paths: Iterable[Path]) -> None:
             path.unlink()
 
 
-def _sealed(arrays: dict[str, np.ndarray]) -> bytes:
+def _sealed(arrays: dict[str, npt.NDArray[Any]]) -> bytes:
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
     with zipfile.ZipFile(buffer, "a") as archive:
@@ -266,12 +272,12 @@ def _check_seal(content: bytes) -> None:
         raise UnusableCheckpointError("was altered: its checksum does not fit" if whole else "was cut short")
 
 
-def _opened(content: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def _opened(content: bytes) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
     arrays = read_arrays(io.BytesIO(content))
     return json.loads(arrays.pop(_HEADER).tobytes()), arrays
 
 
-def _snapshot(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Snapshot:
+def _snapshot(header: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> Snapshot:
     measured = arrays.pop(_MEASURED)
     if any(len(array) != len(header["runs"]) for array in arrays.values()):
         raise UnusableCheckpointError("does not fit: an array in it is of another number of runs")

@@ -36,8 +36,8 @@ def export_runs(runs: Sequence[StoredRun], path: Path) -> None:
     """Write runs: `.jsonl` and `.jsonl.gz` whole runs, a line each; `.csv` histories, a row per epoch."""
     make_folder(path.parent)
     content = (_histories(runs) if path.suffix == ".csv" else _lines(runs)).encode()
-    with replacing(path) as beside:
-        beside.write_bytes(gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
+    with replacing(path) as partial:
+        partial.write_bytes(gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
 
 
 def read_runs(path: Path) -> list[StoredRun]:
@@ -53,7 +53,7 @@ def read_runs(path: Path) -> list[StoredRun]:
         text = read_file(path, most=max(SMALL, MOST_INFLATED * path.stat().st_size)).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError("file", str(path), f"cannot be read ({reason(error)})", remedy) from None
-    runs = {}
+    runs: dict[str, StoredRun] = {}
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue

@@ -42,7 +42,7 @@ def _processor() -> str:
     """Which processor this is: what it can do decides in which order sums are taken."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-        first = {}
+        first: dict[str, str] = {}
         for line in lines:
             name, _, value = line.partition(":")
             first.setdefault(name.strip(), value.strip())

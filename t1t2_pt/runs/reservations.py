@@ -14,6 +14,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 from t1t2_pt.runs.record import StoredRun
 from t1t2_pt.runs.store import RunStore, insert
@@ -40,7 +41,7 @@ CREATE TABLE IF NOT EXISTS reservations (
 class _Watch:
     """Since when a reservation of another process has been as it is: seconds that were watched, and the last look."""
 
-    sign: tuple
+    sign: tuple[str, float]
     seconds: float
     looked: float
 
@@ -54,7 +55,7 @@ class Reservations:
         Seconds of this process's own, of which only differences count.
     """
 
-    def __init__(self, store: RunStore, clock: Callable[[], float] = time.monotonic):
+    def __init__(self, store: RunStore, clock: Callable[[], float] = time.monotonic) -> None:
         self._store, self._clock = store, clock
         self.owner = uuid.uuid4().hex
         self._process = this_process()
@@ -68,7 +69,7 @@ class Reservations:
     def __enter__(self) -> "Reservations":
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self._over.set()
         if self._thread is not None:
             self._thread.join()
@@ -136,13 +137,13 @@ class Reservations:
         with self._lock:
             return self._lost.issuperset(digests)
 
-    def _is_free(self, digest: str, held: Sequence | None) -> bool:
+    def _is_free(self, digest: str, held: Sequence[Any] | None) -> bool:
         if held is None or held[0] == self.owner:
             return True
         owner, machine, process, started, until = held
         return is_dead(Process(machine, process, started)) or self._unchanged(digest, (owner, until)) >= LAPSE
 
-    def _unchanged(self, digest: str, sign: tuple) -> float:
+    def _unchanged(self, digest: str, sign: tuple[str, float]) -> float:
         """Seconds for which a reservation was seen to stay as it is.
 
         Between two looks no more than `RENEW` counts: who was stopped together with us has the time to renew.

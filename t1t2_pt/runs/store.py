@@ -13,8 +13,9 @@ import os
 import sqlite3
 import time
 import urllib.parse
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from t1t2_pt.config import RunConfig
 from t1t2_pt.runs.migrations import UNKNOWN
@@ -41,6 +42,7 @@ _COLUMNS = ("digest", "config", "status", "final", "history", "provenance", "fin
 _JSON = ("config", "final", "history", "provenance")
 
 Skip = Callable[[InputError], object]
+Row = tuple[Any, ...]  # of a table
 
 
 def default_store() -> Path:
@@ -52,7 +54,7 @@ def default_store() -> Path:
 class RunStore:
     """Runs by digest in an SQLite file, made when it is first needed.
 
-    Methods that read runs take `skip`, which is told of each run that cannot be read (cut short, of a newer
+    Methods that read runs take `skip`, called with the error of each run that cannot be read (cut short, of a newer
     version); without it such a run is an error.
 
     Raises
@@ -61,7 +63,7 @@ class RunStore:
         If the file cannot be opened or written, is not a run store, is damaged, or is from a newer version.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path) -> None:
         self.path = Path(path)
         self._was_there = self._is_there()
         if self._has_content():
@@ -104,11 +106,11 @@ class RunStore:
         found = self._select("runs", columns, known, (dataset, UNKNOWN))
         return [str(content) for (content,) in found]
 
-    def rows(self, table: str, columns: Iterable[str], digests: Iterable[str]) -> list[tuple]:
+    def rows(self, table: str, columns: Iterable[str], digests: Iterable[str]) -> list[Row]:
         """What a table of the store, which need not be there, holds of some digests."""
         found = []
-        for some in itertools.batched(digests, 500):
-            found += self._select(table, columns, f"WHERE digest IN ({','.join('?' * len(some))})", some)
+        for batch in itertools.batched(digests, 500):
+            found += self._select(table, columns, f"WHERE digest IN ({','.join('?' * len(batch))})", batch)
         return found
 
     def put(self, runs: Iterable[StoredRun]) -> None:
@@ -130,7 +132,7 @@ class RunStore:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise self._error(f"its folder cannot be made ({error.strerror})") from None
-        with self._told(), contextlib.closing(self._connect_to_write()) as connection, connection:
+        with self._problems_of_sqlite(), contextlib.closing(self._connect_to_write()) as connection, connection:
             # Taken at once, the lock is waited for; a transaction that read before it wrote would be refused.
             connection.execute("BEGIN IMMEDIATE")
             self._make(connection)
@@ -155,7 +157,7 @@ class RunStore:
     def _has_content(self) -> bool:
         return self._is_there() and self.path.stat().st_size > 0
 
-    def _select(self, table: str, columns: Iterable[str], condition: str, parameters: tuple) -> list[tuple]:
+    def _select(self, table: str, columns: Iterable[str], condition: str, parameters: Sequence[object]) -> list[Row]:
         if not self._has_content():
             self.check_there()
             return []
@@ -165,7 +167,7 @@ class RunStore:
                 return []
             return connection.execute(f"SELECT {','.join(columns)} FROM {table} {condition}", parameters).fetchall()
 
-    def _runs(self, rows: Iterable[tuple], skip: Skip | None) -> list[StoredRun]:
+    def _runs(self, rows: Iterable[Row], skip: Skip | None) -> list[StoredRun]:
         runs = []
         for row in rows:
             try:
@@ -176,7 +178,7 @@ class RunStore:
                 skip(error)
         return runs
 
-    def _run(self, row: tuple) -> StoredRun:
+    def _run(self, row: Row) -> StoredRun:
         again = "give another file by --store, or train it again with --recompute"
         try:
             values = {name: _text(value) for name, value in zip(_COLUMNS, row, strict=True)}
@@ -192,7 +194,7 @@ class RunStore:
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        with self._told(), contextlib.closing(self._connect_to_read()) as connection:
+        with self._problems_of_sqlite(), contextlib.closing(self._connect_to_read()) as connection:
             yield connection
 
     def _connect(self, timeout: float | None = None) -> sqlite3.Connection:
@@ -217,8 +219,8 @@ class RunStore:
 
     def _has_unfinished(self) -> bool:
         """Whether something that was written is not in the file, or something in it is to be undone."""
-        beside = [self.path.with_name(self.path.name + ending) for ending in ("-wal", "-journal")]
-        return any(path.is_file() and path.stat().st_size for path in beside)
+        logs = [self.path.with_name(self.path.name + ending) for ending in ("-wal", "-journal")]
+        return any(path.is_file() and path.stat().st_size for path in logs)
 
     def _connect_to_write(self) -> sqlite3.Connection:
         connection = self._connect()
@@ -251,7 +253,7 @@ class RunStore:
             time.sleep(0.05)
 
     @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
+    def _problems_of_sqlite(self) -> Iterator[None]:
         """SQLite's errors as the user's."""
         try:
             yield
@@ -259,9 +261,9 @@ class RunStore:
             raise self._error("is damaged") from None
         except sqlite3.Error as error:
             problem = str(error)
-            for sign, (told, remedy) in _TOLD.items():
+            for sign, (shown, remedy) in _PROBLEMS.items():
                 if sign in problem:
-                    raise InputError("store", str(self.path), told, remedy) from None
+                    raise InputError("store", str(self.path), shown, remedy) from None
             raise self._error(problem) from None
 
     def _check(self, connection: sqlite3.Connection) -> int:
@@ -343,7 +345,7 @@ def _shown(digest: object) -> str:
 
 
 _NO_ROOM = "make room or give another file by --store, then run it again: finished runs are kept"
-_TOLD = {
+_PROBLEMS = {
     "is full": ("cannot be written: the disk is full", _NO_ROOM),
     "disk I/O error": ("cannot be written or read: the disk is full, failing or without locks", _NO_ROOM),
     "readonly": ("is read-only", "give a file that you can write to by --store"),

@@ -6,7 +6,7 @@ from pathlib import Path
 from t1t2_pt.runs.record import StoredRun
 from t1t2_pt.runs.store import RunStore
 from t1t2_pt.system.errors import InputError
-from t1t2_pt.system.streams import tell
+from t1t2_pt.system.streams import log
 
 
 def existing(path: Path) -> RunStore:
@@ -24,11 +24,11 @@ def existing(path: Path) -> RunStore:
 
 
 def readable_runs(store: RunStore) -> tuple[list[StoredRun], int]:
-    """The runs that can be read, and the exit code; the others are told."""
-    unreadable = []
+    """The runs that can be read, and the exit code; the others are logged."""
+    unreadable: list[InputError] = []
     runs = store.all(skip=unreadable.append)
     for error in unreadable:
-        tell(f"t1t2: {error}")
+        log(f"t1t2: {error}")
     return runs, 1 if unreadable else 0
 
 

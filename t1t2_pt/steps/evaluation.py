@@ -19,7 +19,7 @@ from pytensor.tensor.variable import TensorVariable
 from t1t2_pt.networks import costs, layers
 from t1t2_pt.networks.network import Network
 from t1t2_pt.steps.regularization import Tensors
-from t1t2_pt.steps.statistics import running
+from t1t2_pt.steps.running_moments import running
 
 SETS = ("t1", "t2", "test")
 EXACT, BATCHES, RUNNING = "exact", "batches", "running"  # what batch normalisation uses
@@ -187,7 +187,7 @@ def evaluate(stages: Sequence[Callable[[Values], Values]], plan: Plan, data: Val
     return metrics
 
 
-def _pieces(inputs, labels, chunk: int) -> list[Values]:
+def _pieces(inputs: Any, labels: Any, chunk: int) -> list[Values]:
     starts = range(0, len(labels), chunk)
     return [{"outcome": inputs[start : start + chunk], "labels": labels[start : start + chunk]} for start in starts]
 

@@ -27,7 +27,7 @@ from t1t2_pt.ops import finite_squares
 from t1t2_pt.optimizers import OPTIMIZERS
 from t1t2_pt.regularizers import HYPERPARAMETERS, REGULARIZER_OF
 from t1t2_pt.rewrites import FAST
-from t1t2_pt.steps import statistics
+from t1t2_pt.steps import running_moments
 from t1t2_pt.steps.regularization import Drawn, Tensors, constrained, level_values, penalty, perturbation
 from t1t2_pt.system.errors import InputError
 
@@ -86,7 +86,7 @@ def initial_state(config: RunConfig, network: Network) -> dict[str, np.ndarray]:
         for memory in OPTIMIZERS[optimizer].memory:
             state[f"{name}/{memory}"] = np.zeros_like(value)
     if config.has_running_statistics:
-        state |= statistics.initial(network)
+        state |= running_moments.initial(network)
     if config.tune:
         kept = method_named(config.method).initial_memory(list(parameters.values()))
         state |= {METHOD_MEMORY + name: value for name, value in kept.items()}
@@ -167,7 +167,7 @@ def _validation_cost(config: RunConfig, network: Network, state: Tensors, t2: Ba
     parameters = {name: state[name] for name in network.shapes()}
     fixed = None
     if network.batch_norm and config.validation_statistics == "running":
-        fixed = statistics.running(network, state)
+        fixed = running_moments.running(network, state)
     logits = network.forward(parameters, t2.inputs, statistics=fixed).logits
     return costs.cross_entropy(logits, t2.labels)
 
@@ -274,7 +274,7 @@ def _elementary_step(
         new_state.update(_update(config.optimizer, state, name, gradient, rates.elementary, count, rates.momentum))
     new_state.update(constrained(config, network, state, new_state))
     if config.has_running_statistics:
-        new_state.update(statistics.updated(config, network, state, done.noisy.moments, count))
+        new_state.update(running_moments.updated(config, network, state, done.noisy.moments, count))
     metrics = {**done.metrics, "repaired_gradients": repaired, "learning_rate": rates.elementary}
     return new_state, metrics, done
 

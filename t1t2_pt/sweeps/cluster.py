@@ -17,6 +17,7 @@ import time
 import uuid
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import dask
 import distributed
@@ -38,7 +39,7 @@ SILENT = 60  # seconds after which a scheduler that says nothing is lost
 CERTIFICATES = ("ca-file", "client.cert", "client.key")
 ADDRESS = re.compile(r"(?:tcp|tls|ws|wss|ucx)://(?:\[[^\s/\[\]]+\]|[^\s/:\[\]]+):([0-9]{1,5})/?")
 LAST_PORT = 65535
-LOGS = ("distributed", "distributed.client", "tornado.application")  # what they have to say is told by us
+LOGS = ("distributed", "distributed.client", "tornado.application")  # what they log is reported here
 GONE = "start it and its workers again, then run this again: finished runs are stored, checkpoints are kept"
 
 
@@ -49,8 +50,8 @@ class Scheduler:
     ----------
     address
         Where it listens, such as `tcp://host:8786`; `tls://` takes certificates from Dask's configuration.
-    say
-        Told lines for the user.
+    log
+        Called with each line for the user.
 
     Raises
     ------
@@ -58,14 +59,14 @@ class Scheduler:
         If no scheduler answers there, or a worker of it has other code than this process.
     """
 
-    def __init__(self, address: str, say: Callable[[str], None]):
-        self._address, self._say = address, say
+    def __init__(self, address: str, log: Callable[[str], None]) -> None:
+        self._address, self._log = address, log
         self._name = f"t1t2-{uuid.uuid4().hex}"
         self._orders: dict[str, _Ordered] = {}
         self._over = threading.Event()
         for name in LOGS:
             logging.getLogger(name).setLevel(logging.CRITICAL)
-        self._threads, self._heard, self._told_lonely = 0, 0.0, False
+        self._threads, self._heard, self._reported_no_workers = 0, 0.0, False
         self._client = self._connect()
         try:
             self._check_workers(self._of_cluster(lambda: self._client.run(code_here, on_error="return")))
@@ -100,7 +101,7 @@ class Scheduler:
     def __enter__(self) -> "Scheduler":
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self._over.set()
         self.stop()
         self._close()
@@ -109,7 +110,8 @@ class Scheduler:
         self, work: Work, advance: Callable[[int], None], lost: Callable[[], bool]
     ) -> "concurrent.futures.Future[Runs]":
         """Start a piece of work; see `Place`. What is lost meanwhile ends all the same, and is not used."""
-        name, answer = uuid.uuid4().hex, concurrent.futures.Future()
+        name = uuid.uuid4().hex
+        answer: concurrent.futures.Future[Runs] = concurrent.futures.Future()
         order = Order(work, self._name, name, CODE, versions_here(work.backend))
         there = self._of_cluster(
             lambda: self._client.submit(do_order, order, key=f"t1t2-{name}", pure=False, retries=0)
@@ -133,10 +135,10 @@ class Scheduler:
         if not self._connected():
             raise self._lost()
         if self._threads:
-            self._told_lonely = False
-        elif not self._told_lonely:
-            self._told_lonely = True
-            self._say(f"{self._address} has no workers; the work goes on when some join: `dask worker {self._address}`")
+            self._reported_no_workers = False
+        elif not self._reported_no_workers:
+            self._reported_no_workers = True
+            self._log(f"{self._address} has no workers; the work goes on when some join: `dask worker {self._address}`")
 
     def _connect(self) -> distributed.Client:
         _check_certificates(self._address)
@@ -186,23 +188,23 @@ class Scheduler:
         workers = self._client.scheduler_info(n_workers=-1)["workers"]
         self._threads, self._heard = sum(worker["nthreads"] for worker in workers.values()), time.monotonic()
 
-    def _hear(self, event: tuple) -> None:
+    def _hear(self, event: tuple[float, dict[str, Any]]) -> None:
         """A message from a worker."""
         _, message = event
         if "text" in message:
-            self._say(message["text"])
+            self._log(message["text"])
         elif ordered := self._orders.get(message["order"]):
             ordered.steps_are(message["steps"])
 
-    def _settle(self, name: str, answer: concurrent.futures.Future, there: distributed.Future) -> None:
+    def _settle(self, name: str, answer: "concurrent.futures.Future[Runs]", there: distributed.Future) -> None:
         """Hand over what came of an order."""
         try:
             answer.set_result(there.result(timeout=SILENT))
         except BaseException as error:  # of whoever waits for the answer
-            answer.set_exception(self._as_told(error))
+            answer.set_exception(self._for_the_user(error))
         self._orders.pop(name, None)
 
-    def _as_told(self, error: BaseException) -> Exception:
+    def _for_the_user(self, error: BaseException) -> Exception:
         """An error of the cluster in the user's words."""
         if isinstance(error, InputError | StopAskedError):
             return error
@@ -222,7 +224,7 @@ class Scheduler:
 class _Ordered:
     """A piece of work that the cluster has, and how far it is."""
 
-    def __init__(self, there: distributed.Future, advance: Callable[[int], None]):
+    def __init__(self, there: distributed.Future, advance: Callable[[int], None]) -> None:
         self._there = there  # the cluster forgets what nobody refers to
         self._advance, self._steps = advance, 0
 

@@ -1,4 +1,4 @@
-"""What a Dask worker runs: a piece of work, told to whoever ordered it.
+"""What a Dask worker runs: a piece of work, reported to whoever ordered it.
 
 It is done with the code of whoever ordered it or not at all, and never waits for a download.
 """
@@ -20,7 +20,7 @@ from t1t2_pt.backends import get_backend
 from t1t2_pt.datasets import DATASETS
 from t1t2_pt.runs.provenance import environment
 from t1t2_pt.runs.record import StoredRun
-from t1t2_pt.sweeps.work import Line, Splits, Work, do
+from t1t2_pt.sweeps.work import Callbacks, Splits, Work, do
 from t1t2_pt.system.code_digest import CODE
 from t1t2_pt.system.errors import InputError
 from t1t2_pt.system.interrupts import StopAskedError
@@ -29,7 +29,7 @@ ASK_EVERY = 0.5  # seconds between messages to and from the scheduler
 PATIENCE = 5  # seconds that the scheduler has for a word
 ROUNDING = ("python", "pytensor", "numpy", "jax", "numba", "compiler")  # depends on their versions
 
-_told: set[str] = set()  # topics of orders whose versions differ
+_reported: set[str] = set()  # topics of orders whose versions differ
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Order:
     Parameters
     ----------
     topic
-        Names the event that asks for a stop, and what is told on the way.
+        Names the event that asks for a stop, and what is reported on the way.
     name
         Names the order.
     code, versions
@@ -79,7 +79,7 @@ def within[Result](seconds: float, function: Callable[[], Result]) -> Result:
     TimeoutError
         If it takes longer.
     """
-    future = concurrent.futures.Future()
+    future: concurrent.futures.Future[Result] = concurrent.futures.Future()
 
     def run() -> None:
         try:
@@ -107,9 +107,9 @@ def do_order(order: Order) -> list[StoredRun]:
         raise other_code(place, CODE, order.code)
     contact = _Contact(worker, order)
     try:
-        _tell_versions(order, place, contact)
+        _report_versions(order, place, contact)
         _find_data(order.work)
-        runs = do(order.work, Line(contact.stop, contact.advance, contact.say), _splits(order.work.data_dir))
+        runs = do(order.work, Callbacks(contact.stop, contact.advance, contact.log), _splits(order.work.data_dir))
     except InputError as error:
         raise InputError(error.field, error.value, f"{error.problem}, on the worker {place}", error.remedy) from None
     except StopAskedError:
@@ -123,7 +123,7 @@ def do_order(order: Order) -> list[StoredRun]:
 class _Contact:
     """Words with whoever ordered the work, by way of the scheduler; none that is lost ends the work."""
 
-    def __init__(self, worker: distributed.Worker, order: Order):
+    def __init__(self, worker: distributed.Worker, order: Order) -> None:
         self._worker, self._order = worker, order
         self._event = distributed.Event(order.topic)
         self._steps, self._looked = 0, 0.0
@@ -144,26 +144,26 @@ class _Contact:
         """So many more updates are done."""
         self._steps += steps
 
-    def say(self, text: str) -> None:
+    def log(self, text: str) -> None:
         """A line for the user."""
-        self._tell({"text": text})
+        self._send({"text": text})
 
     def flush(self) -> None:
         """Tell how many updates of this order are done so far."""
-        self._tell({"order": self._order.name, "steps": self._steps})
+        self._send({"order": self._order.name, "steps": self._steps})
 
-    def _tell(self, message: dict) -> None:
+    def _send(self, message: dict[str, object]) -> None:
         with contextlib.suppress(Exception):
             self._worker.log_event(self._order.topic, message)
 
 
-def _tell_versions(order: Order, place: str, contact: _Contact) -> None:
+def _report_versions(order: Order, place: str, contact: _Contact) -> None:
     """Say once for each worker with what it computes where that differs; the provenance of its runs says it too."""
     here = versions_here(order.work.backend)
     differing = [f"{name} {here.get(name)}" for name in order.versions if here.get(name) != order.versions[name]]
-    if differing and order.topic not in _told:
-        _told.add(order.topic)
-        contact.say(f"the worker {place} computes with {', '.join(differing)}: its runs may differ in rounding")
+    if differing and order.topic not in _reported:
+        _reported.add(order.topic)
+        contact.log(f"the worker {place} computes with {', '.join(differing)}: its runs may differ in rounding")
 
 
 def _find_data(work: Work) -> None:
@@ -174,7 +174,7 @@ def _find_data(work: Work) -> None:
     InputError
         If they do not.
     """
-    name = work.group.like.dataset
+    name = work.group.template.dataset
     if DATASETS[name].find(work.data_dir) is None:
         remedy = f"put it there and name its folder by --data-dir or T1T2_DATA, or run `t1t2 data fetch {name}` there"
         raise InputError("dataset", name, "is absent", remedy)

@@ -27,21 +27,21 @@ class Company:
 
     Parameters
     ----------
-    like
+    template
         A run whose program trains it.
     size
         Runs in the population, copies counted.
     """
 
-    like: RunConfig
+    template: RunConfig
     size: int
 
 
 def company(group: Group, config: RunConfig, backend: Backend) -> dict[str, str]:
     """What the provenance of one of a group's runs says of its company."""
-    own, theirs = config.canonical, group.like.canonical
+    own, theirs = config.canonical, group.template.canonical
     # An interval longer than this run can be that of a longer run only.
-    fields = [*_FIELDS, "epochs"] if group.like.interval > config.steps else _FIELDS
+    fields = [*_FIELDS, "epochs"] if group.template.interval > config.steps else _FIELDS
     program = {name: getattr(theirs, name) for name in fields if getattr(theirs, name) != getattr(own, name)}
     return {POPULATION: str(group.size if backend.together else 1), PROGRAM: json.dumps(program)}
 
@@ -51,8 +51,8 @@ def company_of(run: StoredRun) -> Company | None:
     try:
         size = int(run.provenance[POPULATION])
         program = json.loads(run.provenance[PROGRAM])
-        like = replace(run.config.canonical, **program)
+        template = replace(run.config.canonical, **program)
     except (KeyError, ValueError, TypeError, RecursionError, InputError):
         return None
-    fits = run.config.graph() in (like.graph(), untuned(like).graph())
-    return Company(like, size) if fits and 1 <= size <= 1 << 20 else None
+    fits = run.config.graph() in (template.graph(), untuned(template).graph())
+    return Company(template, size) if fits and 1 <= size <= 1 << 20 else None

@@ -8,11 +8,12 @@ same kind where there is one, which halves what has to be compiled.
 import dataclasses
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 from t1t2_pt.backends import Backend
 from t1t2_pt.config import RunConfig
 from t1t2_pt.sweeps.reruns import untuned
+
+DataKey = tuple[str, int, int, int, str, str, str]  # see `data_key`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Group:
     ----------
     configs
         The runs, as they were asked for together.
-    like
+    template
         The run whose program trains them.
     size
         Runs in the population; it is filled up with copies.
@@ -32,7 +33,7 @@ class Group:
     """
 
     configs: tuple[RunConfig, ...]
-    like: RunConfig
+    template: RunConfig
     size: int
     lacking: tuple[RunConfig, ...]
 
@@ -41,7 +42,7 @@ class Group:
         return math.ceil(self.size / backend.devices()) if backend.together else 1
 
 
-def data_key(config: RunConfig) -> tuple[Any, ...]:
+def data_key(config: RunConfig) -> DataKey:
     """The fields that a run's split of its data depends on, as `load_split` takes them."""
     preparation = config.preprocessing, config.contrast, config.t2_from
     return config.dataset, config.t1_samples, config.t2_samples, config.split_seed, *preparation
@@ -86,15 +87,15 @@ def make_groups(
     by_program: dict[str, list[tuple[RunConfig, ...]]] = {}
     program_of: dict[str, RunConfig] = {}
     for same in by_structure.values():
-        like = programs.get(same[0].graph(), same[0])
-        by_program.setdefault(like.graph(), []).append(tuple(same))
-        program_of.setdefault(like.graph(), like)
+        template = programs.get(same[0].graph(), same[0])
+        by_program.setdefault(template.graph(), []).append(tuple(same))
+        program_of.setdefault(template.graph(), template)
     placed = []
     for number, (key, structures) in enumerate(by_program.items()):
-        like = program_of[key]
-        size = population_size([len(same) for same in structures], together(like))
+        template = program_of[key]
+        size = population_size([len(same) for same in structures], together(template))
         parts = (same[start : start + size] for same in structures for start in range(0, len(same), size))
-        placed += [((number + turn, -number), Group(part, like, size, part)) for turn, part in enumerate(parts)]
+        placed += [((number + turn, -number), Group(part, template, size, part)) for turn, part in enumerate(parts)]
     return [group for _, group in sorted(placed, key=lambda item: item[0])]
 
 

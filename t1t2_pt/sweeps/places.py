@@ -12,7 +12,7 @@ from typing import Protocol
 
 from t1t2_pt.backends import Backend
 from t1t2_pt.runs.record import StoredRun
-from t1t2_pt.sweeps.work import Line, Splits, Work, do
+from t1t2_pt.sweeps.work import Callbacks, Splits, Work, do
 
 Runs = list[StoredRun]
 
@@ -20,11 +20,13 @@ Runs = list[StoredRun]
 class Place(Protocol):
     """A context in which work is done."""
 
-    lanes: int  # pieces of work that are done at once
+    @property
+    def lanes(self) -> int:
+        """Pieces of work that are done at once."""
 
     def __enter__(self) -> "Place": ...
 
-    def __exit__(self, *_) -> None: ...
+    def __exit__(self, *_: object) -> None: ...
 
     def submit(
         self, work: Work, advance: Callable[[int], None], lost: Callable[[], bool]
@@ -34,7 +36,7 @@ class Place(Protocol):
         Parameters
         ----------
         advance
-            Told, from any thread, how many updates were done.
+            Called, from any thread, with the number of updates that were done.
         lost
             Whether another process has taken the work over, so that it may end early; what it ends in is not used.
         """
@@ -58,25 +60,24 @@ class Place(Protocol):
 class Here:
     """This process."""
 
-    def __init__(self, backend: Backend, splits: Splits, say: Callable[[str], None]):
+    def __init__(self, backend: Backend, splits: Splits, log: Callable[[str], None]) -> None:
         self.lanes = backend.lanes
-        self._splits, self._say = splits, say
+        self._splits, self._log = splits, log
         self._stop = threading.Event()
-        self._pool: concurrent.futures.ThreadPoolExecutor | None = None
+        self._pool = concurrent.futures.ThreadPoolExecutor(self.lanes, thread_name_prefix="lane")
 
     def __enter__(self) -> "Here":
-        self._pool = concurrent.futures.ThreadPoolExecutor(self.lanes, thread_name_prefix="lane")
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
         self._pool.shutdown(cancel_futures=True)
 
     def submit(
         self, work: Work, advance: Callable[[int], None], lost: Callable[[], bool]
     ) -> "concurrent.futures.Future[Runs]":
-        line = Line(lambda: self._stop.is_set() or lost(), advance, self._say)
-        return self._pool.submit(do, work, line, self._splits)
+        callbacks = Callbacks(lambda: self._stop.is_set() or lost(), advance, self._log)
+        return self._pool.submit(do, work, callbacks, self._splits)
 
     def stop(self) -> None:
         self._stop.set()

@@ -5,16 +5,17 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from typing import TextIO, cast
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
 from t1t2_pt.config import RunConfig
 from t1t2_pt.system.readable import readable
-from t1t2_pt.system.streams import Guarded, tell
+from t1t2_pt.system.streams import Guarded, log
 
-FORETOLD = 0.05  # share of the updates before which nobody can say how long the rest takes
+PREDICTABLE = 0.05  # share of the updates before which nobody can say how long the rest takes
 LINE_EVERY = 30  # seconds between lines of progress outside a terminal
 
 
@@ -27,24 +28,25 @@ class Display:
         Show nothing.
     """
 
-    def __init__(self, quiet: bool = False):
+    def __init__(self, quiet: bool = False) -> None:
         self._quiet = quiet
-        self._console = Console(file=None if sys.stderr is None else Guarded(sys.stderr), stderr=True)
+        errors = None if sys.stderr is None else cast(TextIO, Guarded(sys.stderr))  # which stands in for one
+        self._console = Console(file=errors, stderr=True)
         self._lock = threading.Lock()
         self._bar: Progress | None = None
         self._start: float | None = None
-        self._told = 0.0
+        self._last_line = 0.0
         self._runs, self._all_runs, self._steps, self._all_steps = 0, 0, 0, 0
         self._epochs = 0  # of the only run
 
-    def say(self, text: str) -> None:
+    def log(self, text: str) -> None:
         """A line for the user."""
         if self._quiet:
             return
         if self._bar is not None:
             self._bar.console.print(Text(readable(text)))
         else:
-            tell(text)
+            log(text)
 
     @contextlib.contextmanager
     def shown(self, configs: Sequence[RunConfig]) -> Iterator[None]:
@@ -75,7 +77,7 @@ class Display:
         """So many more updates are done."""
         with self._lock:
             self._steps += steps
-            self._show(time.monotonic() - self._told > LINE_EVERY)
+            self._show(time.monotonic() - self._last_line > LINE_EVERY)
 
     def finish(self, runs: int) -> None:
         """So many more runs are stored."""
@@ -85,8 +87,8 @@ class Display:
 
     def time(self) -> str:
         """How long it has taken, and how long it still takes once that can be told: `23 s, about 1 min 12 s left`."""
-        taken = time.monotonic() - self._start
-        if not FORETOLD * self._all_steps < self._steps < self._all_steps:
+        taken = 0.0 if self._start is None else time.monotonic() - self._start
+        if not PREDICTABLE * self._all_steps < self._steps < self._all_steps:
             return duration(taken)
         return f"{duration(taken)}, about {duration(taken * (self._all_steps / self._steps - 1))} left"
 
@@ -102,18 +104,18 @@ class Display:
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=self._steps, count=self._count())
         elif line and not self._console.is_terminal and self._start is not None:
-            self._told = time.monotonic()
-            tell(f"{self._count()}, {self.time()}")
+            self._last_line = time.monotonic()
+            log(f"{self._count()}, {self.time()}")
 
 
 class _Time(ProgressColumn):
     """The time of a display, which goes on between two epochs."""
 
-    def __init__(self, display: Display):
+    def __init__(self, display: Display) -> None:
         super().__init__()
         self._display = display
 
-    def render(self, task) -> Text:
+    def render(self, task: Task) -> Text:
         return Text(self._display.time())
 
 

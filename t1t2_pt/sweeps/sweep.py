@@ -23,7 +23,7 @@ from t1t2_pt.runs.reservations import Reservations
 from t1t2_pt.runs.store import RunStore
 from t1t2_pt.steps.step import make_network
 from t1t2_pt.sweeps.groups import Group, data_key, make_groups, programs_of
-from t1t2_pt.sweeps.places import Here, Place
+from t1t2_pt.sweeps.places import Here, Place, Runs
 from t1t2_pt.sweeps.progress import Display
 from t1t2_pt.sweeps.work import Splits, Work, check_memory
 from t1t2_pt.system.errors import InputError
@@ -56,7 +56,7 @@ class Sweep:
     every
         How often checkpoints are written.
     place
-        Makes the place where work is done, when there is some; None: this process.
+        Makes the place where work is done, when there is any; None: this process.
     """
 
     def __init__(
@@ -69,12 +69,12 @@ class Sweep:
         quiet: bool = False,
         every: Every = Every(seconds=300),  # noqa: B008  (frozen)
         place: Callable[[Callable[[str], None]], Place] | None = None,
-    ):
+    ) -> None:
         self.store, self.backend, self.data_dir = store, backend, data_dir
         self.recompute, self.together, self.every = recompute, together, every
         self.display = Display(quiet)
         self._here = place is None
-        self._place = place or (lambda say: Here(backend, self._splits, say))
+        self._place = place or (lambda log: Here(backend, self._splits, log))
         self._splits = Splits(data_dir)
         self._programs: dict[str, RunConfig] = {}
 
@@ -111,11 +111,11 @@ class Sweep:
         if any(map(self._fetched, dict.fromkeys(config.dataset for config in missing))):
             return self.run(asked, later)
         groups = self._groups(wanted, missing) if missing else []
-        self.display.say(
+        self.display.log(
             f"{len(wanted)} runs: {len(found)} in the store, {len(missing)} to train on {self.backend.name}"
         )
         if groups:
-            self._tell_of_other_versions()
+            self._report_other_versions()
             shown = [*missing, *(config for config in self.settled(later) if config not in found)]
             with self.display.shown(shown):
                 found |= self._train(groups)
@@ -149,7 +149,9 @@ class Sweep:
         known = self.store.contents(name) if here is None else []
         if len(known) == 1:
             return known[0]
-        return here or (self._splits.fingerprint(name) if fetch else "")
+        if here is None and fetch:
+            here = self._splits.fingerprint(name)
+        return here or ""
 
     def _fetched(self, name: str) -> bool:
         """Whether a data set that was absent, and may be another than that of the store's runs, was fetched."""
@@ -171,11 +173,11 @@ class Sweep:
             self._splits.get(*key)
         groups, lacking = [], set(missing)
         for group in make_groups(wanted, self._programs, self._fitting):
-            some = tuple(config for config in group.configs if config in lacking)
-            if some:
-                groups.append(dataclasses.replace(group, lacking=some))
+            absent = tuple(config for config in group.configs if config in lacking)
+            if absent:
+                groups.append(dataclasses.replace(group, lacking=absent))
         for group in groups if self._here else ():
-            check_memory(group, self._splits.get(*data_key(group.like)), self.backend)
+            check_memory(group, self._splits.get(*data_key(group.template)), self.backend)
         return groups
 
     def _fitting(self, config: RunConfig) -> int:
@@ -204,16 +206,16 @@ class Sweep:
                     if reservations.take(digests) == digests:
                         remove(checkpoint)
 
-    def _tell_of_other_versions(self) -> None:
+    def _report_other_versions(self) -> None:
         others = of_other_versions(self.checkpoints)
         if others:
             what = f"{len(others)} checkpoints of another version of t1t2_pt lie in {self.checkpoints}"
-            self.display.say(f"{what}: nothing goes on from them, remove them")
+            self.display.log(f"{what}: nothing goes on from them, remove them")
 
     def _train(self, groups: Sequence[Group]) -> Trained:
         with Reservations(self.store) as reservations:
-            place = self._place(self.display.say)  # outside `orderly`: a signal ends the wait for a cluster at once
-            with orderly(self.display.say) as interrupt, place:
+            place = self._place(self.display.log)  # outside `orderly`: a signal ends the wait for a cluster at once
+            with orderly(self.display.log) as interrupt, place:
                 try:
                     return _Crew(self, place, reservations).train(list(groups), interrupt)
                 except StopAskedError:
@@ -225,10 +227,10 @@ class Sweep:
 class _Crew:
     """Hands groups out to a place and stores what comes back."""
 
-    def __init__(self, sweep: Sweep, place: Place, reservations: Reservations):
+    def __init__(self, sweep: Sweep, place: Place, reservations: Reservations) -> None:
         self._sweep, self._place, self._reservations = sweep, place, reservations
         self._found: Trained = {}
-        self._doing: dict[concurrent.futures.Future, Work] = {}
+        self._doing: dict[concurrent.futures.Future[Runs], Work] = {}
 
     def train(self, groups: list[Group], interrupt: Interrupt) -> Trained:
         """All runs of these groups, some of which other processes may train."""
@@ -239,7 +241,7 @@ class _Crew:
             raise
 
     def _train(self, groups: list[Group], interrupt: Interrupt) -> Trained:
-        told = False
+        reported = False
         while groups or self._doing:
             elsewhere = []
             self._sweep.store.check_there()
@@ -252,10 +254,10 @@ class _Crew:
                 self._place.watch()
                 groups += self._collect(LISTEN)
             elif groups:
-                if not told:
+                if not reported:
                     runs = sum(len(group.lacking) for group in groups)
-                    self._sweep.display.say(f"waiting for {runs} runs that another process trains")
-                    told = True
+                    self._sweep.display.log(f"waiting for {runs} runs that another process trains")
+                    reported = True
                 time.sleep(LOOK_AGAIN)
         return self._found
 
@@ -286,7 +288,7 @@ class _Crew:
         done, _ = concurrent.futures.wait(self._doing, timeout, concurrent.futures.FIRST_COMPLETED)
         return [left for future in done for left in self._store(future, self._doing.pop(future))]
 
-    def _store(self, future: concurrent.futures.Future, work: Work) -> list[Group]:
+    def _store(self, future: concurrent.futures.Future[Runs], work: Work) -> list[Group]:
         digests = [config.digest() for config in work.group.lacking]
         try:
             runs = future.result()
@@ -302,12 +304,12 @@ class _Crew:
             work.checkpoint.discard()
             return []
         remove(work.checkpoint.path)
-        self._sweep.display.say(f"another process took over {len(lost)} runs while this one stood still")
+        self._sweep.display.log(f"another process took over {len(lost)} runs while this one stood still")
         return [dataclasses.replace(work.group, lacking=lost)]
 
     def _end(self) -> None:
         """Let all work stop, and keep what was finished all the same."""
         self._place.stop()
         while self._doing and self._place.alive():
-            with contextlib.suppress(Exception):  # what ended the sweep is what is told
+            with contextlib.suppress(Exception):  # what ended the sweep is what is reported
                 self._collect(LISTEN)

@@ -10,12 +10,14 @@ import hashlib
 import json
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytensor
 import pytensor.tensor as pt
+from pytensor.tensor.variable import TensorVariable
 
 from t1t2_pt.backends import Backend, Program, run_constants
 from t1t2_pt.backends.program import Graph, Graphs
@@ -70,31 +72,31 @@ class Timing:
         """The share by which tuning at every `interval`-th step makes training slower."""
         return (self.t1t2 - self.t1) / (interval * self.t1)
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_dict(cls, values: dict) -> "Timing":
+    def from_dict(cls, values: dict[str, Any]) -> "Timing":
         """The inverse of `as_dict`."""
         return cls(**{**values, "network": tuple(values["network"])})
 
 
-def timed(config: RunConfig, backend: Backend, store: RunStore, say: Callable[[str], None], again: bool) -> Timing:
+def timed(config: RunConfig, backend: Backend, store: RunStore, log: Callable[[str], None], again: bool) -> Timing:
     """The times of a tuned run's steps: from the store, or measured on a machine like this anew.
 
     Parameters
     ----------
     config
         A tuned run of a fully connected network.
-    say
-        Told a line when it has to be measured.
+    log
+        Called with a line for the user when it has to be measured.
     again
         Measure even if it is stored.
     """
     if not again and (found := stored_timing(config, backend, store)) is not None:
         return found
-    say(f"timing the steps of {'-'.join(map(str, config.hidden))} on {backend.name}, for Section 2.2")
+    log(f"timing the steps of {'-'.join(map(str, config.hidden))} on {backend.name}, for Section 2.2")
     timing = measure(config, backend)
     store_timing(timing, config, backend, store)
     return timing
@@ -121,8 +123,8 @@ def stored_timing(config: RunConfig, backend: Backend, store: RunStore) -> Timin
 
 def export_timing(timing: Timing, folder: Path) -> Path:
     """Write a timing as `timing.json` into a folder."""
-    with replacing(folder / FILE) as beside:
-        beside.write_text(json.dumps(timing.as_dict(), indent=2) + "\n")
+    with replacing(folder / FILE) as partial:
+        partial.write_text(json.dumps(timing.as_dict(), indent=2) + "\n")
     return folder / FILE
 
 
@@ -204,10 +206,15 @@ class _Part(Program):
             return dataclasses.replace(whole, t1=_PARTS[self.part](self, whole), t1t2=None)
 
 
+def _gradients(cost: TensorVariable, graphs: Graphs) -> Sequence[TensorVariable]:
+    """One for each elementary parameter."""
+    return cast(Sequence[TensorVariable], pt.grad(cost, list(graphs.parameters.values())))
+
+
 def _backpropagation(program: Program, graphs: Graphs) -> Graph:
     rate = np.asarray(1e-6, program.dtype)
     cost = graphs.t1.metrics["train_cost"]
-    gradients = pt.grad(cost, list(graphs.parameters.values()))
+    gradients = _gradients(cost, graphs)
     moved = {name: graphs.state[name] - rate * g for name, g in zip(graphs.parameters, gradients, strict=True)}
     return Graph({**graphs.state, **moved}, {"train_cost": cost})
 
@@ -215,7 +222,7 @@ def _backpropagation(program: Program, graphs: Graphs) -> Graph:
 def _c2_pass(program: Program, graphs: Graphs) -> Graph:
     batch = graphs.data["t2_inputs"][graphs.rows["t1_rows"]], graphs.data["t2_labels"][graphs.rows["t1_rows"]]
     cost = costs.cross_entropy(program.network.logits(graphs.parameters, batch[0]), batch[1])
-    squares = [pt.sum(pt.sqr(gradient)) for gradient in pt.grad(cost, list(graphs.parameters.values()))]
+    squares = [pt.sum(pt.sqr(gradient)) for gradient in _gradients(cost, graphs)]
     # A weight that depends on the result keeps the loop from being computed once for all steps.
     bias = graphs.state["bias_0"] + np.asarray(1e-12, program.dtype) * sum(squares)
     return Graph({**graphs.state, "bias_0": bias}, {"train_cost": cost})

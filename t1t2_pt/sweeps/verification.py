@@ -96,9 +96,9 @@ def check_of(run: StoredRun, backend: Backend | None = None) -> Check:
     """How a run is checked on a backend, or on the one that trained it where that is here."""
     backend = backend or _its_backend(run)
     here = environment(backend)
-    said = {name: run.provenance.get(name, "not recorded") for name in here if name not in NOT_ARITHMETIC}
-    same = {name for name in said if said[name] == here[name] != UNKNOWN}
-    differing = [f"{name} was {said[name]} and is {here[name]}" for name in said if name not in same]
+    recorded = {name: run.provenance.get(name, "not recorded") for name in here if name not in NOT_ARITHMETIC}
+    same = {name for name in recorded if recorded[name] == here[name] != UNKNOWN}
+    differing = [f"{name} was {recorded[name]} and is {here[name]}" for name in recorded if name not in same]
     company = company_of(run)
     if company is None:
         differing.append("its company was not recorded")
@@ -118,20 +118,20 @@ def verify(checks: Iterable[Check], splits: Splits, advance: Callable[[int], Non
     Parameters
     ----------
     advance
-        Told how many updates were done or were not needed.
+        Called with the number of updates that were done or were not needed.
     """
     together = collections.defaultdict(list)
     for check in checks:
         company, config = check.company, check.run.config
-        key = check.backend.name, config.structure(), company.like.graph(), company.like.interval, company.size
+        key = check.backend.name, config.structure(), company.template.graph(), company.template.interval, company.size
         together[(*key, bool(check.differing))].append(check)
     for same in together.values():
-        for some in itertools.batched(same, same[0].company.size):
+        for batch in itertools.batched(same, same[0].company.size):
             try:
-                yield from _verify(some, splits, advance)
+                yield from _verify(batch, splits, advance)
             except InputError as error:
-                advance(sum(check.run.config.steps for check in some))
-                yield from (Verdict(check, exact=False, problem=f"cannot be trained here: {error}") for check in some)
+                advance(sum(check.run.config.steps for check in batch))
+                yield from (Verdict(check, exact=False, problem=f"cannot be trained here: {error}") for check in batch)
 
 
 def _verify(checks: Sequence[Check], splits: Splits, advance: Callable[[int], None]) -> Iterator[Verdict]:
@@ -147,7 +147,7 @@ def _verify(checks: Sequence[Check], splits: Splits, advance: Callable[[int], No
         problem = f"is not the content of {config.dataset} here" if here else f"is of {config.dataset}, which is absent"
         raise InputError("data", config.data, problem, "name the folder of its data by --data-dir")
     split = splits.get(*data_key(config))
-    check_memory(Group(tuple(configs), company.like, company.size, tuple(configs)), split, backend)
+    check_memory(Group(tuple(configs), company.template, company.size, tuple(configs)), split, backend)
     last = early_epochs(first.run) if first.differing else config.epochs
     steps = config.steps_per_epoch * len(configs)
     rows: list[History] = []
@@ -161,7 +161,7 @@ def _verify(checks: Sequence[Check], splits: Splits, advance: Callable[[int], No
             raise StopAskedError
 
     try:
-        trained = train(configs, split, backend, after_epoch, like=company.like, size=company.size)
+        trained = train(configs, split, backend, after_epoch, template=company.template, size=company.size)
     except StopAskedError:
         yield from (Verdict(check, False, _early(check.run, row)) for check, row in zip(checks, rows, strict=True))
         return

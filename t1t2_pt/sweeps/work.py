@@ -19,7 +19,7 @@ from t1t2_pt.runs.provenance import environment
 from t1t2_pt.runs.record import StoredRun, finished_run
 from t1t2_pt.steps.step import make_network
 from t1t2_pt.sweeps.company import company
-from t1t2_pt.sweeps.groups import Group, data_key
+from t1t2_pt.sweeps.groups import DataKey, Group, data_key
 from t1t2_pt.system.interrupts import StopAskedError
 from t1t2_pt.training.loop import initial_snapshot, train
 from t1t2_pt.training.snapshots import Snapshot
@@ -58,29 +58,29 @@ class Work:
     @property
     def checkpoint(self) -> Checkpoint:
         """Where the checkpoint of these runs lies, and others of the group."""
-        like = self.group.like
-        form = f"{','.join(like.tune)} {like.hyper_optimizer if like.tune else ''}".strip()
+        template = self.group.template
+        layout = f"{','.join(template.tune)} {template.hyper_optimizer if template.tune else ''}".strip()
         runs = self.group.configs, self.group.lacking
-        return Checkpoint(self.checkpoints, *runs, self.backend, form, self.owner, self.superseded)
+        return Checkpoint(self.checkpoints, *runs, self.backend, layout, self.owner, self.superseded)
 
 
 @dataclasses.dataclass(frozen=True)
-class Line:
-    """How work and whoever ordered it speak with each other.
+class Callbacks:
+    """What work calls on the way, for whoever ordered it.
 
     Parameters
     ----------
     stop
         Whether the work is to stop; asked after every epoch.
     advance
-        Told how many updates were done.
-    say
-        Told a line for the user.
+        Called with the number of updates that were done.
+    log
+        Called with a line for the user.
     """
 
     stop: Callable[[], bool]
     advance: Callable[[int], None]
-    say: Callable[[str], None]
+    log: Callable[[str], None]
 
 
 class Splits:
@@ -92,13 +92,13 @@ class Splits:
         Folder of the data sets; None looks in the usual places.
     """
 
-    def __init__(self, data_dir: Path | None):
+    def __init__(self, data_dir: Path | None) -> None:
         self._data_dir = data_dir
         self._load = functools.lru_cache(maxsize=1)(self._read)
-        self._kept: dict[tuple, Split] = {}
+        self._kept: dict[DataKey, Split] = {}
         self._lock = threading.Lock()
 
-    def get(self, *key) -> Split:
+    def get(self, *key: *DataKey) -> Split:
         """The split of this `data_key`.
 
         Raises
@@ -147,11 +147,11 @@ def check_memory(group: Group, split: Split, backend: Backend) -> None:
     InputError
         If it does not.
     """
-    network = make_network(group.like, split.input_shape, split.classes)
-    check_fits(group.like, network, group.at_once(backend), backend.available_memory())
+    network = make_network(group.template, split.input_shape, split.classes)
+    check_fits(group.template, network, group.at_once(backend), backend.available_memory())
 
 
-def do(work: Work, line: Line, splits: Splits) -> list[StoredRun]:
+def do(work: Work, callbacks: Callbacks, splits: Splits) -> list[StoredRun]:
     """Train the runs that the group lacks, from a checkpoint if there is one.
 
     Raises
@@ -165,23 +165,25 @@ def do(work: Work, line: Line, splits: Splits) -> list[StoredRun]:
     split = splits.get(*data_key(configs[0]))
     check_memory(work.group, split, backend)
     here, written = environment(backend), time.monotonic()
-    start, more = _start(work, split, here, line)
+    start, more = _start(work, split, here, callbacks)
     if start is not None:
-        line.advance(start.epoch * configs[0].steps_per_epoch * len(configs))
+        callbacks.advance(start.epoch * configs[0].steps_per_epoch * len(configs))
 
     def after_epoch(epoch: int, snapshot: Callable[[], Snapshot]) -> None:
         nonlocal written
-        line.advance(configs[0].steps_per_epoch * len(configs))
+        callbacks.advance(configs[0].steps_per_epoch * len(configs))
         if epoch == configs[0].epochs:
             return
-        stop = line.stop()
+        stop = callbacks.stop()
         if not work.every.never and (stop or _due(work.every, epoch, written)):
             work.checkpoint.write(snapshot(), here)
             written = time.monotonic()
         if stop:
             raise StopAskedError
 
-    trained = train(configs, split, backend, after_epoch, like=work.group.like, size=work.group.size, start=start)
+    trained = train(
+        configs, split, backend, after_epoch, template=work.group.template, size=work.group.size, start=start
+    )
     return [
         finished_run(run, backend, split.provenance, **company(work.group, run.config, backend), **more)
         for run in trained
@@ -194,14 +196,16 @@ def _due(every: Every, epoch: int, written: float) -> bool:
     return every.seconds is not None and time.monotonic() - written >= every.seconds
 
 
-def _start(work: Work, split: Split, here: dict[str, str], line: Line) -> tuple[Snapshot | None, dict[str, str]]:
+def _start(
+    work: Work, split: Split, here: dict[str, str], callbacks: Callbacks
+) -> tuple[Snapshot | None, dict[str, str]]:
     """The checkpoint to go on from, if there is a usable one, and what the provenance says of it."""
     if not work.checkpoint.files():
         return None, {}
     try:
-        found = work.checkpoint.read(initial_snapshot(work.group.lacking, split, work.group.like))
+        found = work.checkpoint.read(initial_snapshot(work.group.lacking, split, work.group.template))
     except UnusableCheckpointError as error:
-        line.say(f"{error}; its runs start again")
+        callbacks.log(f"{error}; its runs start again")
         return None, {}
     if found is None:
         return None, {}
@@ -209,5 +213,5 @@ def _start(work: Work, split: Split, here: dict[str, str], line: Line) -> tuple[
     differing = [f"{name} {value}" for name, value in wrote.items() if here.get(name) != value]
     if not differing:
         return snapshot, {}
-    line.say(f"going on at epoch {snapshot.epoch} from a checkpoint that another environment wrote: {differing}")
+    callbacks.log(f"going on at epoch {snapshot.epoch} from a checkpoint that another environment wrote: {differing}")
     return snapshot, {"resumed": f"after epoch {snapshot.epoch}, which came from {', '.join(differing)}"}

@@ -10,16 +10,17 @@ import sys
 import threading
 from multiprocessing.connection import Connection
 
-from t1t2_pt.sweeps.work import Line, Splits, do
+from t1t2_pt.sweeps.work import Callbacks, Splits, Work, do
 from t1t2_pt.system.code_digest import CODE
 
 STOP = "stop"  # what is sent instead of work
+Orders = queue.SimpleQueue[Work]
 
 
 def serve(connection: Connection) -> None:
     """Do what comes through the pipe, a piece at a time, until the pipe is closed.
 
-    Answers are pairs of what (`code`, `steps`, `say`, `runs`, `error`) and its value; first comes the code.
+    Answers are pairs of what (`code`, `steps`, `log`, `runs`, `error`) and its value; first comes the code.
     """
 
     def answer(what: str, value: object) -> None:
@@ -28,23 +29,23 @@ def serve(connection: Connection) -> None:
         except OSError:
             os._exit(0)
 
-    stop, orders = threading.Event(), queue.SimpleQueue()
+    stop, orders = threading.Event(), Orders()
     threading.Thread(target=_listen, args=(connection, stop, orders), name="orders", daemon=True).start()
     answer("code", CODE)
     splits = None
     while True:
         work = orders.get()
         splits = splits or Splits(work.data_dir)
-        line = Line(stop.is_set, lambda steps: answer("steps", steps), lambda text: answer("say", text))
+        callbacks = Callbacks(stop.is_set, lambda steps: answer("steps", steps), lambda text: answer("log", text))
         try:
-            runs = do(work, line, splits)
+            runs = do(work, callbacks, splits)
         except Exception as error:  # whatever it is, whoever ordered the work raises it
             answer("error", _portable(error))
         else:
             answer("runs", runs)
 
 
-def _listen(connection: Connection, stop: threading.Event, orders: queue.SimpleQueue) -> None:
+def _listen(connection: Connection, stop: threading.Event, orders: Orders) -> None:
     while True:
         try:
             message = connection.recv()

@@ -16,6 +16,7 @@ import sys
 import threading
 from collections.abc import Callable
 from multiprocessing import Pipe
+from typing import Any
 
 from t1t2_pt.backends.memory import usable_cores
 from t1t2_pt.sweeps.places import Runs
@@ -41,13 +42,13 @@ class WorkerProcesses:
     ----------
     workers
         How many.
-    say
-        Told lines for the user.
+    log
+        Called with each line for the user.
     """
 
-    def __init__(self, workers: int, say: Callable[[str], None]):
+    def __init__(self, workers: int, log: Callable[[str], None]) -> None:
         self.lanes = workers + 1  # one more, so that no worker waits for the next piece
-        self._workers, self._say = workers, say
+        self._workers, self._log = workers, log
         self._shares = _shares(workers)
         self._stopping = threading.Event()
         self._lock = threading.Lock()
@@ -71,7 +72,7 @@ class WorkerProcesses:
     def __enter__(self) -> "WorkerProcesses":
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
         for worker in self._started:
             worker.close()
@@ -112,9 +113,9 @@ class WorkerProcesses:
                 raise StopAskedError
             worker = self._worker()
             try:
-                return worker.do(work, advance, self._say)
+                return worker.do(work, advance, self._log)
             except LostError as error:
-                self._say(f"a worker process was lost ({error}); another one goes on with its work")
+                self._log(f"a worker process was lost ({error}); another one goes on with its work")
         problem = f"were lost {RETRIES} times at the same runs"
         raise InputError("--workers", self._workers, problem, "give fewer, which have more memory")
 
@@ -133,7 +134,7 @@ class WorkerProcesses:
 class _Worker:
     """A worker process, as the thread sees it that has it work."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._pipe, theirs = Pipe()
         number = theirs.fileno()
         command = [sys.executable, "-c", PROGRAM, str(number), *sys.path]
@@ -147,7 +148,7 @@ class _Worker:
         self._lock = threading.Lock()
         self.lost = False
 
-    def do(self, work: Work, advance: Callable[[int], None], say: Callable[[str], None]) -> Runs:
+    def do(self, work: Work, advance: Callable[[int], None], log: Callable[[str], None]) -> Runs:
         """Have a piece of work done.
 
         Raises
@@ -165,8 +166,8 @@ class _Worker:
                 if what == "steps":
                     done += value
                     advance(value)
-                elif what == "say":
-                    say(value)
+                elif what == "log":
+                    log(value)
                 elif what == "runs":
                     return value
                 elif what == "error":
@@ -196,7 +197,7 @@ class _Worker:
         except OSError:
             raise self._lost() from None
 
-    def _answer(self) -> tuple[str, object]:
+    def _answer(self) -> tuple[str, Any]:
         try:
             return self._pipe.recv()
         except (EOFError, OSError):

@@ -24,8 +24,8 @@ def keep(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a file of the user's cache; one that cannot be written costs time only."""
     with contextlib.suppress(OSError, InputError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as beside:
-            write(beside)
+        with replacing(path) as partial:
+            write(partial)
 
 
 @contextlib.contextmanager
@@ -38,19 +38,19 @@ def replacing(path: Path) -> Iterator[Path]:
         If the file cannot be written, whether for its folder, a full disk or a limit.
     """
     path = Path(path)
-    beside = path.with_name(f"{_beside(path)}{secrets.token_hex(4)}{path.suffix}")
+    partial = path.with_name(f"{_partial_prefix(path)}{secrets.token_hex(4)}{path.suffix}")
     try:
         # Not by `tempfile`, whose files are their owner's alone: these get the permissions of any new file.
-        os.close(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-        yield beside
-        with open(beside, "rb+") as written:
+        os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        yield partial
+        with open(partial, "rb+") as written:
             os.fsync(written.fileno())
-        beside.replace(path)
+        partial.replace(path)
     except OSError as error:
         raise unwritable(path, error) from None
     finally:
         with contextlib.suppress(OSError):
-            beside.unlink()
+            partial.unlink()
 
 
 def make_folder(folder: Path) -> None:
@@ -79,11 +79,11 @@ def unwritable(path: Path, error: OSError) -> InputError:
 def half_written(path: Path) -> list[Path]:
     """What processes that were killed left of `path`, or are writing."""
     with contextlib.suppress(OSError):
-        return [*path.parent.glob(f"{glob.escape(_beside(path))}*{path.suffix}")]
+        return [*path.parent.glob(f"{glob.escape(_partial_prefix(path))}*{path.suffix}")]
     return []
 
 
-def _beside(path: Path) -> str:
+def _partial_prefix(path: Path) -> str:
     stem = path.stem.encode()[:200].decode(errors="ignore")  # short enough where the name is just short enough
     return f".{stem}-"
 

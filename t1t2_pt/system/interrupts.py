@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from types import FrameType
 
 from t1t2_pt.system.errors import CODE_OF_SIGNAL
 
@@ -20,16 +21,16 @@ class StopAskedError(Exception):
 class Interrupted(KeyboardInterrupt):
     """A signal stopped the program in an orderly way; the text says what there is and how to go on."""
 
-    def __init__(self, number: int, text: str):
+    def __init__(self, number: int, text: str) -> None:
         super().__init__(text)
         self.code = CODE_OF_SIGNAL + number
 
 
 class Interrupt:
-    """Whether a stop was asked for, and by which signal."""
+    """Whether a stop was asked for, and by which signal: its `number`, 0 where none was."""
 
-    def __init__(self):
-        self.number: int | None = None
+    def __init__(self) -> None:
+        self.number = 0
         self._asked = threading.Event()
 
     def __call__(self) -> bool:
@@ -42,11 +43,11 @@ class Interrupt:
 
 
 @contextlib.contextmanager
-def orderly(say: Callable[[str], None]) -> Iterator[Interrupt]:
+def orderly(log: Callable[[str], None]) -> Iterator[Interrupt]:
     """While the block runs, the first signal asks for a stop; the second ends the process."""
     interrupt = Interrupt()
-    told = "stopping after the current epoch, with a checkpoint; once more stops at once"
-    with _handled(interrupt, lambda: say(told)):
+    notice = "stopping after the current epoch, with a checkpoint; once more stops at once"
+    with _handled(interrupt, lambda: log(notice)):
         yield interrupt
 
 
@@ -72,7 +73,7 @@ def _handled(interrupt: Interrupt, first: Callable[[], None]) -> Iterator[None]:
         yield
         return
 
-    def handle(number: int, _frame) -> None:
+    def handle(number: int, _frame: FrameType | None) -> None:
         if interrupt():
             _last_words("stopped at once")
             os._exit(CODE_OF_SIGNAL + number)
@@ -90,6 +91,7 @@ def _handled(interrupt: Interrupt, first: Callable[[], None]) -> Iterator[None]:
 
 def _last_words(text: str) -> None:
     """A line on standard error, whatever state Python's own streams are in."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        cursor = SHOW_CURSOR if sys.__stderr__.isatty() else ""
-        os.write(sys.__stderr__.fileno(), f"{cursor}{text}\n".encode())
+    with contextlib.suppress(OSError, ValueError):
+        stream = sys.__stderr__
+        if stream is not None:
+            os.write(stream.fileno(), f"{SHOW_CURSOR if stream.isatty() else ''}{text}\n".encode())

@@ -14,9 +14,9 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Buffer, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import numpy as np
 
@@ -38,28 +38,36 @@ def _plain_file(path: str, flags: int) -> int:
     return handle
 
 
+class Readable(Protocol):
+    """Whatever bytes are read from."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most so many bytes."""
+
+
 class TooLargeError(OSError):
     """A file holds more than is expected."""
 
-    def __init__(self, most: int):
+    def __init__(self, most: int) -> None:
         super().__init__(errno.EFBIG, f"holds more than {most:,} bytes")
 
 
 class Limited(io.RawIOBase):
     """A stream of which at most so many bytes are read; `TooLargeError` where there are more."""
 
-    def __init__(self, stream: BinaryIO, most: int):
+    def __init__(self, stream: Readable, most: int) -> None:
         self._stream, self._most, self._left = stream, most, most
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer) -> int:
-        content = self._stream.read(min(len(buffer), self._left + 1))
+    def readinto(self, buffer: Buffer) -> int:
+        into = memoryview(buffer)
+        content = self._stream.read(min(len(into), self._left + 1))
         self._left -= len(content)
         if self._left < 0:
             raise TooLargeError(self._most)
-        buffer[: len(content)] = content
+        into[: len(content)] = content
         return len(content)
 
 
@@ -81,7 +89,7 @@ def read_file(path: Path, most: int) -> bytes:
             raise OSError(errno.EINVAL, str(error)) from None
 
 
-def _all_of(stream: BinaryIO, most: int) -> bytes:
+def _all_of(stream: Readable, most: int) -> bytes:
     content = io.BytesIO()
     limited = Limited(stream, most)
     while piece := limited.read(PIECE):

@@ -9,7 +9,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import TextIO
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.table import Table
@@ -21,7 +21,7 @@ from t1t2_pt.system.readable import readable
 class Guarded:
     """A text stream that takes whatever it is given and never fails; `error` keeps what went wrong first."""
 
-    def __init__(self, stream: TextIO):
+    def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self.error: OSError | ValueError | None = None
 
@@ -35,7 +35,7 @@ class Guarded:
         """Write what is buffered."""
         self._attempt(self._stream.flush)
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
     def _attempt(self, action: Callable[[], object]) -> None:
@@ -77,7 +77,7 @@ def show(*lines: object) -> None:
         print(readable(line))
 
 
-def tell(line: object) -> None:
+def log(line: object) -> None:
     """A line for the user, on standard error."""
     if sys.stderr is not None:
         stream = Guarded(sys.stderr)

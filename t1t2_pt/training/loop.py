@@ -76,7 +76,7 @@ def train(
     backend: Backend,
     after_epoch: AfterEpoch | None = None,
     *,
-    like: RunConfig | None = None,
+    template: RunConfig | None = None,
     size: int = 1,
     start: Snapshot | None = None,
 ) -> list[Trained]:
@@ -91,7 +91,7 @@ def train(
     after_epoch
         Called with the number of each finished epoch and a function that takes a snapshot; what it
         raises ends the training.
-    like
+    template
         A run whose program trains these too; for runs that tune nothing it may be one that does, whose
         T1 step is theirs. None: a program of their own.
     size
@@ -112,11 +112,11 @@ def train(
         raise ValueError(f"configs: {len(configs)} runs of differing structure; train each structure by itself")
     first = configs[0]
     _check_split(first, split)
-    like = like or first
+    template = template or first
     network = make_network(first, split.input_shape, split.classes)
-    start = start or initial_snapshot(configs, split, like)
+    start = start or initial_snapshot(configs, split, template)
     filled = [*configs, *[configs[-1]] * (size - len(configs) if backend.together else 0)]
-    population = _compile(like, network, split, backend).populate(
+    population = _compile(template, network, split, backend).populate(
         {name: _in_shape(name, array, network.input_shape) for name, array in split.arrays.items()},
         [_state_of(start.state, min(run, len(configs) - 1)) for run in range(len(filled))],
         [run_constants(config, "float32") for config in filled],
@@ -126,7 +126,7 @@ def train(
     while not over:
         epoch += 1
         began = time.perf_counter()
-        rows = _epoch_rows(configs, filled, like, network, epoch, population)
+        rows = _epoch_rows(configs, filled, template, network, epoch, population)
         over = epoch == first.epochs or _all_diverged(row["train_cost"] for row in rows)
         if epoch == first.epochs or (first.evaluate_every and epoch % first.evaluate_every == 0):
             for row, metrics in zip(rows, _per_run(population.evaluate()), strict=False):
@@ -166,10 +166,10 @@ def _check_split(config: RunConfig, split: Split) -> None:
             raise InputError("split", name, "has inputs that are not finite", "leave those samples out")
 
 
-def initial_snapshot(configs: Sequence[RunConfig], split: Split, like: RunConfig) -> Snapshot:
-    """Runs before their first epoch, in the form that the program of `like` has."""
+def initial_snapshot(configs: Sequence[RunConfig], split: Split, template: RunConfig) -> Snapshot:
+    """Runs before their first epoch, in the form that the program of `template` has."""
     network = make_network(configs[0], split.input_shape, split.classes)
-    form = {name: getattr(like, name) for name in ("tune", "hyper_optimizer", "method", "validation_statistics")}
+    form = {name: getattr(template, name) for name in ("tune", "hyper_optimizer", "method", "validation_statistics")}
     form |= {"interval": 1, "tune_after": 0}
     states = [initial_state(dataclasses.replace(config, **form), network) for config in configs]
     state = {name: np.stack([one[name] for one in states]) for name in states[0]}
@@ -215,9 +215,9 @@ def _in_shape(name: str, array: np.ndarray, shape: tuple[int, ...]) -> np.ndarra
     return array.reshape(len(array), *shape) if name.endswith("inputs") else array
 
 
-def _compile(like: RunConfig, network: Network, split: Split, backend: Backend) -> Compiled:
+def _compile(template: RunConfig, network: Network, split: Split, backend: Backend) -> Compiled:
     """The program of this run, compiled; those used last are kept."""
-    program = Program(like, network, split.samples)
+    program = Program(template, network, split.samples)
     key = (backend.name, program.identity)
     with _programs_lock:
         compiled = _programs.pop(key, None) or backend.compile(program)
@@ -231,7 +231,7 @@ def _compile(like: RunConfig, network: Network, split: Split, backend: Backend) 
 def _epoch_rows(
     configs: Sequence[RunConfig],
     filled: Sequence[RunConfig],
-    like: RunConfig,
+    template: RunConfig,
     network: Network,
     epoch: int,
     population: Population,
@@ -245,8 +245,8 @@ def _epoch_rows(
     before = begin // interval
     hyper_steps = range(before, before + len(numbers))
     # A place for every hyper step that an epoch can have keeps the shape, and what is compiled for it.
-    places = math.ceil(length / like.interval) if like.tune else 0
-    second = np.zeros((len(filled), places, like.samples_of_t2), np.int32)
+    places = math.ceil(length / template.interval) if template.tune else 0
+    second = np.zeros((len(filled), places, template.samples_of_t2), np.int32)
     for run, config in enumerate(filled):
         for place, number in enumerate(hyper_steps):
             second[run, place] = t2_rows(config, number)
@@ -294,7 +294,7 @@ def _per_run(stacked: Arrays) -> list[dict[str, float]]:
 
 def _hyper_columns(config: RunConfig, network: Network, values: Arrays) -> dict[str, float]:
     """What a history has of every hyperparameter."""
-    columns = {}
+    columns: dict[str, float] = {}
     for name in config.hyperparameters:
         columns |= config.levels(name, network).row(values[name])
     return columns
@@ -303,7 +303,7 @@ def _hyper_columns(config: RunConfig, network: Network, values: Arrays) -> dict[
 def _finish(
     config: RunConfig, history: History, divergence: tuple[int | None, str], state: Arrays, network: Network
 ) -> Trained:
-    units = {}
+    units: dict[str, float] = {}
     for name in config.per_unit:
         units |= config.levels(name, network).unit_row(state[name])
     return Trained(config, history, *divergence, units)

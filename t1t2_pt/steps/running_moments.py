@@ -23,7 +23,7 @@ def names(network: Network) -> dict[int, tuple[str, str]]:
 
 def initial(network: Network) -> dict[str, npt.NDArray[np.float32]]:
     """Means 0 and variances 1, which have no weight from the first batch on."""
-    state = {}
+    state: dict[str, npt.NDArray[np.float32]] = {}
     for i, (mean, variance) in names(network).items():
         channels = network.activations[i + 1][-1]
         state |= {mean: np.zeros(channels, np.float32), variance: np.ones(channels, np.float32)}
