@@ -15,7 +15,8 @@ import setups
 
 from t1t2_pt.plotting.captions import diverged, mnist_preset
 from t1t2_pt.config import RunConfig, run_config
-from t1t2_pt.plotting.scripts import FigureScript, Request, Runs, main
+from t1t2_pt.plotting.parts import Configs, Part, Runs, Stage
+from t1t2_pt.plotting.scripts import FigureScript, Request, main
 from t1t2_pt.plotting.style import COLOURS, add_caption, new_figure
 from t1t2_pt.sweeps.timing import Timing
 
@@ -25,11 +26,11 @@ START = {"input_noise": 0.8, "hidden_noise": 0.8}  # far above what serves best
 PAPER = {"added": 3.0, "overhead": 0.30, "interval": 10}
 
 
-def runs(request: Request) -> dict[str, list[RunConfig]]:
+def runs(request: Request) -> Configs:
     """T1-T2 from one strong start with each interval, over several seeds."""
     scale = fig1.PRESETS[request.preset]
     return {
-        f"interval/{interval}": [
+        part(interval): [
             run_config(
                 **scale.base,
                 **scale.right,
@@ -44,6 +45,11 @@ def runs(request: Request) -> dict[str, list[RunConfig]]:
         ]
         for interval in INTERVALS
     }
+
+
+def part(interval: int) -> Part:
+    """The runs of which every so many steps tune."""
+    return Part(Stage.TUNED, setup=interval)
 
 
 def timed_run(request: Request) -> RunConfig:
@@ -106,7 +112,7 @@ def _draw_result(axes, trained: Runs) -> list[dict]:
     rows = [
         {"panel": "result", "name": "run", "interval": interval, "seed": run.config.seed, "value": setups.error(run)}
         for interval in INTERVALS
-        for run in trained[f"interval/{interval}"]
+        for run in trained[part(interval)]
     ]
     table = pd.DataFrame(rows)
     medians = table.groupby("interval")["value"].median()
@@ -125,7 +131,7 @@ def _label_intervals(axes) -> None:
 
 
 def _caption(trained: Runs, preset: str, timing: Timing) -> str:
-    every = [run for part in trained.values() for run in part]
+    every = [run for some in trained.values() for run in some]
     config, where = every[0].config, timing.environment
     text = (
         "Left, middle: medians on this machine of steps of a "

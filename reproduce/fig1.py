@@ -16,7 +16,8 @@ import pandas as pd
 
 from t1t2_pt.plotting.captions import diverged, mnist_preset
 from t1t2_pt.config import RunConfig, run_config
-from t1t2_pt.plotting.scripts import FigureScript, Request, Runs, main
+from t1t2_pt.plotting.parts import Configs, Part, Runs, Stage
+from t1t2_pt.plotting.scripts import FigureScript, Request, main
 from t1t2_pt.plotting.style import COLOURS, LABELS, add_caption, draw_grid, draw_trajectory, new_figure
 from t1t2_pt.plotting.tables import read_table
 
@@ -77,17 +78,17 @@ NO_L2 = -5.6  # where the logarithmic axis of the left panel shows penalties too
 PANELS = {"left": "log10_l2", "right": "hidden_noise"}
 
 
-def runs(request: Request) -> dict[str, list[RunConfig]]:
+def runs(request: Request) -> Configs:
     """Grid of fixed hyperparameters and T1-T2 runs from random starts, for both panels."""
     scale, seed = PRESETS[request.preset], request.seed
     wanted = {}
     for number, (panel, vertical) in enumerate(PANELS.items()):
         axis = getattr(scale, "n1" if vertical == "hidden_noise" else vertical)
         grid = [(n0, y) for y in axis for n0 in scale.n0]
-        wanted[f"{panel}/grid"] = [_config(scale, panel, n0, y, seed) for n0, y in grid]
+        wanted[Part(Stage.GRID, panel)] = [_config(scale, panel, n0, y, seed) for n0, y in grid]
         rng = np.random.default_rng([seed, number])
         starts = rng.uniform((scale.n0[0], axis[0]), (scale.n0[-1], axis[-1]), (scale.starts, 2)).tolist()
-        wanted[f"{panel}/tuned"] = [
+        wanted[Part(Stage.TUNED, panel)] = [
             _config(scale, panel, n0, y, seed + start, split_seed=seed, tuned=True)
             for start, (n0, y) in enumerate(starts)
         ]
@@ -106,10 +107,11 @@ def draw(trained: Runs, preset: str, reference: Path | None):
     figure, panels = new_figure(9.6, 4.6, 2)
     rows = []
     for axes, (panel, vertical) in zip(panels, PANELS.items(), strict=True):
-        grid = grid_rows(panel, vertical, trained[f"{panel}/grid"])
+        grid = grid_rows(panel, vertical, trained[Part(Stage.GRID, panel)])
         table = pd.DataFrame(grid).pivot(index="y", columns="n0", values="test_cost")
         draw_grid(axes, table.columns.to_numpy(), table.index.to_numpy(), table.to_numpy(), LABELS["test_cost"])
-        paths = [_path_rows(panel, vertical, i, run) for i, run in enumerate(trained[f"{panel}/tuned"], start=1)]
+        tuned = trained[Part(Stage.TUNED, panel)]
+        paths = [_path_rows(panel, vertical, number, run) for number, run in enumerate(tuned, start=1)]
         for path in paths:
             draw_trajectory(axes, [row["n0"] for row in path], [row["y"] for row in path])
         rows += [*grid, *(row for path in paths for row in path)]

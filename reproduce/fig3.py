@@ -9,7 +9,8 @@ import evolution
 import numpy as np
 import pandas as pd
 
-from t1t2_pt.plotting.scripts import FigureScript, Runs, main
+from t1t2_pt.plotting.parts import Runs
+from t1t2_pt.plotting.scripts import FigureScript, main
 from t1t2_pt.plotting.style import COLOURS, LABELS, add_caption, new_figure
 from t1t2_pt.plotting.tables import read_table
 
@@ -22,7 +23,7 @@ def draw(trained: Runs, preset: str, reference: Path | None):
     """Input noise above, the L2 penalty of each layer below, solid for the input layer."""
     figure, panels = new_figure(6.4, 7.0, 1, rows=2)
     (noise,), (penalty,) = panels
-    run = trained["tuned"][0]
+    run = trained[evolution.TUNED][0]
     epochs, levels = run.history["epoch"], len(run.config.l2)
     curves = {("input_noise", 0): run.history["input_noise"]}
     for layer in range(levels):

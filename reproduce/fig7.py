@@ -12,8 +12,8 @@ import fig1
 import pandas as pd
 
 from t1t2_pt.plotting.captions import diverged, mnist_preset
-from t1t2_pt.config import RunConfig
-from t1t2_pt.plotting.scripts import FigureScript, Request, Runs, main
+from t1t2_pt.plotting.parts import Configs, Part, Runs, Stage
+from t1t2_pt.plotting.scripts import FigureScript, Request, main
 from t1t2_pt.plotting.style import LABELS, add_caption, draw_grid, new_figure
 
 VALUES = {
@@ -22,9 +22,9 @@ VALUES = {
 }
 
 
-def runs(request: Request) -> dict[str, list[RunConfig]]:
+def runs(request: Request) -> Configs:
     """The grids of Figure 1."""
-    return {part: configs for part, configs in fig1.runs(request).items() if part.endswith("/grid")}
+    return {part: configs for part, configs in fig1.runs(request).items() if part.stage is Stage.GRID}
 
 
 def draw(trained: Runs, preset: str, reference: Path | None):
@@ -50,7 +50,7 @@ def tabulate(trained: Runs) -> pd.DataFrame:
     """A row for each cell of both grids, its test error in percent, and whether it is the lowest."""
     tables = []
     for pair, vertical in fig1.PANELS.items():
-        table = pd.DataFrame(fig1.grid_rows(pair, vertical, trained[f"{pair}/grid"]))
+        table = pd.DataFrame(fig1.grid_rows(pair, vertical, trained[Part(Stage.GRID, pair)]))
         table["test_error"] *= 100
         for quantity in VALUES:
             table[f"lowest_{quantity}"] = table.index == table[quantity].idxmin()
@@ -60,7 +60,7 @@ def tabulate(trained: Runs) -> pd.DataFrame:
 
 def _caption(trained: Runs, preset: str) -> str:
     every = [run for part in trained.values() for run in part]
-    config = trained["left/grid"][0].config
+    config = trained[Part(Stage.GRID, "left")][0].config
     text = (
         "Grid search without tuning: negative test log-likelihood (left) and test error (right) at the end of training "
         "with fixed hyperparameters; crosses: the lowest cell. Top: input noise and L2 penalty, without batch "

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from t1t2_pt.plotting.captions import data_names, diverged, split_sizes
-from t1t2_pt.plotting.scripts import Runs
+from t1t2_pt.plotting.parts import Runs, Stage
 from t1t2_pt.plotting.style import COLOURS, add_caption, new_figure
 from t1t2_pt.plotting.tables import read_table
 
@@ -70,12 +70,13 @@ class Scatter:
 def tabulate(trained: Runs, preset: str) -> pd.DataFrame:
     """A row for each start: its errors in percent fixed, tuned and in the rerun, and on T2 when tuned."""
     rows = []
-    for prefix, starts in setups.by_start(trained).items():
-        panel, setup = prefix.split("/")
+    for part, starts in setups.by_start(trained).items():
+        label = setups.label(preset, part.panel, part.setup)
         for start, found in enumerate(starts):
-            errors = setups.errors_by_stage(found) | {"validation_error": 100 * found["tuned"].final["t2_error"]}
-            of = {"panel": panel, "dataset": found["tuned"].config.dataset, "setup": setup}
-            rows.append({"kind": "ours", **of, "label": setups.label(preset, panel, setup), "start": start, **errors})
+            tuned = found[Stage.TUNED]
+            errors = setups.errors_by_stage(found) | {"validation_error": 100 * tuned.final["t2_error"]}
+            of = {"panel": part.panel, "dataset": tuned.config.dataset, "setup": part.setup, "label": label}
+            rows.append({"kind": "ours", **of, "start": start, **errors})
     return pd.DataFrame(rows)
 
 
@@ -123,7 +124,7 @@ def _ticks(low: float, high: float) -> list[float]:
 def _caption(text: str, trained: Runs, preset: str, with_reference: bool) -> str:
     panels: dict[str, list] = {}
     for part, found in trained.items():
-        panels.setdefault(part.split("/")[0], []).extend(found)
+        panels.setdefault(part.panel, []).extend(found)
     data = []
     for runs in panels.values():
         config = runs[-1].config

@@ -2,6 +2,7 @@
 
 import functools
 import json
+from dataclasses import replace
 
 import cost
 import everything
@@ -15,6 +16,7 @@ from scipy.stats import spearmanr
 from test_figures import curves, digest, kept, stored
 
 from t1t2_pt.backends import get_backend
+from t1t2_pt.plotting.parts import Part, Stage
 from t1t2_pt.plotting.scripts import REFERENCE, Request, main_of_all
 from t1t2_pt.plotting.style import STYLE
 from t1t2_pt.runs.exchange import read_runs
@@ -23,7 +25,11 @@ from t1t2_pt.sweeps.timing import Timing, store_timing
 
 TIMING = Timing.from_dict(json.loads((ROOT / "data" / "results" / "timing.json").read_text()))
 SCRIPTS = {script.name: script for script in everything.SCRIPTS}
-SCATTERS = {"fig4": ("before", "rerun"), "fig5": ("tuned", "rerun"), "fig6": ("tuned", "tuned")}
+SCATTERS = {
+    "fig4": (Stage.FIXED, Stage.RERUN),
+    "fig5": (Stage.TUNED, Stage.RERUN),
+    "fig6": (Stage.TUNED, Stage.TUNED),
+}
 
 
 @functools.cache
@@ -31,7 +37,9 @@ def trained(name, preset="quick"):
     """The committed runs of a figure, by part; at the laptop preset MNIST's only."""
     script = SCRIPTS[name]
     if script.only_stored:
-        return {f"{one}:{part}": runs for one in ("quick", "laptop") for part, runs in there(script, one).items()}
+        return {
+            replace(part, preset=one): runs for one in ("quick", "laptop") for part, runs in there(script, one).items()
+        }
     request = Request(preset) if preset == "quick" else Request(preset, datasets=("mnist",))
     runs = stored(preset, script.runs(request))
     if script.reruns is not None:
@@ -99,7 +107,7 @@ def test_fig2_draws_its_table():
             assert len(axes.lines) == 3
             for which in ("t1", "t2", "test"):
                 assert has_line(axes, part["epoch"], part[f"{which}_{quantity}"])
-    run = trained("fig2")["tuned"][0]
+    run = trained("fig2")[Part(Stage.TUNED)][0]
     assert table[table["run"] == "tuned"]["test_error"].iloc[-1] == 100 * run.final["test_error"]
 
 
@@ -132,7 +140,7 @@ def test_scatter_has_every_start(name, stages):
     ours = drawn(name)[1]
     runs = trained(name)
     for (panel, setup), part in ours.groupby(["panel", "setup"]):
-        x, y = (runs[f"{panel}/{setup}/{stage}"] for stage in stages)
+        x, y = (runs[Part(stage, panel, setup)] for stage in stages)
         which = "t2_error" if name == "fig6" else "test_error"
         np.testing.assert_allclose(part["x"], [100 * run.final[which] for run in x])
         np.testing.assert_allclose(part["y"], [100 * run.final["test_error"] for run in y])
@@ -209,8 +217,13 @@ def test_claims_are_drawn_from_runs():
     runs = trained("fig4")
     quick = table[(table["preset"] == "quick") & (table["data"] == "MNIST")].set_index("claim")
     tuned, rerun = (
-        [100 * run.final["test_error"] for part, found in runs.items() if _is(part, stage) for run in found]
-        for stage in ("tuned", "rerun")
+        [
+            100 * run.final["test_error"]
+            for part, found in runs.items()
+            if (part.panel, part.stage) == ("mnist", stage)
+            for run in found
+        ]
+        for stage in (Stage.TUNED, Stage.RERUN)
     )
     row = quick.loc["the T1-T2 run and its rerun correlate strongly (weak hysteresis)"]
     assert row["value"] == pytest.approx(spearmanr(tuned, rerun).statistic)
@@ -223,7 +236,3 @@ def test_claims_are_drawn_from_runs():
     assert set(table["verdict"]) <= {
         *("holds", "does not hold", "undecided", "not at this scale", "cheaper here", "dearer here")
     }
-
-
-def _is(part, stage):
-    return part.startswith("mnist/") and part.endswith(f"/{stage}")

@@ -15,6 +15,7 @@ from t1t2_pt.cli.commands import OneLineParser, told
 from t1t2_pt.cli.options import add_sweep_options, sweep_from, usable_path
 from t1t2_pt.config import RunConfig
 from t1t2_pt.datasets import DATASETS, find
+from t1t2_pt.plotting.parts import Configs, Part, Runs, Stage
 from t1t2_pt.plotting.style import STYLE, save_figure
 from t1t2_pt.runs.exchange import check_export, export_runs
 from t1t2_pt.runs.provenance import REPOSITORY
@@ -32,8 +33,6 @@ PRESETS = {
 }
 LARGEST_SEED = 1_000_000  # leaves room for the seeds that a script counts up from it
 REFERENCE = REPOSITORY / "data" / "reference"
-
-Runs = Mapping[str, Sequence[StoredRun]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,9 +55,10 @@ class FigureScript:
     summary
         What it shows, for `--help`.
     runs
-        `runs(request)` gives the configs wanted, by the name of their part in the figure.
+        `runs(request)` gives the configs wanted, by their part in the figure.
     reruns
-        `reruns(runs)` gives more configs, which depend on how the first runs ended; None: no more.
+        `reruns(runs)` gives more configs, which depend on how the first runs ended, a part for each tuned part
+        that is trained anew; None: no more.
     draw
         `draw(runs, preset, reference)` gives figure (None: a table alone), table of the plotted numbers,
         and caption; `reference` is the folder of the paper's own numbers, or None to leave them out.
@@ -66,14 +66,13 @@ class FigureScript:
         `timed(request)` gives a run whose steps are timed; `draw` gets the `Timing` as a fourth argument.
     only_stored
         Whether nothing is trained for it: it draws the parts, of every preset, whose runs the store has.
-        They are named after their preset, as `laptop:left/grid`.
     """
 
     name: str
     summary: str
-    runs: Callable[[Request], dict[str, list[RunConfig]]]
+    runs: Callable[[Request], Configs]
     draw: Callable[..., tuple[Figure | None, pd.DataFrame, str]]
-    reruns: Callable[[Runs], dict[str, list[RunConfig]]] | None = None
+    reruns: Callable[[Runs], Configs] | None = None
     timed: Callable[[Request], RunConfig] | None = None
     only_stored: bool = False
 
@@ -175,29 +174,29 @@ def _run(scripts: Sequence[FigureScript], options: argparse.Namespace) -> int:
     return 0
 
 
-def _to_rerun(script: FigureScript, parts: Mapping[str, Sequence[RunConfig]]) -> Iterator[RunConfig]:
+def _to_rerun(script: FigureScript, parts: Configs) -> Iterator[RunConfig]:
     """The tuned runs that a script trains anew, with what they found, once they have ended."""
     if script.reruns is not None:
         for part in script.reruns(dict.fromkeys(parts, ())):
-            yield from parts[f"{part.removesuffix('rerun')}tuned"]
+            yield from parts[part.at(Stage.TUNED)]
 
 
-def _of_all_presets(script: FigureScript, request: Request, sweep: Sweep) -> dict[str, list[StoredRun]]:
+def _of_all_presets(script: FigureScript, request: Request, sweep: Sweep) -> dict[Part, list[StoredRun]]:
     """The parts of each preset whose runs the store has; those of the preset asked for that it lacks are told."""
     found = {}
     for preset in PRESETS:
         parts = script.runs(dataclasses.replace(request, preset=preset))
         here = _stored(sweep, parts)
         if preset == request.preset and len(here) < len(parts):
-            lacking = ", ".join(sorted({part.split("/")[0] for part in parts if part not in here}))
+            lacking = ", ".join(dict.fromkeys(part.name("figure", "panel") for part in parts if part not in here))
             sweep.display.say(f"the store lacks runs of {lacking} at this preset: `make figures` trains them")
         if script.reruns is not None:
             here |= _stored(sweep, script.reruns(here))
-        found |= {f"{preset}:{part}": runs for part, runs in here.items()}
+        found |= {dataclasses.replace(part, preset=preset): runs for part, runs in here.items()}
     return found
 
 
-def _stored(sweep: Sweep, parts: Mapping[str, Sequence[RunConfig]]) -> dict[str, list[StoredRun]]:
+def _stored(sweep: Sweep, parts: Configs) -> dict[Part, list[StoredRun]]:
     """The parts of which the store has every run."""
     parts = {part: sweep.settled(configs, fetch=False) for part, configs in parts.items()}
     known = sweep.store.get_all(config for configs in parts.values() for config in configs)
@@ -205,11 +204,11 @@ def _stored(sweep: Sweep, parts: Mapping[str, Sequence[RunConfig]]) -> dict[str,
 
 
 def _run_all(
-    sweep: Sweep, wanted: Mapping[str, Mapping[str, Sequence[RunConfig]]], later: Collection[RunConfig] = ()
-) -> dict[str, dict]:
+    sweep: Sweep, wanted: Mapping[str, Configs], later: Collection[RunConfig] = ()
+) -> dict[str, dict[Part, list[StoredRun]]]:
     """Runs by figure and part, in one sweep over all of them."""
     flat = {(name, part): configs for name, parts in wanted.items() for part, configs in parts.items()}
-    found: dict[str, dict] = {name: {} for name in wanted}
+    found: dict[str, dict[Part, list[StoredRun]]] = {name: {} for name in wanted}
     for (name, part), runs in sweep.run_parts(flat, later).items():
         found[name][part] = runs
     return found
