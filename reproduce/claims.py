@@ -23,7 +23,7 @@ import setups
 from t1t2_pt.plotting import statistics
 from t1t2_pt.plotting.claims import ELSEWHERE, HOLDS, Row, decide, markdown, words
 from t1t2_pt.plotting.parts import Configs, Part, Runs, Stage, within
-from t1t2_pt.plotting.scripts import PRESETS, REFERENCE, FigureScript, Request, main
+from t1t2_pt.plotting.scripts import PRESETS, REFERENCE, Drawing, FigureScript, Request, main
 from t1t2_pt.runs.record import StoredRun
 from t1t2_pt.system.streams import show
 from t1t2_pt.sweeps.timing import Timing
@@ -47,7 +47,7 @@ def reruns(trained: Runs) -> Configs:
     return setups.reruns({part: found for part, found in trained.items() if part.figure == "setups"})
 
 
-def draw(trained: Runs, preset: str, reference: Path | None, timing: Timing):
+def draw(trained: Runs, preset: str, reference: Path | None, timing: Timing) -> Drawing:
     """The table alone."""
     rows = list(_cost_of_hypergradients(timing))
     for name in PRESETS:
@@ -330,7 +330,9 @@ def _cost_of_hypergradients(timing: Timing) -> Iterator[Row]:
     )
 
 
-SCRIPT = FigureScript("claims", __doc__.split("\n\n")[0], runs, draw, reruns, timed=cost.timed_run, only_stored=True)
+SCRIPT = FigureScript(
+    "claims", __doc__.split("\n\n")[0], runs, draw, reruns, timed=cost.timed_run, only_stored=True, place=10
+)
 
 if __name__ == "__main__":
     sys.exit(main(SCRIPT))

@@ -6,6 +6,7 @@ Both runs start from the same weak regularisation; T1-T2 prevents the overfittin
 import require_environment  # noqa: F401, I001  (must come first)
 
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import evolution
@@ -13,14 +14,15 @@ import numpy as np
 import pandas as pd
 
 from t1t2_pt.plotting.parts import Runs
-from t1t2_pt.plotting.scripts import FigureScript, main
+from t1t2_pt.plotting.scripts import Drawing, FigureScript, main
+from t1t2_pt.plotting.report import Section
 from t1t2_pt.plotting.style import COLOURS, add_caption, new_figure
 
 SETS = {"t1": ("T1", "-"), "t2": ("T2 (validation)", "--"), "test": ("test", ":")}
 ROWS = {evolution.FIXED: "fixed hyperparameters", evolution.TUNED: "T1-T2"}
 
 
-def draw(trained: Runs, preset: str, reference: Path | None):
+def draw(trained: Runs, preset: str, reference: Path | None) -> Drawing:
     """Errors on the left, costs on the right; the same scale above and below."""
     figure, panels = new_figure(9.6, 6.6, 2, rows=2)
     table = pd.concat([_rows(part.stage, trained[part][0].history) for part in ROWS], ignore_index=True)
@@ -45,7 +47,7 @@ def draw(trained: Runs, preset: str, reference: Path | None):
     return figure, table, text
 
 
-def _rows(run: str, history) -> pd.DataFrame:
+def _rows(run: str, history: Mapping[str, Sequence[float]]) -> pd.DataFrame:
     columns = {
         f"{which}_{quantity}": history[f"{which}_{quantity}"] for which in SETS for quantity in ("error", "cost")
     }
@@ -55,7 +57,11 @@ def _rows(run: str, history) -> pd.DataFrame:
     return table
 
 
-SCRIPT = FigureScript("fig2", __doc__.split("\n\n")[0], evolution.runs, draw)
+REPORT = Section(
+    "Figure 2: error and cross-entropy over the epochs, fixed and with T1-T2",
+    "T1-T2 prevents otherwise strong overfitting (one run on SVHN; not published as numbers).",
+)
+SCRIPT = FigureScript("fig2", __doc__.split("\n\n")[0], evolution.runs, draw, report=REPORT, place=2)
 
 if __name__ == "__main__":
     sys.exit(main(SCRIPT))

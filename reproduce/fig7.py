@@ -13,7 +13,8 @@ import pandas as pd
 
 from t1t2_pt.plotting.captions import diverged, mnist_preset
 from t1t2_pt.plotting.parts import Configs, Part, Runs, Stage
-from t1t2_pt.plotting.scripts import FigureScript, Request, main
+from t1t2_pt.plotting.scripts import Drawing, FigureScript, Request, main
+from t1t2_pt.plotting.report import Section
 from t1t2_pt.plotting.style import LABELS, add_caption, draw_grid, new_figure
 
 VALUES = {
@@ -27,7 +28,7 @@ def runs(request: Request) -> Configs:
     return {part: configs for part, configs in fig1.runs(request).items() if part.stage is Stage.GRID}
 
 
-def draw(trained: Runs, preset: str, reference: Path | None):
+def draw(trained: Runs, preset: str, reference: Path | None) -> Drawing:
     """A row of panels for each pair, the table of their cells, and the caption."""
     figure, panels = new_figure(9.6, 7.6, 2, rows=2)
     whole = tabulate(trained)
@@ -72,7 +73,11 @@ def _caption(trained: Runs, preset: str) -> str:
     return text if preset == "paper" else text + " Smaller than the paper's network, samples and 250 epochs."
 
 
-SCRIPT = FigureScript("fig7", __doc__.split("\n\n")[0], runs, draw)
+REPORT = Section(
+    "Figure 7: grid search, test log-likelihood and test error",
+    "the two have their optimum at different hyperparameters (not published as numbers).",
+)
+SCRIPT = FigureScript("fig7", __doc__.split("\n\n")[0], runs, draw, report=REPORT, place=7)
 
 if __name__ == "__main__":
     sys.exit(main(SCRIPT))

@@ -18,7 +18,7 @@ import setups
 
 from t1t2_pt.plotting.captions import mnist_preset
 from t1t2_pt.plotting.parts import Configs, Runs, Stage
-from t1t2_pt.plotting.scripts import FigureScript, Request, main
+from t1t2_pt.plotting.scripts import Drawing, FigureScript, Request, main
 from t1t2_pt.plotting.style import COLOURS, add_caption, new_figure
 from t1t2_pt.sweeps.reruns import untuned
 from t1t2_pt.system.streams import show
@@ -66,7 +66,7 @@ def summary(table: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def draw(trained: Runs, preset: str, reference: Path | None):
+def draw(trained: Runs, preset: str, reference: Path | None) -> Drawing:
     """Rerun against fixed, a point for each start; below the diagonal the rerun is better."""
     table = tabulate(trained)
     figure, panels = new_figure(9.6, 4.8, 2)
@@ -92,5 +92,7 @@ def draw(trained: Runs, preset: str, reference: Path | None):
     return figure, table, caption
 
 
+SCRIPT = FigureScript("rerun", __doc__, runs, draw, setups.reruns, place=11, alone=True)
+
 if __name__ == "__main__":
-    sys.exit(main(FigureScript("rerun", __doc__, runs, draw, setups.reruns)))
+    sys.exit(main(SCRIPT))

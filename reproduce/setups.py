@@ -6,7 +6,7 @@ T1-T2, and trained anew with those that T1-T2 ended with. Figures 4, 5 and 6 dra
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import fig1
 import numpy as np
@@ -197,7 +197,7 @@ def label(preset: str, panel: str, setup: str) -> str:
     return (shared | {one.name: one.label for one in SCALES[preset][panel].setups})[setup]
 
 
-def _starts(setup: Setup, number: int, seed: list[int]):
+def _starts(setup: Setup, number: int, seed: list[int]) -> Iterator[dict[str, float | tuple[float, ...]]]:
     """Random initial hyperparameters, by the fields of a run."""
     rng = np.random.default_rng(seed)
     layers = len(run_config(**setup.fields, dataset="cifar10").hidden_layers)

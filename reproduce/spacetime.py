@@ -17,7 +17,8 @@ from matplotlib.lines import Line2D
 from t1t2_pt.plotting.captions import diverged, mnist_preset
 from t1t2_pt.config import run_config
 from t1t2_pt.plotting.parts import Configs, Part, Runs, Stage
-from t1t2_pt.plotting.scripts import FigureScript, Request, main
+from t1t2_pt.plotting.scripts import Drawing, FigureScript, Request, main
+from t1t2_pt.plotting.report import Section
 from t1t2_pt.plotting.style import COLOURS, LABELS, add_caption, draw_grid, new_figure
 
 STEPS = {0.03: (COLOURS[5], ":"), 0.1: (COLOURS[1], "--"), 0.3: (COLOURS[3], "-")}  # colour and line by step size
@@ -40,7 +41,7 @@ def runs(request: Request) -> Configs:
     }
 
 
-def draw(trained: Runs, preset: str, reference: Path | None):
+def draw(trained: Runs, preset: str, reference: Path | None) -> Drawing:
     """The paths over the background, the table of both, and the caption."""
     figure, (axes,) = new_figure(7.6, 5.2, 1)
     rows = []
@@ -81,7 +82,8 @@ def _caption(trained: Runs, preset: str) -> str:
     return text if preset == "paper" else text + " Smaller than the paper's network, samples and 250 epochs."
 
 
-SCRIPT = FigureScript("spacetime", __doc__.split("\n\n")[0], runs, draw)
+REPORT = Section("Beside the paper: input noise over time and place", "a picture by its authors that it does not have.")
+SCRIPT = FigureScript("spacetime", __doc__.split("\n\n")[0], runs, draw, report=REPORT, place=9)
 
 if __name__ == "__main__":
     sys.exit(main(SCRIPT))

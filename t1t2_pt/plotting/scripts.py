@@ -5,6 +5,7 @@ A script says which runs it wants at each preset and how to draw them; `main` do
 
 import argparse
 import dataclasses
+import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import matplotlib
@@ -16,6 +17,7 @@ from t1t2_pt.cli.options import add_sweep_options, sweep_from, usable_path
 from t1t2_pt.config import RunConfig
 from t1t2_pt.datasets import DATASETS, find
 from t1t2_pt.plotting.parts import Configs, Part, Runs, Stage
+from t1t2_pt.plotting.report import Section
 from t1t2_pt.plotting.style import STYLE, save_figure
 from t1t2_pt.runs.exchange import check_export, export_runs
 from t1t2_pt.runs.provenance import REPOSITORY
@@ -33,6 +35,9 @@ PRESETS = {
 }
 LARGEST_SEED = 1_000_000  # leaves room for the seeds that a script counts up from it
 REFERENCE = REPOSITORY / "data" / "reference"
+
+
+Drawing = tuple[Figure | None, pd.DataFrame, str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,15 +71,24 @@ class FigureScript:
         `timed(request)` gives a run whose steps are timed; `draw` gets the `Timing` as a fourth argument.
     only_stored
         Whether nothing is trained for it: it draws the parts, of every preset, whose runs the store has.
+    report
+        What the report says of it; None: it is not shown there.
+    place
+        Where it comes among the figures: the smaller, the earlier. Those without a place come last.
+    alone
+        Whether it is left out where all figures are drawn, as it trains many runs that no other draws.
     """
 
     name: str
     summary: str
     runs: Callable[[Request], Configs]
-    draw: Callable[..., tuple[Figure | None, pd.DataFrame, str]]
+    draw: Callable[..., Drawing]
     reruns: Callable[[Runs], Configs] | None = None
     timed: Callable[[Request], RunConfig] | None = None
     only_stored: bool = False
+    report: Section | None = None
+    place: float = math.inf
+    alone: bool = False
 
 
 def main(script: FigureScript, arguments: Sequence[str] | None = None) -> int:
