@@ -331,7 +331,7 @@ def _cost_of_hypergradients(timing: Timing) -> Iterator[Row]:
 
 
 SCRIPT = FigureScript(
-    "claims", __doc__.split("\n\n")[0], runs, draw, reruns, timed=cost.timed_run, only_stored=True, place=10
+    "claims", __doc__.split("\n\n")[0], runs, draw, reruns, timed=cost.timed_run, only_stored=True, place=11
 )
 
 if __name__ == "__main__":

@@ -92,7 +92,7 @@ def draw(trained: Runs, preset: str, reference: Path | None) -> Drawing:
     return figure, table, caption
 
 
-SCRIPT = FigureScript("rerun", __doc__, runs, draw, setups.reruns, place=11, alone=True)
+SCRIPT = FigureScript("rerun", __doc__, runs, draw, setups.reruns, place=12, alone=True)
 
 if __name__ == "__main__":
     sys.exit(main(SCRIPT))

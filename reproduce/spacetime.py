@@ -83,7 +83,7 @@ def _caption(trained: Runs, preset: str) -> str:
 
 
 REPORT = Section("Beside the paper: input noise over time and place", "a picture by its authors that it does not have.")
-SCRIPT = FigureScript("spacetime", __doc__.split("\n\n")[0], runs, draw, report=REPORT, place=9)
+SCRIPT = FigureScript("spacetime", __doc__.split("\n\n")[0], runs, draw, report=REPORT, place=10)
 
 if __name__ == "__main__":
     sys.exit(main(SCRIPT))

@@ -7,6 +7,8 @@ import argparse
 import dataclasses
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
 
 import matplotlib
 import pandas as pd
@@ -49,6 +51,16 @@ class Request:
     datasets: tuple[str, ...] = ("mnist", "digits-on-photos")
 
 
+class Trainer(Protocol):
+    """Trains runs of some other kind than `RunConfig`s describe, and keeps them in the sweep's store."""
+
+    def train(self, parts: Mapping[Part, Sequence[Any]], sweep: Sweep, again: bool) -> dict[Part, list[Any]]:
+        """The runs of each part in order, trained where the store lacks them, or all `again`."""
+
+    def export(self, runs: Sequence[Any], folder: Path) -> Path:
+        """Write runs into a folder; returns the file."""
+
+
 @dataclasses.dataclass(frozen=True)
 class FigureScript:
     """A figure of the paper.
@@ -69,6 +81,9 @@ class FigureScript:
         and caption; `reference` is the folder of the paper's own numbers, or None to leave them out.
     timed
         `timed(request)` gives a run whose steps are timed; `draw` gets the `Timing` as a fourth argument.
+    trainer
+        Trains its runs where they are none of the sweep's: `runs` and `reruns` then give configs of the trainer's own
+        kind, and `draw` gets its runs, which say what captions and metadata need of a `StoredRun`.
     only_stored
         Whether nothing is trained for it: it draws the parts, of every preset, whose runs the store has.
     report
@@ -85,6 +100,7 @@ class FigureScript:
     draw: Callable[..., Drawing]
     reruns: Callable[[Runs], Configs] | None = None
     timed: Callable[[Request], RunConfig] | None = None
+    trainer: Trainer | None = None
     only_stored: bool = False
     report: Section | None = None
     place: float = math.inf
@@ -157,17 +173,16 @@ def _run(scripts: Sequence[FigureScript], options: argparse.Namespace) -> int:
         check_export("--export", options.export)
     request = _request(options)
     sweep = sweep_from(options)
-    wanted = {script.name: script.runs(request) for script in scripts if not script.only_stored}
-    later = {config for script in scripts for config in _to_rerun(script, wanted.get(script.name, {}))}
-    runs = _run_all(sweep, wanted, later) if wanted else {}
-    again = {name: script.reruns(runs[name]) for script in scripts if script.reruns and (name := script.name) in runs}
-    if again:
-        for name, parts in _run_all(sweep, again).items():
-            runs[name] |= parts
+    swept = _swept([script for script in scripts if not script.only_stored and script.trainer is None], request, sweep)
+    own = {
+        script.name: _trained(script, script.trainer, request, sweep, options.recompute)
+        for script in scripts
+        if script.trainer is not None
+    }
     reference = REFERENCE if options.reference else None
     timings = {}
     for script in scripts:
-        found, more = runs.get(script.name, {}), []
+        found, more = (swept | own).get(script.name, {}), []
         if script.only_stored:
             found = _of_all_presets(script, request, sweep)
         if script.timed is not None:
@@ -177,15 +192,41 @@ def _run(scripts: Sequence[FigureScript], options: argparse.Namespace) -> int:
             more = [timings[config]]
         with matplotlib.rc_context(STYLE):
             figure, table, caption = script.draw(found, options.preset, reference, *more)
-        drawn = [run for part in found.values() for run in part]
-        show(*save_figure(figure, table, options.out, script.name, caption, drawn))
+        show(*save_figure(figure, table, options.out, script.name, caption, _all(found)))
     if options.export is not None:
-        every = (run for parts in runs.values() for part in parts.values() for run in part)
+        every = (run for parts in swept.values() for run in _all(parts))
         export_runs(list({run.digest: run for run in every}.values()), options.export)
         show(options.export)
+        for script in scripts:
+            if script.trainer is not None:
+                show(script.trainer.export(_all(own[script.name]), options.export.parent))
         for timing in timings.values():
             show(export_timing(timing, options.export.parent))
     return 0
+
+
+def _all(parts: Runs) -> list[StoredRun]:
+    return [run for part in parts.values() for run in part]
+
+
+def _swept(scripts: Sequence[FigureScript], request: Request, sweep: Sweep) -> dict[str, dict[Part, list[StoredRun]]]:
+    """The runs of some scripts in one sweep, and in a second one those that depend on how the first ended."""
+    wanted = {script.name: script.runs(request) for script in scripts}
+    later = {config for script in scripts for config in _to_rerun(script, wanted[script.name])}
+    runs = _run_all(sweep, wanted, later) if wanted else {}
+    again = {script.name: script.reruns(runs[script.name]) for script in scripts if script.reruns is not None}
+    if again:
+        for name, parts in _run_all(sweep, again).items():
+            runs[name] |= parts
+    return runs
+
+
+def _trained(
+    script: FigureScript, trainer: Trainer, request: Request, sweep: Sweep, again: bool
+) -> dict[Part, list[StoredRun]]:
+    """The runs of a script that has a trainer, likewise."""
+    runs = trainer.train(script.runs(request), sweep, again)
+    return runs if script.reruns is None else runs | trainer.train(script.reruns(runs), sweep, again)
 
 
 def _to_rerun(script: FigureScript, parts: Configs) -> Iterator[RunConfig]:
