@@ -16,14 +16,17 @@ from scipy.stats import spearmanr
 from test_figures import curves, digest, kept, stored
 
 from t1t2_pt.backends import get_backend
+from t1t2_pt.datasets import DATASETS
 from t1t2_pt.plotting.parts import Part, Stage
 from t1t2_pt.plotting.scripts import REFERENCE, Request, main_of_all
 from t1t2_pt.plotting.style import STYLE
 from t1t2_pt.runs.exchange import read_runs
 from t1t2_pt.runs.store import RunStore
+from t1t2_pt.sweeps.depth_sweep import read_depth_runs, store_depth_runs
 from t1t2_pt.sweeps.timing import Timing, store_timing
 
 TIMING = Timing.from_dict(json.loads((ROOT / "data" / "results" / "timing.json").read_text()))
+DEPTHS = ROOT / "data" / "results" / "depth"
 SCRIPTS = {script.name: script for script in everything.SCRIPTS}
 PICTURES = [name for name, script in SCRIPTS.items() if not script.only_stored]
 SCATTERS = {
@@ -42,10 +45,20 @@ def trained(name, preset="quick"):
             replace(part, preset=one): runs for one in ("quick", "laptop") for part, runs in there(script, one).items()
         }
     request = Request(preset) if preset == "quick" else Request(preset, datasets=("mnist",))
-    runs = stored(preset, script.runs(request))
+    known = stored if script.trainer is None else kept_depths
+    runs = known(preset, script.runs(request))
     if script.reruns is not None:
-        runs |= stored(preset, script.reruns(runs))
+        runs |= known(preset, script.reruns(runs))
     return runs
+
+
+def kept_depths(preset, wanted):
+    """As `stored`, of runs of continuous depth."""
+    runs = {run.digest: run for run in read_depth_runs(DEPTHS / f"{preset}.jsonl.gz")}
+    return {
+        part: [runs[replace(config, data=DATASETS[config.dataset].fingerprint).digest()] for config in configs]
+        for part, configs in wanted.items()
+    }
 
 
 def there(script, preset):
@@ -183,7 +196,9 @@ def test_all_at_once_share_runs(tmp_path, monkeypatch, capsys):
     store = RunStore(tmp_path / "runs.sqlite")
     store.put(kept("quick").values())
     store_timing(TIMING, cost.timed_run(Request()), get_backend("auto"), store)
-    monkeypatch.setattr("t1t2_pt.sweeps.work.train", None)  # would fail if called
+    store_depth_runs(read_depth_runs(DEPTHS / "quick.jsonl.gz"), store)
+    for training in ("work.train", "depth_sweep.train_depth"):
+        monkeypatch.setattr(f"t1t2_pt.sweeps.{training}", None)  # would fail if called
     options = ["--store", str(store.path), "--out", str(tmp_path / "out"), "--datasets", "mnist,digits-on-photos"]
     assert main_of_all("everything", "", everything.SCRIPTS, [*options, "--export", str(tmp_path / "all.jsonl")]) == 0
     written = {path.name for path in (tmp_path / "out").iterdir()}
@@ -191,6 +206,7 @@ def test_all_at_once_share_runs(tmp_path, monkeypatch, capsys):
     exported = read_runs(tmp_path / "all.jsonl")
     assert {run.digest for run in exported} == set(kept("quick"))
     assert len(exported) == len(kept("quick"))
+    assert repr(read_depth_runs(tmp_path / "depth.jsonl.gz")) == repr(read_depth_runs(DEPTHS / "quick.jsonl.gz"))
     assert " 0 to train" in capsys.readouterr().err
 
 
