@@ -3,13 +3,14 @@ SHELL := /bin/bash
 PRESET ?= quick
 BACKEND ?= auto
 PYTHON := .venv/bin/python
-FIGURES := fig1 fig2 fig3 fig4 fig5 fig6 fig7 cost spacetime claims rerun
+FIGURES := $(basename $(notdir $(shell grep -l '^SCRIPT = FigureScript' reproduce/*.py)))
 OPTIONS := --preset $(PRESET) --backend $(BACKEND) $(if $(OUT),--out $(OUT))
 
 .PHONY: help environment $(FIGURES) figures report test test-all bench baselines lint lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@echo "              figures: $(FIGURES)"
 
 environment: .venv/.ready ## set up .venv with the locked packages
 
@@ -22,7 +23,7 @@ environment: .venv/.ready ## set up .venv with the locked packages
 
 $(FIGURES): environment
 	@$(PYTHON) reproduce/$@.py $(OPTIONS)
-fig1: ## draw Figure 1 into figures/, likewise fig2 to fig7, cost, spacetime, claims, rerun (PRESET=, BACKEND=, OUT=)
+fig1: ## draw Figure 1 into figures/, likewise the others below (PRESET=, BACKEND=, OUT=)
 
 figures: environment ## draw every figure, training what they share once
 	@$(PYTHON) reproduce/everything.py $(OPTIONS)

@@ -6,6 +6,7 @@ there. The table goes to claims.csv; the report shows it.
 
 import require_environment  # noqa: F401, I001  (must come first)
 
+import dataclasses
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,8 +22,8 @@ import setups
 
 from t1t2_pt.plotting import statistics
 from t1t2_pt.plotting.claims import ELSEWHERE, HOLDS, Row, decide, markdown, words
-from t1t2_pt.config import RunConfig
-from t1t2_pt.plotting.scripts import PRESETS, REFERENCE, FigureScript, Request, Runs, main
+from t1t2_pt.plotting.parts import Configs, Part, Runs, Stage, within
+from t1t2_pt.plotting.scripts import PRESETS, REFERENCE, Drawing, FigureScript, Request, main
 from t1t2_pt.runs.record import StoredRun
 from t1t2_pt.system.streams import show
 from t1t2_pt.sweeps.timing import Timing
@@ -32,22 +33,25 @@ SOURCES = {"fig1": fig1.runs, "evolution": evolution.runs, "setups": setups.runs
 MOST_HYPERPARAMETERS = 20
 
 
-def runs(request: Request) -> dict[str, list[RunConfig]]:
-    """The runs of all figures, by the figure's part after its name."""
-    return {f"{name}/{part}": configs for name, source in SOURCES.items() for part, configs in source(request).items()}
+def runs(request: Request) -> Configs:
+    """The runs of all figures."""
+    return {
+        dataclasses.replace(part, figure=name): configs
+        for name, source in SOURCES.items()
+        for part, configs in source(request).items()
+    }
 
 
-def reruns(trained: Runs) -> dict[str, list[RunConfig]]:
+def reruns(trained: Runs) -> Configs:
     """What T1-T2 found for Figures 4 to 6, trained anew."""
-    return {part: configs for part, configs in setups.reruns(trained).items() if part.startswith("setups/")}
+    return setups.reruns({part: found for part, found in trained.items() if part.figure == "setups"})
 
 
-def draw(trained: Runs, preset: str, reference: Path | None, timing: Timing):
+def draw(trained: Runs, preset: str, reference: Path | None, timing: Timing) -> Drawing:
     """The table alone."""
     rows = list(_cost_of_hypergradients(timing))
     for name in PRESETS:
-        parts = {part.removeprefix(f"{name}:"): found for part, found in trained.items() if part.startswith(f"{name}:")}
-        rows += _rows(name, parts)
+        rows += _rows(name, within(trained, preset=name))
     order = {claim: place for place, claim in enumerate(dict.fromkeys(row.claim for row in rows))}
     rows.sort(key=lambda row: order[row.claim])
     show(*markdown(rows).splitlines())
@@ -57,35 +61,31 @@ def draw(trained: Runs, preset: str, reference: Path | None, timing: Timing):
 
 def _rows(preset: str, parts: Runs) -> list[Row]:
     found = []
-    starts = _starts(preset, {p.removeprefix("setups/"): r for p, r in parts.items() if p.startswith("setups/")})
+    of_setups, grids, intervals = (within(parts, figure=name) for name in ("setups", "fig1", "cost"))
+    starts = _starts(preset, of_setups)
     for dataset, table in starts.groupby("dataset", sort=False) if len(starts) else ():
         found += _of_starts(preset, dataset, table)
-    setup_runs = [run for part, some in parts.items() if part.startswith("setups/") for run in some]
-    tuned = [run for part, some in parts.items() if part.endswith("/tuned") for run in some]
+    tuned = [run for part, some in parts.items() if part.stage is Stage.TUNED for run in some]
     found += _of_layers(preset, tuned)
     found += _of_noise(preset, tuned)
-    if all(f"fig1/{panel}/grid" in parts for panel in fig1.PANELS):
-        found += _of_minima(preset, parts)
-    if all(f"cost/interval/{interval}" in parts for interval in (1, 10)):
-        found += _of_interval(preset, parts)
-    if setup_runs:
-        found += _of_numbers(preset, setup_runs)
+    if all(Part(Stage.GRID, panel) in grids for panel in fig1.PANELS):
+        found += _of_minima(preset, grids)
+    if all(cost.part(interval) in intervals for interval in (1, 10)):
+        found += _of_interval(preset, intervals)
+    if of_setups:
+        found += _of_numbers(preset, [run for some in of_setups.values() for run in some])
     return found
 
 
 def _starts(preset: str, parts: Runs) -> pd.DataFrame:
     """Figures 4 to 6 as a table, without runs that diverged."""
-    whole = {}
-    for part, some in parts.items():
-        prefix = part.rpartition("/")[0]
-        if all(f"{prefix}/{stage}" in parts for stage in setups.STAGES):
-            whole[part] = some
+    whole = {part: some for part, some in parts.items() if all(part.at(stage) in parts for stage in setups.ERRORS)}
     return scatter.tabulate(whole, preset).dropna() if whole else pd.DataFrame()
 
 
 def _of_starts(preset: str, dataset: str, table: pd.DataFrame) -> Iterator[Row]:
     of = {"preset": preset, "data": scatter.TITLES[dataset].split(" (")[0]}
-    before, tuned, rerun = (table[f"{stage}_error"].to_numpy() for stage in setups.STAGES)
+    before, tuned, rerun = (table[name].to_numpy() for name in setups.ERRORS.values())
     paper = _paper_starts(dataset)
 
     poor = rerun > np.median(before)
@@ -248,8 +248,8 @@ def _by_data(some: Sequence[StoredRun]) -> list[tuple[str, list[StoredRun]]]:
     return list(found.items())
 
 
-def _of_minima(preset: str, parts: Runs) -> Iterator[Row]:
-    table = fig7.tabulate({part.removeprefix("fig1/"): some for part, some in parts.items()})
+def _of_minima(preset: str, grids: Runs) -> Iterator[Row]:
+    table = fig7.tabulate(grids)
     differ, told = [], []
     for pair, cells in table.groupby("panel", sort=False):
         best = [cells.loc[cells[quantity].idxmin(), ["n0", "y"]] for quantity in fig7.VALUES]
@@ -268,8 +268,8 @@ def _of_minima(preset: str, parts: Runs) -> Iterator[Row]:
     )
 
 
-def _of_interval(preset: str, parts: Runs) -> Iterator[Row]:
-    often, seldom = (_errors(parts[f"cost/interval/{interval}"]) for interval in (1, 10))
+def _of_interval(preset: str, intervals: Runs) -> Iterator[Row]:
+    often, seldom = (_errors(intervals[cost.part(interval)]) for interval in (1, 10))
     found = statistics.mean(seldom - often)
     yield Row(
         claim="one hyperparameter step in ten serves as well as one in every step",
@@ -330,7 +330,9 @@ def _cost_of_hypergradients(timing: Timing) -> Iterator[Row]:
     )
 
 
-SCRIPT = FigureScript("claims", __doc__.split("\n\n")[0], runs, draw, reruns, timed=cost.timed_run, only_stored=True)
+SCRIPT = FigureScript(
+    "claims", __doc__.split("\n\n")[0], runs, draw, reruns, timed=cost.timed_run, only_stored=True, place=11
+)
 
 if __name__ == "__main__":
     sys.exit(main(SCRIPT))

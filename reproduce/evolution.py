@@ -4,8 +4,9 @@ Input noise and an L2 penalty on each layer, without batch normalisation, on SVH
 (MNIST where neither is at hand), as the paper's.
 """
 
-from t1t2_pt.config import RunConfig, run_config
+from t1t2_pt.config import run_config
 from t1t2_pt.plotting.captions import data_names, diverged, split_sizes
+from t1t2_pt.plotting.parts import Configs, Part, Runs, Stage
 from t1t2_pt.plotting.scripts import Request
 from t1t2_pt.sweeps.reruns import untuned
 
@@ -17,10 +18,11 @@ PRESETS = {
 # The paper's 0.1 is too much for the noise of a small network, which then goes without a penalty.
 NOISE_STEP = {"quick": 3e-2, "laptop": 3e-2, "paper": 1e-1}
 START = {"input_noise": 0.1, "l2": 1e-5}
+FIXED, TUNED = Part(Stage.FIXED), Part(Stage.TUNED)
 DATASETS = ("svhn", "digits-on-photos", "mnist")
 
 
-def runs(request: Request) -> dict[str, list[RunConfig]]:
+def runs(request: Request) -> Configs:
     """The run with fixed hyperparameters and the one tuned from the same start."""
     base = PRESETS[request.preset]
     dataset = next((name for name in DATASETS if name in request.datasets), DATASETS[-1])
@@ -37,13 +39,13 @@ def runs(request: Request) -> dict[str, list[RunConfig]]:
         split_seed=request.seed,
         **base,
     )
-    return {"fixed": [untuned(config)], "tuned": [config]}
+    return {FIXED: [untuned(config)], TUNED: [config]}
 
 
-def caption(trained, preset: str) -> str:
+def caption(trained: Runs, preset: str) -> str:
     """What both figures say of their runs."""
     every = [run for part in trained.values() for run in part]
-    config = trained["tuned"][0].config
+    config = trained[TUNED][0].config
     text = (
         f"Preset {preset}: {data_names(every)}; {split_sizes(config)} samples; "
         f"{'-'.join(map(str, config.hidden))} ReLU network, {config.epochs} epochs; start: input noise "

@@ -9,16 +9,21 @@ import require_environment  # noqa: F401, I001  (must come first)
 
 import dataclasses
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
 from t1t2_pt.plotting.captions import diverged, mnist_preset
 from t1t2_pt.config import RunConfig, run_config
-from t1t2_pt.plotting.scripts import FigureScript, Request, Runs, main
+from t1t2_pt.plotting.parts import Configs, Part, Runs, Stage
+from t1t2_pt.plotting.scripts import REFERENCE, Drawing, FigureScript, Request, main
+from t1t2_pt.plotting.report import Section
 from t1t2_pt.plotting.style import COLOURS, LABELS, add_caption, draw_grid, draw_trajectory, new_figure
 from t1t2_pt.plotting.tables import read_table
+from t1t2_pt.runs.record import StoredRun
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,42 +79,46 @@ PRESETS = {
     ),
 }
 NO_L2 = -5.6  # where the logarithmic axis of the left panel shows penalties too weak to matter, and 0
+MARKERS = "mnist_fig1_markers.csv"  # starts and ends in the paper's figure
 PANELS = {"left": "log10_l2", "right": "hidden_noise"}
 
 
-def runs(request: Request) -> dict[str, list[RunConfig]]:
+def runs(request: Request) -> Configs:
     """Grid of fixed hyperparameters and T1-T2 runs from random starts, for both panels."""
     scale, seed = PRESETS[request.preset], request.seed
     wanted = {}
     for number, (panel, vertical) in enumerate(PANELS.items()):
         axis = getattr(scale, "n1" if vertical == "hidden_noise" else vertical)
         grid = [(n0, y) for y in axis for n0 in scale.n0]
-        wanted[f"{panel}/grid"] = [_config(scale, panel, n0, y, seed) for n0, y in grid]
+        wanted[Part(Stage.GRID, panel)] = [_config(scale, panel, n0, y, seed) for n0, y in grid]
         rng = np.random.default_rng([seed, number])
         starts = rng.uniform((scale.n0[0], axis[0]), (scale.n0[-1], axis[-1]), (scale.starts, 2)).tolist()
-        wanted[f"{panel}/tuned"] = [
+        wanted[Part(Stage.TUNED, panel)] = [
             _config(scale, panel, n0, y, seed + start, split_seed=seed, tuned=True)
             for start, (n0, y) in enumerate(starts)
         ]
     return wanted
 
 
-def _config(scale: Preset, panel: str, n0: float, y: float, seed: int, tuned: bool = False, **fields) -> RunConfig:
+def _config(
+    scale: Preset, panel: str, n0: float, y: float, seed: int, tuned: bool = False, **fields: object
+) -> RunConfig:
     name, value = ("l2", 10.0**y) if panel == "left" else ("hidden_noise", y)
     fields = {"split_seed": seed, "seed": seed, "tune": ("input_noise", name) if tuned else (), **fields}
     fields |= {"batch_norm": panel == "right", "input_noise": n0, name: value, "evaluate_every": 0}
     return run_config(**scale.base, **getattr(scale, panel), **fields)
 
 
-def draw(trained: Runs, preset: str, reference: Path | None):
+def draw(trained: Runs, preset: str, reference: Path | None) -> Drawing:
     """Both panels, the table of everything in them, and the caption."""
     figure, panels = new_figure(9.6, 4.6, 2)
     rows = []
     for axes, (panel, vertical) in zip(panels, PANELS.items(), strict=True):
-        grid = grid_rows(panel, vertical, trained[f"{panel}/grid"])
+        grid = grid_rows(panel, vertical, trained[Part(Stage.GRID, panel)])
         table = pd.DataFrame(grid).pivot(index="y", columns="n0", values="test_cost")
         draw_grid(axes, table.columns.to_numpy(), table.index.to_numpy(), table.to_numpy(), LABELS["test_cost"])
-        paths = [_path_rows(panel, vertical, i, run) for i, run in enumerate(trained[f"{panel}/tuned"], start=1)]
+        tuned = trained[Part(Stage.TUNED, panel)]
+        paths = [_path_rows(panel, vertical, number, run) for number, run in enumerate(tuned, start=1)]
         for path in paths:
             draw_trajectory(axes, [row["n0"] for row in path], [row["y"] for row in path])
         rows += [*grid, *(row for path in paths for row in path)]
@@ -125,7 +134,7 @@ def draw(trained: Runs, preset: str, reference: Path | None):
     return figure, pd.DataFrame(rows), caption
 
 
-def grid_rows(panel: str, vertical: str, grid) -> list[dict]:
+def grid_rows(panel: str, vertical: str, grid: Sequence[StoredRun]) -> list[dict]:
     """A row for each cell of a grid: its hyperparameters and how it ended."""
     rows = []
     for run in grid:
@@ -137,7 +146,7 @@ def grid_rows(panel: str, vertical: str, grid) -> list[dict]:
     return rows
 
 
-def _path_rows(panel: str, vertical: str, number: int, run) -> list[dict]:
+def _path_rows(panel: str, vertical: str, number: int, run: StoredRun) -> list[dict]:
     heights = run.history["l2" if vertical == "log10_l2" else vertical]
     if vertical == "log10_l2":
         heights = np.log10(np.maximum(heights, 10**NO_L2)).tolist()
@@ -147,8 +156,8 @@ def _path_rows(panel: str, vertical: str, number: int, run) -> list[dict]:
     ]
 
 
-def _draw_reference(axes, panel: str, vertical: str, folder: Path) -> list[dict]:
-    markers = read_table(folder / "mnist_fig1_markers.csv", words=("panel", "kind"), numbers=("n0", "y"))
+def _draw_reference(axes: Axes, panel: str, vertical: str, folder: Path) -> list[dict]:
+    markers = read_table(folder / MARKERS, words=("panel", "kind"), numbers=("n0", "y"))
     rows = []
     for kind, marker in (("initial", "s"), ("final", "*")):
         points = markers[(markers["panel"] == panel) & (markers["kind"] == kind)]
@@ -184,7 +193,32 @@ def _caption(trained: Runs, preset: str, with_reference: bool) -> str:
     return text
 
 
-SCRIPT = FigureScript("fig1", __doc__.split("\n\n")[0], runs, draw)
+def compare(table: pd.DataFrame) -> pd.DataFrame:
+    """Where the paths of the paper and ours start and end: the middle half of them."""
+    markers = read_table(REFERENCE / MARKERS, words=("panel", "kind"), numbers=("n0", "y"))
+    rows = []
+    for panel, title in (("left", "noise and L2"), ("right", "noise at input and hidden layers")):
+        ours = table[(table["panel"] == panel) & (table["kind"] == "tuned")].groupby("run")
+        theirs = markers[markers["panel"] == panel].groupby("kind")
+        for which, points, paper in (("start", ours.first(), "initial"), ("end", ours.last(), "final")):
+            found = theirs.get_group(paper)
+            rows.append((title, which, *_middle_half(found), *_middle_half(points)))
+    names = ("n0, middle half", "vertical axis, middle half")
+    columns = ["panel", "of the", *(f"{who}: {name}" for who in ("paper", "ours") for name in names)]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _middle_half(points: pd.DataFrame) -> list[str]:
+    quartiles = points[["n0", "y"]].quantile([0.25, 0.75])
+    return [f"{quartiles[axis].iloc[0]:.2f} to {quartiles[axis].iloc[1]:.2f}" for axis in ("n0", "y")]
+
+
+REPORT = Section(
+    "Figure 1: hyperparameters during training, over the test cost of fixed ones",
+    "all runs reach a reasonable region whatever the start, moving towards lower cost.",
+    compare,
+)
+SCRIPT = FigureScript("fig1", __doc__.split("\n\n")[0], runs, draw, report=REPORT, place=1)
 
 if __name__ == "__main__":
     sys.exit(main(SCRIPT))

@@ -6,28 +6,33 @@ Both runs start from the same weak regularisation; T1-T2 prevents the overfittin
 import require_environment  # noqa: F401, I001  (must come first)
 
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import evolution
 import numpy as np
 import pandas as pd
 
-from t1t2_pt.plotting.scripts import FigureScript, Runs, main
+from t1t2_pt.plotting.parts import Runs
+from t1t2_pt.plotting.scripts import Drawing, FigureScript, main
+from t1t2_pt.plotting.report import Section
 from t1t2_pt.plotting.style import COLOURS, add_caption, new_figure
 
 SETS = {"t1": ("T1", "-"), "t2": ("T2 (validation)", "--"), "test": ("test", ":")}
-ROWS = {"fixed": "fixed hyperparameters", "tuned": "T1-T2"}
+ROWS = {evolution.FIXED: "fixed hyperparameters", evolution.TUNED: "T1-T2"}
 
 
-def draw(trained: Runs, preset: str, reference: Path | None):
+def draw(trained: Runs, preset: str, reference: Path | None) -> Drawing:
     """Errors on the left, costs on the right; the same scale above and below."""
     figure, panels = new_figure(9.6, 6.6, 2, rows=2)
-    table = pd.concat([_rows(row, trained[row][0].history) for row in ROWS], ignore_index=True)
-    for axes_row, (row, title) in zip(panels, ROWS.items(), strict=True):
-        part = table[table["run"] == row]
+    table = pd.concat([_rows(part.stage, trained[part][0].history) for part in ROWS], ignore_index=True)
+    for axes_row, (part, title) in zip(panels, ROWS.items(), strict=True):
+        curves = table[table["run"] == part.stage]
         for axes, quantity in zip(axes_row, ("error", "cost"), strict=True):
             for colour, (which, (label, style)) in zip(COLOURS, SETS.items(), strict=False):
-                axes.plot(part["epoch"], part[f"{which}_{quantity}"], style, color=colour, label=label, linewidth=1.8)
+                axes.plot(
+                    curves["epoch"], curves[f"{which}_{quantity}"], style, color=colour, label=label, linewidth=1.8
+                )
             top = 1.2 * np.nanmax(table[[f"{which}_{quantity}" for which in SETS]])
             label = "classification error (%)" if quantity == "error" else "cross-entropy (nats)"
             axes.set(xlabel="epoch", ylabel=label, ylim=(0, top), title=title)
@@ -42,7 +47,7 @@ def draw(trained: Runs, preset: str, reference: Path | None):
     return figure, table, text
 
 
-def _rows(run: str, history) -> pd.DataFrame:
+def _rows(run: str, history: Mapping[str, Sequence[float]]) -> pd.DataFrame:
     columns = {
         f"{which}_{quantity}": history[f"{which}_{quantity}"] for which in SETS for quantity in ("error", "cost")
     }
@@ -52,7 +57,11 @@ def _rows(run: str, history) -> pd.DataFrame:
     return table
 
 
-SCRIPT = FigureScript("fig2", __doc__.split("\n\n")[0], evolution.runs, draw)
+REPORT = Section(
+    "Figure 2: error and cross-entropy over the epochs, fixed and with T1-T2",
+    "T1-T2 prevents otherwise strong overfitting (one run on SVHN; not published as numbers).",
+)
+SCRIPT = FigureScript("fig2", __doc__.split("\n\n")[0], evolution.runs, draw, report=REPORT, place=2)
 
 if __name__ == "__main__":
     sys.exit(main(SCRIPT))

@@ -8,8 +8,11 @@ from pathlib import Path
 import evolution
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
-from t1t2_pt.plotting.scripts import FigureScript, Runs, main
+from t1t2_pt.plotting.parts import Runs
+from t1t2_pt.plotting.scripts import REFERENCE, Drawing, FigureScript, main
+from t1t2_pt.plotting.report import Section
 from t1t2_pt.plotting.style import COLOURS, LABELS, add_caption, new_figure
 from t1t2_pt.plotting.tables import read_table
 
@@ -18,11 +21,11 @@ STYLES = ("-", (0, (7, 1)), (0, (4, 2)), (0, (3, 1, 1, 1)), (0, (1, 1.5)), (0, (
 LOWEST = 1e-6  # where the logarithmic axis shows a penalty of 0
 
 
-def draw(trained: Runs, preset: str, reference: Path | None):
+def draw(trained: Runs, preset: str, reference: Path | None) -> Drawing:
     """Input noise above, the L2 penalty of each layer below, solid for the input layer."""
     figure, panels = new_figure(6.4, 7.0, 1, rows=2)
     (noise,), (penalty,) = panels
-    run = trained["tuned"][0]
+    run = trained[evolution.TUNED][0]
     epochs, levels = run.history["epoch"], len(run.config.l2)
     curves = {("input_noise", 0): run.history["input_noise"]}
     for layer in range(levels):
@@ -55,7 +58,7 @@ def draw(trained: Runs, preset: str, reference: Path | None):
     return figure, pd.DataFrame(rows), text
 
 
-def _draw_reference(noise, penalty, folder: Path, epochs: float) -> list[dict]:
+def _draw_reference(noise: Axes, penalty: Axes, folder: Path, epochs: float) -> list[dict]:
     """The paper's curves, pale, in the time of our run."""
     rows = []
     for run, name in enumerate(FILES, start=1):
@@ -75,7 +78,29 @@ def _draw_reference(noise, penalty, folder: Path, epochs: float) -> list[dict]:
     return rows
 
 
-SCRIPT = FigureScript("fig3", __doc__, evolution.runs, draw)
+def compare(table: pd.DataFrame) -> pd.DataFrame:
+    """Where the hyperparameters ended, the paper's and ours."""
+    rows = []
+    for name, title, kind in (("input_noise", "n0", "n0"), ("log10_l2", "log10 l2", "log10_l2")):
+        ours = table[(table["kind"] == "ours") & (table["hyperparameter"] == name)]
+        for layer, part in ours.groupby("layer"):
+            ends = []
+            for file in FILES:
+                run = read_table(REFERENCE / file, words=("hyperparameter",), numbers=("curve", "value"))
+                curve = run[(run["hyperparameter"] == kind) & (run["curve"] == layer)]
+                ends += [f"{curve['value'].iloc[-1]:.2f}"] if len(curve) else []
+            of = title if name == "input_noise" else f"{title}, layer {layer + 1}"
+            values = part["value"]
+            rows.append((of, ", ".join(ends), f"{values.iloc[0]:.2f}", f"{values.max():.2f}", f"{values.iloc[-1]:.2f}"))
+    return pd.DataFrame(rows, columns=["", "paper: ends of four runs", "ours: start", "highest", "end"])
+
+
+REPORT = Section(
+    "Figure 3: the hyperparameters of that run",
+    "the noise rises first and falls later; the L2 penalty ends stronger in the higher layers.",
+    compare,
+)
+SCRIPT = FigureScript("fig3", __doc__, evolution.runs, draw, report=REPORT, place=3)
 
 if __name__ == "__main__":
     sys.exit(main(SCRIPT))

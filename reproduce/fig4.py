@@ -9,8 +9,9 @@ import require_environment  # noqa: F401, I001  (must come first)
 import sys
 
 import setups
-from scatter import Scatter, reference_points
+from scatter import Scatter
 
+from t1t2_pt.plotting.report import Section
 from t1t2_pt.plotting.scripts import FigureScript, main
 
 FILES = {"mnist": "mnist_before_vs_rerun.csv", "svhn": "svhn_before_vs_rerun.csv"}
@@ -19,9 +20,17 @@ SCATTER = Scatter(
     y="rerun_error",
     text="Networks trained with the fixed hyperparameters that T1-T2 found, against the same with the initial ones; "
     "below the diagonal those found are better.",
-    reference=lambda folder: reference_points(folder, FILES, "before_error_percent", "rerun_error_percent"),
+    files=FILES,
+    columns=("before_error_percent", "rerun_error_percent"),
 )
-SCRIPT = FigureScript("fig4", __doc__.split("\n\n")[0], setups.runs, SCATTER.draw, setups.reruns)
+REPORT = Section(
+    "Figure 4: test error with initial hyperparameters and with those found",
+    "no model with hyperparameters found by T1-T2 performs poorly, however poor the start.",
+    SCATTER.compare,
+)
+SCRIPT = FigureScript(
+    "fig4", __doc__.split("\n\n")[0], setups.runs, SCATTER.draw, setups.reruns, report=REPORT, place=4
+)
 
 if __name__ == "__main__":
     sys.exit(main(SCRIPT))

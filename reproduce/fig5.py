@@ -8,8 +8,9 @@ import require_environment  # noqa: F401, I001  (must come first)
 import sys
 
 import setups
-from scatter import Scatter, reference_points
+from scatter import Scatter
 
+from t1t2_pt.plotting.report import Section
 from t1t2_pt.plotting.scripts import FigureScript, main
 
 FILES = {"mnist": "mnist_test_vs_rerun.csv", "svhn": "svhn_test_vs_rerun.csv"}
@@ -18,9 +19,17 @@ SCATTER = Scatter(
     y="rerun_error",
     text="Hysteresis: networks at the end of the T1-T2 run, against those trained anew with the hyperparameters it "
     "ended with, fixed; below the diagonal the rerun is better.",
-    reference=lambda folder: reference_points(folder, FILES, "test_error_percent", "rerun_error_percent"),
+    files=FILES,
+    columns=("test_error_percent", "rerun_error_percent"),
 )
-SCRIPT = FigureScript("fig5", __doc__.split("\n\n")[0], setups.runs, SCATTER.draw, setups.reruns)
+REPORT = Section(
+    "Figure 5: hysteresis, the T1-T2 run against its rerun",
+    "strong correlation; reruns somewhat better in most cases.",
+    SCATTER.compare,
+)
+SCRIPT = FigureScript(
+    "fig5", __doc__.split("\n\n")[0], setups.runs, SCATTER.draw, setups.reruns, report=REPORT, place=5
+)
 
 if __name__ == "__main__":
     sys.exit(main(SCRIPT))

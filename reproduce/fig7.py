@@ -12,8 +12,9 @@ import fig1
 import pandas as pd
 
 from t1t2_pt.plotting.captions import diverged, mnist_preset
-from t1t2_pt.config import RunConfig
-from t1t2_pt.plotting.scripts import FigureScript, Request, Runs, main
+from t1t2_pt.plotting.parts import Configs, Part, Runs, Stage
+from t1t2_pt.plotting.scripts import Drawing, FigureScript, Request, main
+from t1t2_pt.plotting.report import Section
 from t1t2_pt.plotting.style import LABELS, add_caption, draw_grid, new_figure
 
 VALUES = {
@@ -22,12 +23,12 @@ VALUES = {
 }
 
 
-def runs(request: Request) -> dict[str, list[RunConfig]]:
+def runs(request: Request) -> Configs:
     """The grids of Figure 1."""
-    return {part: configs for part, configs in fig1.runs(request).items() if part.endswith("/grid")}
+    return {part: configs for part, configs in fig1.runs(request).items() if part.stage is Stage.GRID}
 
 
-def draw(trained: Runs, preset: str, reference: Path | None):
+def draw(trained: Runs, preset: str, reference: Path | None) -> Drawing:
     """A row of panels for each pair, the table of their cells, and the caption."""
     figure, panels = new_figure(9.6, 7.6, 2, rows=2)
     whole = tabulate(trained)
@@ -50,7 +51,7 @@ def tabulate(trained: Runs) -> pd.DataFrame:
     """A row for each cell of both grids, its test error in percent, and whether it is the lowest."""
     tables = []
     for pair, vertical in fig1.PANELS.items():
-        table = pd.DataFrame(fig1.grid_rows(pair, vertical, trained[f"{pair}/grid"]))
+        table = pd.DataFrame(fig1.grid_rows(pair, vertical, trained[Part(Stage.GRID, pair)]))
         table["test_error"] *= 100
         for quantity in VALUES:
             table[f"lowest_{quantity}"] = table.index == table[quantity].idxmin()
@@ -60,7 +61,7 @@ def tabulate(trained: Runs) -> pd.DataFrame:
 
 def _caption(trained: Runs, preset: str) -> str:
     every = [run for part in trained.values() for run in part]
-    config = trained["left/grid"][0].config
+    config = trained[Part(Stage.GRID, "left")][0].config
     text = (
         "Grid search without tuning: negative test log-likelihood (left) and test error (right) at the end of training "
         "with fixed hyperparameters; crosses: the lowest cell. Top: input noise and L2 penalty, without batch "
@@ -72,7 +73,11 @@ def _caption(trained: Runs, preset: str) -> str:
     return text if preset == "paper" else text + " Smaller than the paper's network, samples and 250 epochs."
 
 
-SCRIPT = FigureScript("fig7", __doc__.split("\n\n")[0], runs, draw)
+REPORT = Section(
+    "Figure 7: grid search, test log-likelihood and test error",
+    "the two have their optimum at different hyperparameters (not published as numbers).",
+)
+SCRIPT = FigureScript("fig7", __doc__.split("\n\n")[0], runs, draw, report=REPORT, place=7)
 
 if __name__ == "__main__":
     sys.exit(main(SCRIPT))

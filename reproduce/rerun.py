@@ -17,8 +17,8 @@ import pandas as pd
 import setups
 
 from t1t2_pt.plotting.captions import mnist_preset
-from t1t2_pt.config import RunConfig
-from t1t2_pt.plotting.scripts import FigureScript, Request, Runs, main
+from t1t2_pt.plotting.parts import Configs, Runs, Stage
+from t1t2_pt.plotting.scripts import Drawing, FigureScript, Request, main
 from t1t2_pt.plotting.style import COLOURS, add_caption, new_figure
 from t1t2_pt.sweeps.reruns import untuned
 from t1t2_pt.system.streams import show
@@ -27,27 +27,27 @@ SEEDS = 5
 NAMES = {"left": "input noise and L2", "right": "input and hidden noise"}
 
 
-def runs(request: Request) -> dict[str, list[RunConfig]]:
+def runs(request: Request) -> Configs:
     """The runs of Figure 1 for each seed, and its starts with hyperparameters fixed."""
     wanted = {}
     for number in range(request.seed, request.seed + SEEDS):
         for part, configs in fig1.runs(dataclasses.replace(request, seed=number * 1000)).items():
-            wanted[f"{number}/{part}"] = configs
-            if part.endswith("/tuned"):
-                wanted[f"{number}/{part.removesuffix('tuned')}before"] = [untuned(config) for config in configs]
+            of_seed = dataclasses.replace(part, setup=number)
+            wanted[of_seed] = configs
+            if part.stage is Stage.TUNED:
+                wanted[of_seed.at(Stage.FIXED)] = [untuned(config) for config in configs]
     return wanted
 
 
 def tabulate(trained: Runs) -> pd.DataFrame:
     """A row for each start: its errors in percent, and whether it was poor."""
     rows = []
-    for prefix, starts in setups.by_start(trained).items():
-        seed, panel = prefix.split("/")
-        median = np.median([run.final["test_error"] for run in trained[f"{prefix}/grid"]])
+    for part, starts in setups.by_start(trained).items():
+        median = np.median([run.final["test_error"] for run in trained[part.at(Stage.GRID)]])
         for start, found in enumerate(starts):
             errors = setups.errors_by_stage(found)
             poor = errors["before_error"] > 100 * median
-            rows.append({"panel": panel, "seed": int(seed), "start": start, **errors, "poor": poor})
+            rows.append({"panel": part.panel, "seed": part.setup, "start": start, **errors, "poor": poor})
     return pd.DataFrame(rows)
 
 
@@ -57,16 +57,16 @@ def summary(table: pd.DataFrame) -> str:
         "| hyperparameters | starts | mean test error: fixed at the start | after T1-T2 | rerun | lower in the rerun |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    for panel, name in NAMES.items():
+    for panel, title in NAMES.items():
         for poor, kind in ((True, "poor"), (False, "other")):
             part = table[(table["panel"] == panel) & (table["poor"] == poor)]
-            means = " | ".join(f"{part[f'{stage}_error'].mean():.2f}%" for stage in setups.STAGES)
+            means = " | ".join(f"{part[name].mean():.2f}%" for name in setups.ERRORS.values())
             lower = int((part["rerun_error"] < part["before_error"]).sum())
-            lines.append(f"| {name} | {len(part)} {kind} | {means} | {lower} of {len(part)} |")
+            lines.append(f"| {title} | {len(part)} {kind} | {means} | {lower} of {len(part)} |")
     return "\n".join(lines)
 
 
-def draw(trained: Runs, preset: str, reference: Path | None):
+def draw(trained: Runs, preset: str, reference: Path | None) -> Drawing:
     """Rerun against fixed, a point for each start; below the diagonal the rerun is better."""
     table = tabulate(trained)
     figure, panels = new_figure(9.6, 4.8, 2)
@@ -92,5 +92,7 @@ def draw(trained: Runs, preset: str, reference: Path | None):
     return figure, table, caption
 
 
+SCRIPT = FigureScript("rerun", __doc__, runs, draw, setups.reruns, place=12, alone=True)
+
 if __name__ == "__main__":
-    sys.exit(main(FigureScript("rerun", __doc__, runs, draw, setups.reruns)))
+    sys.exit(main(SCRIPT))

@@ -12,7 +12,8 @@ from matplotlib.ticker import MaxNLocator
 
 from t1t2_pt.datasets import DATASETS
 from t1t2_pt.plotting.captions import data_names, diverged, split_sizes
-from t1t2_pt.plotting.scripts import Runs
+from t1t2_pt.plotting.parts import Runs, Stage
+from t1t2_pt.plotting.scripts import REFERENCE, Drawing
 from t1t2_pt.plotting.style import COLOURS, add_caption, new_figure
 from t1t2_pt.plotting.tables import read_table
 
@@ -29,15 +30,38 @@ QUANTITIES = {
 class Scatter:
     """Which quantity lies on which axis, what the caption says of it, and the paper's own points.
 
-    `reference(folder)` gives those of each panel as a table with the columns `x` and `y`.
+    `files` has the paper's points by panel, with x and y in the two `columns`; `more_points(folder)` gives
+    those of other panels, which are drawn but not compared with, by panel as tables of `x` and `y`.
     """
 
     x: str
     y: str
     text: str
-    reference: Callable[[Path], Mapping[str, pd.DataFrame]]
+    files: Mapping[str, str]
+    columns: tuple[str, str]
+    more_points: Callable[[Path], Mapping[str, pd.DataFrame]] = lambda folder: {}
 
-    def draw(self, trained: Runs, preset: str, reference: Path | None):
+    def published(self, folder: Path, panel: str) -> pd.DataFrame:
+        """The paper's points of a panel that has a file."""
+        table = read_table(folder / self.files[panel], numbers=self.columns)
+        return pd.DataFrame({"x": table[self.columns[0]], "y": table[self.columns[1]]})
+
+    def reference(self, folder: Path) -> dict[str, pd.DataFrame]:
+        """All of the paper's points, by panel."""
+        return {**self.more_points(folder), **{panel: self.published(folder, panel) for panel in self.files}}
+
+    def compare(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Our points beside the paper's: medians, the worst, and how many lie below the diagonal."""
+        rows = []
+        for panel, part in table[table["kind"] == "ours"].groupby("panel", sort=False):
+            rows.append((f"ours, {part['dataset'].iloc[0]}", *_summary(part)))
+            if panel in self.files:
+                rows.append((f"the paper's, {panel}", *_summary(self.published(REFERENCE, panel))))
+        return pd.DataFrame(
+            rows, columns=["points", "number", "median x", "median y", "highest y", "below the diagonal"]
+        )
+
+    def draw(self, trained: Runs, preset: str, reference: Path | None) -> Drawing:
         """A panel for each data set, the table of the points, and the caption."""
         table = tabulate(trained, preset)
         table["x"], table["y"] = table[self.x], table[self.y]
@@ -65,19 +89,19 @@ class Scatter:
 def tabulate(trained: Runs, preset: str) -> pd.DataFrame:
     """A row for each start: its errors in percent fixed, tuned and in the rerun, and on T2 when tuned."""
     rows = []
-    for prefix, starts in setups.by_start(trained).items():
-        panel, setup = prefix.split("/")
+    for part, starts in setups.by_start(trained).items():
+        label = setups.label(preset, part.panel, part.setup)
         for start, found in enumerate(starts):
-            errors = setups.errors_by_stage(found) | {"validation_error": 100 * found["tuned"].final["t2_error"]}
-            of = {"panel": panel, "dataset": found["tuned"].config.dataset, "setup": setup}
-            rows.append({"kind": "ours", **of, "label": setups.label(preset, panel, setup), "start": start, **errors})
+            tuned = found[Stage.TUNED]
+            errors = setups.errors_by_stage(found) | {"validation_error": 100 * tuned.final["t2_error"]}
+            of = {"panel": part.panel, "dataset": tuned.config.dataset, "setup": part.setup, "label": label}
+            rows.append({"kind": "ours", **of, "start": start, **errors})
     return pd.DataFrame(rows)
 
 
-def reference_points(folder: Path, files: Mapping[str, str], x: str, y: str) -> dict[str, pd.DataFrame]:
-    """The paper's points of the panels that have a file, of the columns x and y."""
-    tables = {panel: read_table(folder / name, numbers=(x, y)) for panel, name in files.items()}
-    return {panel: pd.DataFrame({"x": table[x], "y": table[y]}) for panel, table in tables.items()}
+def _summary(points: pd.DataFrame) -> tuple[str, ...]:
+    x, y = points["x"], points["y"]
+    return str(len(x)), f"{x.median():.2f}%", f"{y.median():.2f}%", f"{y.max():.2f}%", str(int((y < x).sum()))
 
 
 def _draw_setups(axes: Axes, points: pd.DataFrame) -> None:
@@ -118,7 +142,7 @@ def _ticks(low: float, high: float) -> list[float]:
 def _caption(text: str, trained: Runs, preset: str, with_reference: bool) -> str:
     panels: dict[str, list] = {}
     for part, found in trained.items():
-        panels.setdefault(part.split("/")[0], []).extend(found)
+        panels.setdefault(part.panel, []).extend(found)
     data = []
     for runs in panels.values():
         config = runs[-1].config

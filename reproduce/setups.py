@@ -6,17 +6,19 @@ T1-T2, and trained anew with those that T1-T2 ended with. Figures 4, 5 and 6 dra
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import fig1
 import numpy as np
 
 from t1t2_pt.config import RunConfig, run_config
+from t1t2_pt.plotting.parts import Configs, Part, Runs, Stage
 from t1t2_pt.plotting.scripts import Request
 from t1t2_pt.runs.record import StoredRun
 from t1t2_pt.sweeps.reruns import rerun_config, untuned
 
-STAGES = ("before", "tuned", "rerun")
+# The stages of every start, with what tables call the test error at the end of each.
+ERRORS = {Stage.FIXED: "before_error", Stage.TUNED: "tuned_error", Stage.RERUN: "rerun_error"}
 # Panels from left to right: the data sets in the order in which they are wanted.
 PANELS = {"mnist": ("mnist",), "svhn": ("svhn", "digits-on-photos"), "cifar10": ("cifar10",)}
 
@@ -134,39 +136,38 @@ def panels(request: Request) -> dict[str, str]:
     return {panel: names[0] for panel, names in wanted.items() if names}
 
 
-def runs(request: Request) -> dict[str, list[RunConfig]]:
-    """Each setup's starts, fixed (`before`) and tuned; parts are named panel/setup/stage."""
+def runs(request: Request) -> Configs:
+    """Each setup's starts, fixed and tuned."""
     wanted = {}
     for panel, dataset in panels(request).items():
         for name, configs in tuned(request, panel, dataset).items():
-            wanted[f"{panel}/{name}/before"] = [untuned(config) for config in configs]
-            wanted[f"{panel}/{name}/tuned"] = configs
+            wanted[Part(Stage.FIXED, panel, name)] = [untuned(config) for config in configs]
+            wanted[Part(Stage.TUNED, panel, name)] = configs
     return wanted
 
 
-def reruns(trained: Mapping[str, Sequence[StoredRun]]) -> dict[str, list[RunConfig]]:
+def reruns(trained: Runs) -> Configs:
     """Every tuned run again, from the start, with what it found."""
     return {
-        f"{part.removesuffix('tuned')}rerun": [rerun_config(run) for run in found]
+        part.at(Stage.RERUN): [rerun_config(run) for run in found]
         for part, found in trained.items()
-        if part.endswith("/tuned")
+        if part.stage is Stage.TUNED
     }
 
 
-def by_start(trained: Mapping[str, Sequence[StoredRun]]) -> dict[str, list[dict[str, StoredRun]]]:
-    """The runs of each start by stage, in the order of the starts, by what their parts are named before the stage."""
+def by_start(trained: Runs) -> dict[Part, list[dict[Stage, StoredRun]]]:
+    """The runs of each start by stage, in the order of the starts, by the part of those that are tuned."""
     found = {}
     for part in trained:
-        prefix, _, stage = part.rpartition("/")
-        if stage == "tuned":
-            starts = zip(*(trained[f"{prefix}/{stage}"] for stage in STAGES), strict=True)
-            found[prefix] = [dict(zip(STAGES, runs_of_start, strict=True)) for runs_of_start in starts]
+        if part.stage is Stage.TUNED:
+            starts = zip(*(trained[part.at(stage)] for stage in ERRORS), strict=True)
+            found[part] = [dict(zip(ERRORS, runs_of_start, strict=True)) for runs_of_start in starts]
     return found
 
 
-def errors_by_stage(stages: Mapping[str, StoredRun]) -> dict[str, float]:
-    """Test error in percent of each stage of a start: `before_error`, `tuned_error`, `rerun_error`; NaN: diverged."""
-    return {f"{stage}_error": error(run) for stage, run in stages.items()}
+def errors_by_stage(stages: Mapping[Stage, StoredRun]) -> dict[str, float]:
+    """Test error in percent of each stage of a start, named as in `ERRORS`; NaN: diverged."""
+    return {ERRORS[stage]: error(run) for stage, run in stages.items()}
 
 
 def error(run: StoredRun) -> float:
@@ -180,7 +181,7 @@ def tuned(request: Request, panel: str, dataset: str) -> dict[str, list[RunConfi
     wanted = {}
     if panel == "mnist":
         shared = fig1.runs(request)
-        wanted = {name: shared[f"{side}/tuned"] for name, (side, _) in SHARED.items()}
+        wanted = {name: shared[Part(Stage.TUNED, side)] for name, (side, _) in SHARED.items()}
     for number, setup in enumerate(scale.setups, start=len(wanted)):
         base = {"dataset": dataset, "evaluate_every": 0, "split_seed": request.seed + number, **scale.base}
         wanted[setup.name] = [
@@ -196,7 +197,7 @@ def label(preset: str, panel: str, setup: str) -> str:
     return (shared | {one.name: one.label for one in SCALES[preset][panel].setups})[setup]
 
 
-def _starts(setup: Setup, number: int, seed: list[int]):
+def _starts(setup: Setup, number: int, seed: list[int]) -> Iterator[dict[str, float | tuple[float, ...]]]:
     """Random initial hyperparameters, by the fields of a run."""
     rng = np.random.default_rng(seed)
     layers = len(run_config(**setup.fields, dataset="cifar10").hidden_layers)

@@ -2,6 +2,7 @@
 
 import functools
 import json
+from dataclasses import replace
 
 import cost
 import everything
@@ -15,15 +16,24 @@ from scipy.stats import spearmanr
 from test_figures import curves, digest, kept, stored
 
 from t1t2_pt.backends import get_backend
+from t1t2_pt.datasets import DATASETS
+from t1t2_pt.plotting.parts import Part, Stage
 from t1t2_pt.plotting.scripts import REFERENCE, Request, main_of_all
 from t1t2_pt.plotting.style import STYLE
 from t1t2_pt.runs.exchange import read_runs
 from t1t2_pt.runs.store import RunStore
+from t1t2_pt.sweeps.depth_sweep import read_depth_runs, store_depth_runs
 from t1t2_pt.sweeps.timing import Timing, store_timing
 
 TIMING = Timing.from_dict(json.loads((ROOT / "data" / "results" / "timing.json").read_text()))
+DEPTHS = ROOT / "data" / "results" / "depth"
 SCRIPTS = {script.name: script for script in everything.SCRIPTS}
-SCATTERS = {"fig4": ("before", "rerun"), "fig5": ("tuned", "rerun"), "fig6": ("tuned", "tuned")}
+PICTURES = [name for name, script in SCRIPTS.items() if not script.only_stored]
+SCATTERS = {
+    "fig4": (Stage.FIXED, Stage.RERUN),
+    "fig5": (Stage.TUNED, Stage.RERUN),
+    "fig6": (Stage.TUNED, Stage.TUNED),
+}
 
 
 @functools.cache
@@ -31,12 +41,24 @@ def trained(name, preset="quick"):
     """The committed runs of a figure, by part; at the laptop preset MNIST's only."""
     script = SCRIPTS[name]
     if script.only_stored:
-        return {f"{one}:{part}": runs for one in ("quick", "laptop") for part, runs in there(script, one).items()}
+        return {
+            replace(part, preset=one): runs for one in ("quick", "laptop") for part, runs in there(script, one).items()
+        }
     request = Request(preset) if preset == "quick" else Request(preset, datasets=("mnist",))
-    runs = stored(preset, script.runs(request))
+    known = stored if script.trainer is None else kept_depths
+    runs = known(preset, script.runs(request))
     if script.reruns is not None:
-        runs |= stored(preset, script.reruns(runs))
+        runs |= known(preset, script.reruns(runs))
     return runs
+
+
+def kept_depths(preset, wanted):
+    """As `stored`, of runs of continuous depth."""
+    runs = {run.digest: run for run in read_depth_runs(DEPTHS / f"{preset}.jsonl.gz")}
+    return {
+        part: [runs[replace(config, data=DATASETS[config.dataset].fingerprint).digest()] for config in configs]
+        for part, configs in wanted.items()
+    }
 
 
 def there(script, preset):
@@ -56,7 +78,7 @@ def drawn(name, preset="quick", reference=None):
         return SCRIPTS[name].draw(trained(name, preset), preset, reference, *timing)
 
 
-@pytest.mark.parametrize("name", [name for name in SCRIPTS if name not in ("fig1", "claims")])
+@pytest.mark.parametrize("name", [name for name in PICTURES if name != "fig1"])
 @pytest.mark.mpl_image_compare(savefig_kwargs={"dpi": 60}, style="default", tolerance=2)
 def test_image(name):
     return drawn(name)[0]
@@ -68,13 +90,13 @@ def test_committed_table_is_drawn_from_committed_runs(name):
     pd.testing.assert_frame_equal(written, drawn(name)[1], check_dtype=False, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["fig1", "fig4", "fig5", "fig6", "fig7", "cost"])
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "figures" / "laptop").glob("*.csv")))
 def test_committed_laptop_table_is_drawn_from_committed_runs(name):
     written = pd.read_csv(ROOT / "figures" / "laptop" / f"{name}.csv")
     pd.testing.assert_frame_equal(written, drawn(name, "laptop")[1], check_dtype=False, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", [name for name in SCRIPTS if name != "claims"])
+@pytest.mark.parametrize("name", PICTURES)
 def test_caption_says_preset_data_and_runs(name):
     caption = drawn(name)[2]
     assert "Preset quick: " in caption
@@ -99,7 +121,7 @@ def test_fig2_draws_its_table():
             assert len(axes.lines) == 3
             for which in ("t1", "t2", "test"):
                 assert has_line(axes, part["epoch"], part[f"{which}_{quantity}"])
-    run = trained("fig2")["tuned"][0]
+    run = trained("fig2")[Part(Stage.TUNED)][0]
     assert table[table["run"] == "tuned"]["test_error"].iloc[-1] == 100 * run.final["test_error"]
 
 
@@ -132,7 +154,7 @@ def test_scatter_has_every_start(name, stages):
     ours = drawn(name)[1]
     runs = trained(name)
     for (panel, setup), part in ours.groupby(["panel", "setup"]):
-        x, y = (runs[f"{panel}/{setup}/{stage}"] for stage in stages)
+        x, y = (runs[Part(stage, panel, setup)] for stage in stages)
         which = "t2_error" if name == "fig6" else "test_error"
         np.testing.assert_allclose(part["x"], [100 * run.final[which] for run in x])
         np.testing.assert_allclose(part["y"], [100 * run.final["test_error"] for run in y])
@@ -174,15 +196,17 @@ def test_all_at_once_share_runs(tmp_path, monkeypatch, capsys):
     store = RunStore(tmp_path / "runs.sqlite")
     store.put(kept("quick").values())
     store_timing(TIMING, cost.timed_run(Request()), get_backend("auto"), store)
-    monkeypatch.setattr("t1t2_pt.sweeps.work.train", None)  # would fail if called
+    store_depth_runs(read_depth_runs(DEPTHS / "quick.jsonl.gz"), store)
+    for training in ("work.train", "depth_sweep.train_depth"):
+        monkeypatch.setattr(f"t1t2_pt.sweeps.{training}", None)  # would fail if called
     options = ["--store", str(store.path), "--out", str(tmp_path / "out"), "--datasets", "mnist,digits-on-photos"]
     assert main_of_all("everything", "", everything.SCRIPTS, [*options, "--export", str(tmp_path / "all.jsonl")]) == 0
     written = {path.name for path in (tmp_path / "out").iterdir()}
-    drawn_too = {name for name in SCRIPTS if name != "claims"}
-    assert written == {f"{name}.{kind}" for name in drawn_too for kind in ("png", "pdf", "csv")} | {"claims.csv"}
+    assert written == {f"{name}.{kind}" for name in PICTURES for kind in ("png", "pdf", "csv")} | {"claims.csv"}
     exported = read_runs(tmp_path / "all.jsonl")
     assert {run.digest for run in exported} == set(kept("quick"))
     assert len(exported) == len(kept("quick"))
+    assert repr(read_depth_runs(tmp_path / "depth.jsonl.gz")) == repr(read_depth_runs(DEPTHS / "quick.jsonl.gz"))
     assert " 0 to train" in capsys.readouterr().err
 
 
@@ -209,8 +233,13 @@ def test_claims_are_drawn_from_runs():
     runs = trained("fig4")
     quick = table[(table["preset"] == "quick") & (table["data"] == "MNIST")].set_index("claim")
     tuned, rerun = (
-        [100 * run.final["test_error"] for part, found in runs.items() if _is(part, stage) for run in found]
-        for stage in ("tuned", "rerun")
+        [
+            100 * run.final["test_error"]
+            for part, found in runs.items()
+            if (part.panel, part.stage) == ("mnist", stage)
+            for run in found
+        ]
+        for stage in (Stage.TUNED, Stage.RERUN)
     )
     row = quick.loc["the T1-T2 run and its rerun correlate strongly (weak hysteresis)"]
     assert row["value"] == pytest.approx(spearmanr(tuned, rerun).statistic)
@@ -223,7 +252,3 @@ def test_claims_are_drawn_from_runs():
     assert set(table["verdict"]) <= {
         *("holds", "does not hold", "undecided", "not at this scale", "cheaper here", "dearer here")
     }
-
-
-def _is(part, stage):
-    return part.startswith("mnist/") and part.endswith(f"/{stage}")

@@ -13,6 +13,7 @@ from test_all_figures import TIMING, trained
 
 from t1t2_pt.backends import get_backend
 from t1t2_pt.config import replace, run_config
+from t1t2_pt.plotting.parts import Part, Stage
 from t1t2_pt.plotting.style import STYLE
 from t1t2_pt.runs.store import RunStore
 from t1t2_pt.sweeps import work
@@ -20,12 +21,12 @@ from t1t2_pt.sweeps.sweep import Sweep
 
 SCRIPTS = {script.name: script for script in everything.SCRIPTS}
 PARTS = {
-    "fig1": "left/grid",
-    "fig2": "tuned",
-    "fig4": "mnist/M0/rerun",
-    "fig7": "left/grid",
-    "cost": "interval/10",
-    "spacetime": "fixed",
+    "fig1": Part(Stage.GRID, "left"),
+    "fig2": Part(Stage.TUNED),
+    "fig4": Part(Stage.RERUN, "mnist", "M0"),
+    "fig7": Part(Stage.GRID, "left"),
+    "cost": Part(Stage.TUNED, setup=10),
+    "spacetime": Part(Stage.FIXED),
 }
 
 

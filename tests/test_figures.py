@@ -21,6 +21,7 @@ from t1t2_pt.datasets import DATASETS
 from t1t2_pt.plotting import scripts as module
 from t1t2_pt.plotting import style as plotting
 from t1t2_pt.plotting.captions import mnist_preset
+from t1t2_pt.plotting.parts import Part, Stage, within
 from t1t2_pt.plotting.scripts import PRESETS, FigureScript, Request, main, parser
 from t1t2_pt.plotting.style import STYLE, save_figure
 from t1t2_pt.runs.exchange import read_runs
@@ -79,7 +80,7 @@ def test_fig1_draws_what_its_table_says():
         (mesh,) = (c for c in axes.collections if isinstance(c, QuadMesh))
         np.testing.assert_allclose(np.ma.getdata(mesh.get_array()).reshape(grid.shape), grid)
         lines = [line for line in curves(axes) if len(line) > 1]
-        wanted = fig1.runs(Request("quick"))[f"{panel}/tuned"]
+        wanted = fig1.runs(Request("quick"))[Part(Stage.TUNED, panel)]
         assert rows[rows["kind"] == "tuned"]["run"].nunique() == len(axes.lines) / 4 == len(wanted) > 1
         for number, path in rows[rows["kind"] == "tuned"].groupby("run"):
             points = path[["n0", "y"]].to_numpy()
@@ -135,23 +136,36 @@ def test_reference_is_drawn_when_asked():
     assert any(np.array_equal(line, points) for line in curves(figure.axes[0]))
 
 
+def test_parts_are_named_by_their_fields():
+    part = Part(Stage.GRID, "left", 0, figure="fig1", preset="laptop")
+    assert part.name() == "laptop fig1 left 0 grid"
+    assert part.name("figure", "setup") == "fig1 0"
+    assert Part(Stage.TUNED).name() == "tuned"
+    parts = {part: 1, part.at(Stage.TUNED): 2, dataclasses.replace(part, preset="quick"): 3}
+    assert within(parts, preset="laptop") == {
+        Part(Stage.GRID, "left", 0, "fig1"): 1,
+        Part(Stage.TUNED, "left", 0, "fig1"): 2,
+    }
+    assert within(parts, preset="quick", figure="fig1") == {Part(Stage.GRID, "left", 0): 3}
+    assert within(parts, figure="fig2") == {}
+
+
 @pytest.mark.parametrize("preset", PRESETS)
 def test_setups_of_the_scatter_figures(preset):
     """Every start is there fixed and tuned; the first setups of MNIST are the starts of Figure 1."""
     request = Request(preset, 3, ("mnist", "digits-on-photos", "cifar10"))
     wanted = setups.runs(request)
     one = fig1.runs(request)
-    assert wanted["mnist/M0/tuned"] == one["right/tuned"]
-    assert wanted["mnist/M1/tuned"] == one["left/tuned"]
+    assert wanted[Part(Stage.TUNED, "mnist", "M0")] == one[Part(Stage.TUNED, "right")]
+    assert wanted[Part(Stage.TUNED, "mnist", "M1")] == one[Part(Stage.TUNED, "left")]
     for part, configs in wanted.items():
-        panel, setup, stage = part.split("/")
-        assert setups.label(preset, panel, setup)
+        assert setups.label(preset, part.panel, part.setup)
         assert len({config.structure() for config in configs}) == 1
         assert len(set(configs)) == len(configs) > 1
-        assert all(bool(config.tune) == (stage == "tuned") for config in configs)
-        if stage == "before":
-            assert configs == [untuned(config) for config in wanted[f"{panel}/{setup}/tuned"]]
-    assert {config.dataset for config in wanted["svhn/S0/tuned"]} == {"digits-on-photos"}
+        assert all(bool(config.tune) == (part.stage is Stage.TUNED) for config in configs)
+        if part.stage is Stage.FIXED:
+            assert configs == [untuned(config) for config in wanted[part.at(Stage.TUNED)]]
+    assert {config.dataset for config in wanted[Part(Stage.TUNED, "svhn", "S0")]} == {"digits-on-photos"}
     assert setups.panels(Request(preset, 0, ("mnist", "svhn"))) == {"mnist": "mnist", "svhn": "svhn"}
 
 
@@ -160,22 +174,22 @@ def test_presets_are_the_contracts():
     assert parser("fig1", "").parse_args([]).preset == "quick"
     paper = fig1.runs(Request("paper"))
     assert {part: len(configs) for part, configs in paper.items()} == {
-        "left/grid": 88,
-        "left/tuned": 10,
-        "right/grid": 121,
-        "right/tuned": 10,
+        Part(Stage.GRID, "left"): 88,
+        Part(Stage.TUNED, "left"): 10,
+        Part(Stage.GRID, "right"): 121,
+        Part(Stage.TUNED, "right"): 10,
     }
     for part, configs in paper.items():
         for config in configs:
             assert config.hidden == (1000, 1000, 1000)
             assert (config.t1_samples, config.t2_samples, config.batch_size, config.epochs) == (55_000, 5_000, 100, 250)
-            assert config.batch_norm == part.startswith("right")
+            assert config.batch_norm == (part.panel == "right")
             assert (config.noise_learning_rate, config.l2_learning_rate) == (1e-1, 1e-4)
-            assert bool(config.tune) == part.endswith("tuned")
-    grid = {(c.input_noise, round(np.log10(c.l2), 1)) for c in paper["left/grid"]}
+            assert bool(config.tune) == (part.stage is Stage.TUNED)
+    grid = {(c.input_noise, round(np.log10(c.l2), 1)) for c in paper[Part(Stage.GRID, "left")]}
     reference = pd.read_csv(ROOT / "data" / "reference" / "mnist_fig1_left_grid.csv")
     assert grid == set(zip(reference["n0"], reference["log10_l2"], strict=True))
-    grid = {(c.input_noise, c.hidden_noise) for c in paper["right/grid"]}
+    grid = {(c.input_noise, c.hidden_noise) for c in paper[Part(Stage.GRID, "right")]}
     reference = pd.read_csv(ROOT / "data" / "reference" / "mnist_fig1_right_grid.csv")
     assert grid == set(zip(reference["n0"], reference["n1"], strict=True))
 

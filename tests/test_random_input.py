@@ -30,7 +30,7 @@ from t1t2_pt.datasets import archives, cifar10, sources, svhn
 from t1t2_pt.datasets.idx import read_idx
 from t1t2_pt.datasets.preprocessing import whitening
 from t1t2_pt.plotting import scripts as figures
-from t1t2_pt.plotting.report import CLAIM, write_report
+from t1t2_pt.plotting.report import CLAIM, Section, write_report
 from t1t2_pt.plotting.style import new_figure, save_figure
 from t1t2_pt.plotting.tables import read_table
 from t1t2_pt.runs.checkpoints import Checkpoint, UnusableCheckpointError
@@ -305,7 +305,7 @@ def _picture(path):
 def _read_picture(path):
     folder = path.parent / "drawn"
     (folder / "fig2.png").write_bytes(path.read_bytes())
-    write_report(folder, ["quick"], [report.Section("fig2", "a", "b")], "lead")
+    write_report(folder, ["quick"], {"fig2": Section("a", "b")}, "lead")
 
 
 def _unpacked(path):
@@ -352,7 +352,7 @@ def _read_table(path):
         _picture(path.parent / "fig4.png")
         (drawn / "fig2.png").rename(drawn / "fig4.png")
     (drawn / "fig4.csv").write_bytes(path.read_bytes())
-    write_report(drawn, ["quick"], [report.Section("fig4", "a", "b", report.points("fig4"))], "lead")
+    write_report(drawn, ["quick"], {"fig4": Section("a", "b", report.SECTIONS["fig4"].compare)}, "lead")
 
 
 def _claims(path):

@@ -11,6 +11,7 @@ import fig4
 import pandas as pd
 import pytest
 import report
+import scatter
 from conftest import ROOT
 
 from t1t2_pt.plotting.report import CLAIM, LARGEST
@@ -42,9 +43,9 @@ def test_committed_page_is_made_of_committed_figures(page):
 def test_page_says_what_it_must(page):
     text = page.read_text()
     assert len(text) < LARGEST
-    for section in report.SECTIONS:
-        assert f'id="{section.name}"' in text
-        caption, runs = read_metadata(FIGURES / f"{section.name}.png")
+    for name in report.SECTIONS:
+        assert f'id="{name}"' in text
+        caption, runs = read_metadata(FIGURES / f"{name}.png")
         assert caption.split(";")[0][:60] in text.replace("&#39;", "'")
         assert runs
         assert all(run["run"] in text for run in runs)
@@ -59,13 +60,13 @@ def test_page_says_what_it_must(page):
 
 def test_reference_numbers_are_beside_ours():
     table = pd.read_csv(FIGURES / "fig4.csv")
-    compared = report.points("fig4")(table)
+    compared = report.SECTIONS["fig4"].compare(table)
     assert compared["points"].tolist()[:2] == ["ours, mnist", "the paper's, mnist"]
     paper = pd.read_csv(ROOT / "data" / "reference" / "mnist_before_vs_rerun.csv")
     assert compared["highest y"][1] == f"{paper['rerun_error_percent'].max():.2f}%"
-    starts = report.paths(pd.read_csv(FIGURES / "fig1.csv"))
+    starts = report.SECTIONS["fig1"].compare(pd.read_csv(FIGURES / "fig1.csv"))
     assert len(starts) == 4
-    assert len(report.curves(pd.read_csv(FIGURES / "fig3.csv"))) == 5
+    assert len(report.SECTIONS["fig3"].compare(pd.read_csv(FIGURES / "fig3.csv"))) == 5
 
 
 def test_folder_without_figures_is_told(tmp_path, capsys):
@@ -128,10 +129,10 @@ class TestDamaged:
             assert "fig4.png': is not a figure of ours (" in capsys.readouterr().err
 
     def test_numbers_of_the_paper(self, folder, tmp_path, monkeypatch, capsys):
-        shutil.copytree(report.REFERENCE, tmp_path / "reference")
+        shutil.copytree(scatter.REFERENCE, tmp_path / "reference")
         path = tmp_path / "reference" / "mnist_before_vs_rerun.csv"
         path.write_text("setup,before_error_percent\n1,2\n")
-        monkeypatch.setattr(report, "REFERENCE", tmp_path / "reference")
+        monkeypatch.setattr(scatter, "REFERENCE", tmp_path / "reference")
         assert report.main(["--out", str(folder)]) == 2
         line = capsys.readouterr().err
         assert f"{path}': is not a table of ours (it has no column rerun_error_percent); restore it from" in line
@@ -170,7 +171,7 @@ def test_what_is_missing_is_said(tmp_path):
     text = (tmp_path / "index.html").read_text()
     assert text.count("Not drawn yet") == len(report.SECTIONS) - 1
     assert "Not made yet" in text
-    assert {f"make {section.name}" for section in report.SECTIONS} <= set(re.findall("<code>(make .*?)</code>", text))
+    assert {f"make {name}" for name in report.SECTIONS} <= set(re.findall("<code>(make .*?)</code>", text))
 
 
 @pytest.fixture(scope="module")

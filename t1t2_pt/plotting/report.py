@@ -7,7 +7,7 @@ asks no server for anything.
 import base64
 import dataclasses
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import jinja2
@@ -29,19 +29,16 @@ Compare = Callable[[pd.DataFrame], pd.DataFrame]
 
 @dataclasses.dataclass(frozen=True)
 class Section:
-    """A figure's place on the page.
+    """What the page says of a figure beside showing it.
 
     Parameters
     ----------
-    name
-        Stem of its files.
     title, paper
         What it shows, and what the paper says of its own.
     compare
         From the figure's table to one of the paper's numbers beside ours; None: nothing to compare with.
     """
 
-    name: str
     title: str
     paper: str
     compare: Compare | None = None
@@ -61,13 +58,15 @@ class Picture:
     summary: str
 
 
-def write_report(folder: Path, presets: Sequence[str], sections: Sequence[Section], lead: str) -> Path:
+def write_report(folder: Path, presets: Sequence[str], sections: Mapping[str, Section], lead: str) -> Path:
     """Write `index.html` into the folder of the figures.
 
     Parameters
     ----------
     folder
         Where the scripts drew: the first preset's files, and the others' in folders of their names.
+    sections
+        What is on the page, by the stem of the figure's files.
     lead
         A first paragraph.
 
@@ -78,12 +77,12 @@ def write_report(folder: Path, presets: Sequence[str], sections: Sequence[Sectio
         be too large.
     """
     pictures = {
-        section.name: [
+        name: [
             picture
             for preset in presets
-            if (picture := _picture(folder, preset, "" if preset == presets[0] else preset, section)) is not None
+            if (picture := _picture(folder, preset, "" if preset == presets[0] else preset, name, section)) is not None
         ]
-        for section in sections
+        for name, section in sections.items()
     }
     if not any(pictures.values()):
         raise InputError("--out", str(folder), "has no figures", "draw them first: `make figures`")
@@ -106,11 +105,11 @@ def write_report(folder: Path, presets: Sequence[str], sections: Sequence[Sectio
     return folder / "index.html"
 
 
-def _picture(folder: Path, preset: str, below: str, section: Section) -> Picture | None:
-    image, table = (folder / below / f"{section.name}.{kind}" for kind in ("png", "csv"))
+def _picture(folder: Path, preset: str, below: str, name: str, section: Section) -> Picture | None:
+    image, table = (folder / below / f"{name}.{kind}" for kind in ("png", "csv"))
     if not os.path.lexists(image) or not os.path.lexists(table):
         return None
-    command = f"make {section.name}" + (f" PRESET={preset}" if below else "")
+    command = f"make {name}" + (f" PRESET={preset}" if below else "")
     remedy = f"draw it again: `{command}`"
     try:
         caption, runs = read_metadata(image)

@@ -5,7 +5,10 @@ A script says which runs it wants at each preset and how to draw them; `main` do
 
 import argparse
 import dataclasses
+import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
 
 import matplotlib
 import pandas as pd
@@ -15,6 +18,8 @@ from t1t2_pt.cli.commands import OneLineParser, told
 from t1t2_pt.cli.options import add_sweep_options, sweep_from, usable_path
 from t1t2_pt.config import RunConfig
 from t1t2_pt.datasets import DATASETS, find
+from t1t2_pt.plotting.parts import Configs, Part, Runs, Stage
+from t1t2_pt.plotting.report import Section
 from t1t2_pt.plotting.style import STYLE, save_figure
 from t1t2_pt.runs.exchange import check_export, export_runs
 from t1t2_pt.runs.provenance import REPOSITORY
@@ -33,7 +38,8 @@ PRESETS = {
 LARGEST_SEED = 1_000_000  # leaves room for the seeds that a script counts up from it
 REFERENCE = REPOSITORY / "data" / "reference"
 
-Runs = Mapping[str, Sequence[StoredRun]]
+
+Drawing = tuple[Figure | None, pd.DataFrame, str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +49,16 @@ class Request:
     preset: str = "quick"
     seed: int = 0
     datasets: tuple[str, ...] = ("mnist", "digits-on-photos")
+
+
+class Trainer(Protocol):
+    """Trains runs of some other kind than `RunConfig`s describe, and keeps them in the sweep's store."""
+
+    def train(self, parts: Mapping[Part, Sequence[Any]], sweep: Sweep, again: bool) -> dict[Part, list[Any]]:
+        """The runs of each part in order, trained where the store lacks them, or all `again`."""
+
+    def export(self, runs: Sequence[Any], folder: Path) -> Path:
+        """Write runs into a folder; returns the file."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,26 +72,39 @@ class FigureScript:
     summary
         What it shows, for `--help`.
     runs
-        `runs(request)` gives the configs wanted, by the name of their part in the figure.
+        `runs(request)` gives the configs wanted, by their part in the figure.
     reruns
-        `reruns(runs)` gives more configs, which depend on how the first runs ended; None: no more.
+        `reruns(runs)` gives more configs, which depend on how the first runs ended, a part for each tuned part
+        that is trained anew; None: no more.
     draw
         `draw(runs, preset, reference)` gives figure (None: a table alone), table of the plotted numbers,
         and caption; `reference` is the folder of the paper's own numbers, or None to leave them out.
     timed
         `timed(request)` gives a run whose steps are timed; `draw` gets the `Timing` as a fourth argument.
+    trainer
+        Trains its runs where they are none of the sweep's: `runs` and `reruns` then give configs of the trainer's own
+        kind, and `draw` gets its runs, which say what captions and metadata need of a `StoredRun`.
     only_stored
         Whether nothing is trained for it: it draws the parts, of every preset, whose runs the store has.
-        They are named after their preset, as `laptop:left/grid`.
+    report
+        What the report says of it; None: it is not shown there.
+    place
+        Where it comes among the figures: the smaller, the earlier. Those without a place come last.
+    alone
+        Whether it is left out where all figures are drawn, as it trains many runs that no other draws.
     """
 
     name: str
     summary: str
-    runs: Callable[[Request], dict[str, list[RunConfig]]]
-    draw: Callable[..., tuple[Figure | None, pd.DataFrame, str]]
-    reruns: Callable[[Runs], dict[str, list[RunConfig]]] | None = None
+    runs: Callable[[Request], Configs]
+    draw: Callable[..., Drawing]
+    reruns: Callable[[Runs], Configs] | None = None
     timed: Callable[[Request], RunConfig] | None = None
+    trainer: Trainer | None = None
     only_stored: bool = False
+    report: Section | None = None
+    place: float = math.inf
+    alone: bool = False
 
 
 def main(script: FigureScript, arguments: Sequence[str] | None = None) -> int:
@@ -144,17 +173,16 @@ def _run(scripts: Sequence[FigureScript], options: argparse.Namespace) -> int:
         check_export("--export", options.export)
     request = _request(options)
     sweep = sweep_from(options)
-    wanted = {script.name: script.runs(request) for script in scripts if not script.only_stored}
-    later = {config for script in scripts for config in _to_rerun(script, wanted.get(script.name, {}))}
-    runs = _run_all(sweep, wanted, later) if wanted else {}
-    again = {name: script.reruns(runs[name]) for script in scripts if script.reruns and (name := script.name) in runs}
-    if again:
-        for name, parts in _run_all(sweep, again).items():
-            runs[name] |= parts
+    swept = _swept([script for script in scripts if not script.only_stored and script.trainer is None], request, sweep)
+    own = {
+        script.name: _trained(script, script.trainer, request, sweep, options.recompute)
+        for script in scripts
+        if script.trainer is not None
+    }
     reference = REFERENCE if options.reference else None
     timings = {}
     for script in scripts:
-        found, more = runs.get(script.name, {}), []
+        found, more = (swept | own).get(script.name, {}), []
         if script.only_stored:
             found = _of_all_presets(script, request, sweep)
         if script.timed is not None:
@@ -164,40 +192,66 @@ def _run(scripts: Sequence[FigureScript], options: argparse.Namespace) -> int:
             more = [timings[config]]
         with matplotlib.rc_context(STYLE):
             figure, table, caption = script.draw(found, options.preset, reference, *more)
-        drawn = [run for part in found.values() for run in part]
-        show(*save_figure(figure, table, options.out, script.name, caption, drawn))
+        show(*save_figure(figure, table, options.out, script.name, caption, _all(found)))
     if options.export is not None:
-        every = (run for parts in runs.values() for part in parts.values() for run in part)
+        every = (run for parts in swept.values() for run in _all(parts))
         export_runs(list({run.digest: run for run in every}.values()), options.export)
         show(options.export)
+        for script in scripts:
+            if script.trainer is not None:
+                show(script.trainer.export(_all(own[script.name]), options.export.parent))
         for timing in timings.values():
             show(export_timing(timing, options.export.parent))
     return 0
 
 
-def _to_rerun(script: FigureScript, parts: Mapping[str, Sequence[RunConfig]]) -> Iterator[RunConfig]:
+def _all(parts: Runs) -> list[StoredRun]:
+    return [run for part in parts.values() for run in part]
+
+
+def _swept(scripts: Sequence[FigureScript], request: Request, sweep: Sweep) -> dict[str, dict[Part, list[StoredRun]]]:
+    """The runs of some scripts in one sweep, and in a second one those that depend on how the first ended."""
+    wanted = {script.name: script.runs(request) for script in scripts}
+    later = {config for script in scripts for config in _to_rerun(script, wanted[script.name])}
+    runs = _run_all(sweep, wanted, later) if wanted else {}
+    again = {script.name: script.reruns(runs[script.name]) for script in scripts if script.reruns is not None}
+    if again:
+        for name, parts in _run_all(sweep, again).items():
+            runs[name] |= parts
+    return runs
+
+
+def _trained(
+    script: FigureScript, trainer: Trainer, request: Request, sweep: Sweep, again: bool
+) -> dict[Part, list[StoredRun]]:
+    """The runs of a script that has a trainer, likewise."""
+    runs = trainer.train(script.runs(request), sweep, again)
+    return runs if script.reruns is None else runs | trainer.train(script.reruns(runs), sweep, again)
+
+
+def _to_rerun(script: FigureScript, parts: Configs) -> Iterator[RunConfig]:
     """The tuned runs that a script trains anew, with what they found, once they have ended."""
     if script.reruns is not None:
         for part in script.reruns(dict.fromkeys(parts, ())):
-            yield from parts[f"{part.removesuffix('rerun')}tuned"]
+            yield from parts[part.at(Stage.TUNED)]
 
 
-def _of_all_presets(script: FigureScript, request: Request, sweep: Sweep) -> dict[str, list[StoredRun]]:
+def _of_all_presets(script: FigureScript, request: Request, sweep: Sweep) -> dict[Part, list[StoredRun]]:
     """The parts of each preset whose runs the store has; those of the preset asked for that it lacks are told."""
     found = {}
     for preset in PRESETS:
         parts = script.runs(dataclasses.replace(request, preset=preset))
         here = _stored(sweep, parts)
         if preset == request.preset and len(here) < len(parts):
-            lacking = ", ".join(sorted({part.split("/")[0] for part in parts if part not in here}))
+            lacking = ", ".join(dict.fromkeys(part.name("figure", "panel") for part in parts if part not in here))
             sweep.display.log(f"the store lacks runs of {lacking} at this preset: `make figures` trains them")
         if script.reruns is not None:
             here |= _stored(sweep, script.reruns(here))
-        found |= {f"{preset}:{part}": runs for part, runs in here.items()}
+        found |= {dataclasses.replace(part, preset=preset): runs for part, runs in here.items()}
     return found
 
 
-def _stored(sweep: Sweep, parts: Mapping[str, Sequence[RunConfig]]) -> dict[str, list[StoredRun]]:
+def _stored(sweep: Sweep, parts: Configs) -> dict[Part, list[StoredRun]]:
     """The parts of which the store has every run."""
     parts = {part: sweep.settled(configs, fetch=False) for part, configs in parts.items()}
     known = sweep.store.get_all(config for configs in parts.values() for config in configs)
@@ -205,11 +259,11 @@ def _stored(sweep: Sweep, parts: Mapping[str, Sequence[RunConfig]]) -> dict[str,
 
 
 def _run_all(
-    sweep: Sweep, wanted: Mapping[str, Mapping[str, Sequence[RunConfig]]], later: Collection[RunConfig] = ()
-) -> dict[str, dict]:
+    sweep: Sweep, wanted: Mapping[str, Configs], later: Collection[RunConfig] = ()
+) -> dict[str, dict[Part, list[StoredRun]]]:
     """Runs by figure and part, in one sweep over all of them."""
     flat = {(name, part): configs for name, parts in wanted.items() for part, configs in parts.items()}
-    found: dict[str, dict] = {name: {} for name in wanted}
+    found: dict[str, dict[Part, list[StoredRun]]] = {name: {} for name in wanted}
     for (name, part), runs in sweep.run_parts(flat, later).items():
         found[name][part] = runs
     return found

@@ -62,19 +62,21 @@ def new_figure(width: float, height: float, panels: int, rows: int = 1) -> tuple
     return figure, axes[0] if rows == 1 else axes
 
 
-def draw_grid(axes: Axes, x: Sequence[float], y: Sequence[float], values: np.ndarray, label: str) -> None:
+def draw_grid(
+    axes: Axes, x: Sequence[float], y: Sequence[float], values: np.ndarray, label: str, times: float = 2.5
+) -> None:
     """Colour the cells of a grid by value, with a colour bar.
 
     Parameters
     ----------
     values
         [len(y), len(x)]; NaN (a diverged run) is drawn grey.
-
-    The colours end at twice the smallest value and a half more, so that the good region shows its
-    structure; the bar's arrow says that larger values share the last colour.
+    times
+        The colours end at so many times the smallest value, so that the good region shows its structure; the
+        bar's arrow says that larger values share the last colour.
     """
     smallest = float(np.nanmin(values))
-    top = min(float(np.nanmax(values)), 2.5 * smallest)
+    top = min(float(np.nanmax(values)), times * smallest)
     colours = matplotlib.colormaps[GRID_COLOURS].with_extremes(bad="0.6")
     mesh = axes.pcolormesh(x, y, values, shading="nearest", cmap=colours, vmin=smallest, vmax=top, rasterized=True)
     extend = "max" if top < np.nanmax(values) else "neither"

@@ -163,7 +163,7 @@ class Sweep:
     def run_parts[Part](
         self, parts: Mapping[Part, Sequence[RunConfig]], later: Iterable[RunConfig] = ()
     ) -> dict[Part, list[StoredRun]]:
-        """As `run`, for configs by the name of their part in an experiment."""
+        """As `run`, for configs by their part in an experiment."""
         runs = iter(self.run([config for configs in parts.values() for config in configs], later))
         return {part: [next(runs) for _ in configs] for part, configs in parts.items()}
 

@@ -1,0 +1,176 @@
+"""Many runs of networks of continuous depth: what the store has of them is taken from it, the rest is trained.
+
+They have a table of their own in the store, where each is put as soon as it is finished.
+"""
+
+import dataclasses
+import datetime
+import gzip
+import itertools
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from t1t2_pt.runs.provenance import environment
+from t1t2_pt.runs.record import DIVERGED, FINISHED
+from t1t2_pt.runs.store import RunStore
+from t1t2_pt.sweeps.sweep import Sweep
+from t1t2_pt.sweeps.work import Splits
+from t1t2_pt.system.errors import InputError, reason
+from t1t2_pt.system.files import replacing
+from t1t2_pt.system.reading import read_file
+from t1t2_pt.training.depth_training import DepthConfig, DepthProgram, History, train_depth
+
+FILE = "depth.jsonl.gz"
+TOLD_AFTER = 10  # runs: outside a terminal each time makes a line
+LARGEST = 1 << 26  # bytes of a file of runs
+_TABLE = "CREATE TABLE IF NOT EXISTS depths (digest TEXT PRIMARY KEY, run TEXT NOT NULL)"
+
+
+@dataclasses.dataclass(frozen=True)
+class DepthRun:
+    """A run as the store has it, with what captions and the files of figures say of any run; see `DepthTrained`.
+
+    Parameters
+    ----------
+    provenance
+        What produced it: backend, versions, device, commit, data.
+    """
+
+    config: DepthConfig
+    history: History
+    final: dict[str, float]
+    provenance: dict[str, str]
+    finished: str
+
+    @property
+    def digest(self) -> str:
+        """What names it."""
+        return self.config.digest()
+
+    @property
+    def status(self) -> str:
+        """`finished`, or `diverged` where a cost is not finite."""
+        return FINISHED if all(map(math.isfinite, self.final.values())) else DIVERGED
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, with null for what is not finite."""
+        plain = dataclasses.asdict(self)
+        plain["history"] = {name: [_to_json(value) for value in column] for name, column in self.history.items()}
+        return plain | {"final": {name: _to_json(value) for name, value in self.final.items()}}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "DepthRun":
+        """The inverse of `as_dict`; whatever else `values` are raises an error of some kind."""
+        config = {name: tuple(value) if isinstance(value, list) else value for name, value in values["config"].items()}
+        history = {name: [_from_json(value) for value in column] for name, column in values["history"].items()}
+        if len({len(column) for column in history.values()}) > 1:
+            raise ValueError("the columns of its history differ in length")
+        final = {name: _from_json(value) for name, value in values["final"].items()}
+        return cls(**{**values, "config": DepthConfig(**config), "history": history, "final": final})
+
+
+class DepthSweep:
+    """The `Trainer` of these runs."""
+
+    def train(self, parts: Mapping[Any, Sequence[DepthConfig]], sweep: Sweep, again: bool) -> dict[Any, list[DepthRun]]:
+        """The runs of each part, in order.
+
+        Parameters
+        ----------
+        sweep
+            Whose backend, store, data and display are used.
+        again
+            Train stored runs anew.
+
+        Raises
+        ------
+        InputError
+            If the data cannot be loaded, or the store cannot be read or written.
+        """
+        splits = Splits(sweep.data_dir)
+        parts = {part: [_settled(config, splits) for config in configs] for part, configs in parts.items()}
+        wanted = list(dict.fromkeys(config for configs in parts.values() for config in configs))
+        found = {} if again else stored_depth_runs(wanted, sweep.store)
+        missing = [config for config in wanted if config not in found]
+        told = f"{len(wanted)} runs of continuous depth: {len(found)} in the store, {len(missing)} to train"
+        sweep.display.say(f"{told} on {sweep.backend.name}")
+        programs: dict[tuple, DepthProgram] = {}
+        with sweep.display.shown(missing):
+            for some in itertools.batched(missing, TOLD_AFTER):
+                for config in some:
+                    found[config] = run = _trained(config, splits, programs, sweep)
+                    store_depth_runs([run], sweep.store)
+                sweep.display.finish(len(some))
+        return {part: [found[config] for config in configs] for part, configs in parts.items()}
+
+    def export(self, runs: Sequence[DepthRun], folder: Path) -> Path:
+        """Write runs into a folder, as `depth.jsonl.gz`, each once and a line each."""
+        lines = [json.dumps(run.as_dict(), allow_nan=False) for run in {run.digest: run for run in runs}.values()]
+        with replacing(folder / FILE) as beside:
+            beside.write_bytes(gzip.compress("\n".join([*lines, ""]).encode(), mtime=0))
+        return folder / FILE
+
+
+def read_depth_runs(path: Path) -> list[DepthRun]:
+    """The runs of a file that `DepthSweep.export` wrote.
+
+    Raises
+    ------
+    InputError
+        If it is another file.
+    """
+    try:
+        lines = read_file(path, LARGEST).decode().splitlines()
+        return [DepthRun.from_dict(json.loads(line)) for line in lines]
+    except Exception as error:  # JSON of something else raises nearly anything
+        problem = f"is no file of runs of continuous depth ({reason(error)})"
+        raise InputError("file", str(path), problem, "restore it from version control") from None
+
+
+def store_depth_runs(runs: Sequence[DepthRun], store: RunStore) -> None:
+    """Put runs into the store, all or none."""
+    with store.writing() as connection:
+        connection.execute(_TABLE)
+        rows = [(run.digest, json.dumps(run.as_dict(), allow_nan=False)) for run in runs]
+        connection.executemany("INSERT OR REPLACE INTO depths VALUES (?, ?)", rows)
+
+
+def stored_depth_runs(configs: Sequence[DepthConfig], store: RunStore) -> dict[DepthConfig, DepthRun]:
+    """Those of these runs that the store has."""
+    found = {}
+    for (text,) in store.rows("depths", ("run",), [config.digest() for config in configs]):
+        try:
+            run = DepthRun.from_dict(json.loads(text))
+        except Exception as error:  # JSON of something else raises nearly anything
+            problem = f"is damaged: a run of continuous depth in it cannot be read ({reason(error)})"
+            raise InputError("store", str(store.path), problem, "add --recompute") from None
+        found[run.config] = run
+    return found
+
+
+def _to_json(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _from_json(value: float | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _settled(config: DepthConfig, splits: Splits) -> DepthConfig:
+    return dataclasses.replace(config, data=splits.fingerprint(config.dataset))
+
+
+def _trained(config: DepthConfig, splits: Splits, programs: dict[tuple, DepthProgram], sweep: Sweep) -> DepthRun:
+    split = splits.get(config.dataset, config.t1_samples, config.t2_samples, config.split_seed)
+    key = (config.hidden, config.batch_size, config.dataset, config.t1_samples, config.t2_samples, config.split_seed)
+    if key not in programs:
+        programs[key] = DepthProgram(config, split, sweep.backend)
+    trained = train_depth(config, programs[key], lambda: sweep.display.advance(config.steps_per_epoch))
+    return DepthRun(
+        **{field.name: getattr(trained, field.name) for field in dataclasses.fields(trained)},
+        provenance={**environment(sweep.backend), "data": split.provenance},
+        finished=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    )
