@@ -22,7 +22,7 @@ from t1t2_pt.networks import costs
 from t1t2_pt.ops import norm
 from t1t2_pt.rewrites import EXACT, FAST, ReassociateProducts, reassociated
 from t1t2_pt.steps import regularization
-from t1t2_pt.steps.step import Batch, _train_pass, initial_state, make_network, state_inputs
+from t1t2_pt.steps.step import Batch, initial_state, make_network, state_inputs, train_pass
 from t1t2_pt.training.loop import train
 
 WORSE = 4
@@ -243,7 +243,7 @@ def hypergradients_of(config, network, dtype, max_norm, plain):
             draw: pt.tensor(f"noise{draw.position}", shape=draw.shape, dtype=dtype)
             for draw in regularization.draws(config, network)
         }
-        passed = _train_pass(config, network, state, Batch(inputs["x1"], labels["y1"]), noise)
+        passed = train_pass(config, network, state, Batch(inputs["x1"], labels["y1"]), noise)
         theta = {name: state[name] for name in network.shapes()}
         gradients = hypergradient(
             passed.cost,

@@ -54,7 +54,7 @@ class Pieces:
             law = rng.standard_normal if draw.law == "normal" else rng.uniform
             drawn[draw] = pt.constant(law(size=draw.shape))
         (x, u), (y, v) = rng.standard_normal((2, 10, 7)), rng.integers(0, 3, (2, 10)).astype("int32")
-        done = step._train_pass(config, self.network, symbols, step.Batch(pt.constant(x), pt.constant(y)), drawn)
+        done = step.train_pass(config, self.network, symbols, step.Batch(pt.constant(x), pt.constant(y)), drawn)
         self.theta = [symbols[name] for name in self.network.shapes()]
         c2 = costs.cross_entropy(self.network.logits(symbols, pt.constant(u)), pt.constant(v))
         hyper = [symbols[name] for name in config.hyperparameters]

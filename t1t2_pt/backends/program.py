@@ -134,7 +134,7 @@ def _build(config: RunConfig, network: Network, samples: Mapping[str, int], dtyp
     wanted = draws(config, network)
     laws = [(draw.law, draw.shape) for draw in wanted]
     drawn = dict(zip(wanted, noise.random_numbers(per_run["seed"], clock["step"], laws, dtype), strict=True))
-    rates = _rates(config, per_run, clock, dtype)
+    rates = rates_of(config, per_run, clock, dtype)
     number = clock["step"] + pt.constant(np.uint32(1))
     count = pt.cast(number, dtype)
     if config.tune:
@@ -177,7 +177,8 @@ def _without_hyperparameters(graph: Graph, config: RunConfig, state: Tensors) ->
     return Graph({**graph.new_state, **held}, metrics)
 
 
-def _rates(config: RunConfig, per_run: Tensors, clock: Tensors, dtype: str) -> Rates:
+def rates_of(config: RunConfig, per_run: Tensors, clock: Tensors, dtype: str) -> Rates:
+    """The step sizes of a step and its momentum, by their schedules; inputs as in `Graphs`."""
     now, steps = pt.cast(clock["step"], dtype), clock["steps"]
     options = ScheduleOptions(hold=config.hold, half_life=config.half_life)
 

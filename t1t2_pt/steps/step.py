@@ -144,9 +144,9 @@ def t1t2_step(
     metrics: `validation_cost` (C2 on the batch), `repaired_hypergradients`, and for each tuned
     hyperparameter its step size, `input_noise/learning_rate` and so on.
     """
-    new_state, metrics, train_pass = _elementary_step(config, network, state, t1, drawn, rates, count)
+    new_state, metrics, done = _elementary_step(config, network, state, t1, drawn, rates, count)
     validation_cost = _validation_cost(config, network, state, t2)
-    gradients, kept = _hypergradients(config, network, state, new_state, t1, train_pass, validation_cost, hyper_count)
+    gradients, kept = _hypergradients(config, network, state, new_state, t1, done, validation_cost, hyper_count)
     new_state.update(kept)
     _, repaired = finite_squares(*gradients)
     for name, gradient in zip(config.tune, gradients, strict=True):
@@ -191,20 +191,20 @@ def _hypergradients(
     state: Tensors,
     new_state: Tensors,
     t1: Batch,
-    train_pass: "TrainPass",
+    done: "TrainPass",
     validation_cost: TensorVariable,
     hyper_count: TensorVariable,
 ) -> tuple[list[TensorVariable], Tensors]:
     """The hypergradients of what is tuned, and what the method keeps, by its names in the state."""
     parameters = {name: state[name] for name in network.shapes()}
     problem = Problem(
-        train_pass.cost,
+        done.cost,
         _lowered_cost(config, network, state, t1, validation_cost),
         list(parameters.values()),
         [state[name] for name in config.tune],
     )
     at_hand = Step(
-        train_gradients=train_pass.gradients,
+        train_gradients=done.gradients,
         next_params=[new_state[name] for name in parameters] if config.validation_gradient_at == "next" else None,
         max_norm=config.gradient_norm,
         count=hyper_count,
@@ -244,7 +244,8 @@ class TrainPass:
     noisy: ForwardPass
 
 
-def _train_pass(config: RunConfig, network: Network, state: Tensors, t1: Batch, drawn: Drawn) -> TrainPass:
+def train_pass(config: RunConfig, network: Network, state: Tensors, t1: Batch, drawn: Drawn) -> TrainPass:
+    """The noisy pass; arguments as of `t1_step`."""
     parameters = {name: state[name] for name in network.shapes()}
     perturb = perturbation(config, network, state, drawn)
     noisy = network.forward(parameters, t1.inputs, perturb, config.noise_at == "preactivation")
@@ -264,7 +265,7 @@ def _elementary_step(
     rates: Rates,
     count: TensorVariable,
 ) -> tuple[Tensors, Tensors, TrainPass]:
-    done = _train_pass(config, network, state, t1, drawn)
+    done = train_pass(config, network, state, t1, drawn)
     new_state: Tensors = {}
     squares, repaired = finite_squares(*done.gradients)
     for name, gradient, square in zip(network.shapes(), done.gradients, squares, strict=True):

@@ -24,6 +24,7 @@ from t1t2_pt.steps.regularization import level_values
 from t1t2_pt.steps.step import T1_METRICS, initial_state, make_network
 from t1t2_pt.system.errors import InputError
 from t1t2_pt.training.snapshots import Histories, Snapshot
+from t1t2_pt.training.watching import watch
 
 History = dict[str, list[float]]
 
@@ -131,6 +132,8 @@ def train(
         if epoch == first.epochs or (first.evaluate_every and epoch % first.evaluate_every == 0):
             for row, metrics in zip(rows, _per_run(population.evaluate()), strict=False):
                 row.update(metrics)
+        if first.monitor:
+            _watch(configs, split, backend, network, epoch, population, rows)
         seconds = (time.perf_counter() - began) / len(configs)
         histories.append([{"seconds": seconds, **row} for row in rows])
         if after_epoch is not None:
@@ -264,6 +267,23 @@ def _epoch_rows(
                 )
         rows.append(row)
     return rows
+
+
+def _watch(
+    configs: Sequence[RunConfig],
+    split: Split,
+    backend: Backend,
+    network: Network,
+    epoch: int,
+    population: Population,
+    rows: Rows,
+) -> None:
+    """Add what the monitor sees of each run after an epoch, in what would be the next updates."""
+    states = population.state()
+    for run, (config, row) in enumerate(zip(configs, rows, strict=True)):
+        batches = t1_rows(config, epoch + 1)
+        pair = batches[[0, min(1, len(batches) - 1)]]
+        row |= watch(config, network, split, backend, _state_of(states, run), pair, epoch * config.steps_per_epoch)
 
 
 def _skipped(config: RunConfig, epoch: int) -> int:

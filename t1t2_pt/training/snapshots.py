@@ -13,6 +13,7 @@ import numpy as np
 from t1t2_pt.backends import Arrays
 from t1t2_pt.config import RunConfig
 from t1t2_pt.steps.columns import EVALUATION, epoch_columns, first_columns
+from t1t2_pt.steps.monitoring import PREFIX
 
 EPOCH = "epoch"  # a row's number, which is not kept
 
@@ -150,7 +151,8 @@ def _history_misfit(snapshot: Snapshot, initial: Snapshot, config: RunConfig) ->
         if lacking:
             return f"its history lacks {min(lacking)} of epoch {row}"
     known = _columns(config, 0) | _columns(config, 1) | {*EVALUATION}
-    if len({*found.names}) < len(found.names) or {*found.names} - known:
+    others = {name for name in {*found.names} - known if not (config.monitor and name.startswith(PREFIX))}
+    if len({*found.names}) < len(found.names) or others:
         return "its history has other columns"
     if any(not np.array_equal(found.column(name)[:, 0], first.column(name)[:, 0]) for name in first.names):
         return "its history begins elsewhere"

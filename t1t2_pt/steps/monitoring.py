@@ -1,0 +1,95 @@
+"""What can be watched of each layer in two successive updates: activations, noise, weights, gradients, updates.
+
+The authors' program has most of these as `activTrack` and `listGrads`. An angle is given by its cosine.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytensor.tensor as pt
+from pytensor.tensor.variable import TensorVariable
+
+from t1t2_pt.config import RunConfig
+from t1t2_pt.networks.network import Network
+from t1t2_pt.steps.regularization import Drawn, Tensors, perturbation
+from t1t2_pt.steps.step import Batch, Rates, t1_step, train_pass
+
+PREFIX = "monitor/"  # how the names of these columns begin
+SMALL = 1e-4  # activations at most so large count as 0, and so little varying ones as constant
+
+
+def monitored(
+    config: RunConfig,
+    network: Network,
+    state: Tensors,
+    batches: Sequence[Batch],
+    drawn: Sequence[Drawn],
+    rates: Rates,
+    count: TensorVariable,
+) -> Tensors:
+    """Scalars by the names of their columns, of two updates from a state, which are not kept.
+
+    Parameters
+    ----------
+    batches, drawn
+        Two of each: the T1 batches of the updates, and what is drawn for them, see `t1_step`.
+    rates, count
+        Of the first update.
+    """
+    first, _ = t1_step(config, network, state, batches[0], drawn[0], rates, count)
+    one = np.ones((), dtype=count.dtype)
+    second, _ = t1_step(config, network, first, batches[1], drawn[1], rates, count + one)
+    passes = [
+        train_pass(config, network, of, batch, of_batch)
+        for of, batch, of_batch in zip((state, first), batches, drawn, strict=True)
+    ]
+    moves = [[after[n] - before[n] for n in network.shapes()] for before, after in ((state, first), (first, second))]
+    pairs = {"gradient": [one.gradients for one in passes], "update": moves}
+    found: Tensors = {}
+    for what, (before, after) in pairs.items():
+        for name, a, b in zip(network.shapes(), before, after, strict=True):
+            found[f"{what}_norm_{name}"] = pt.sqrt(pt.sqr(a).sum())
+            found[f"{what}_cosine_{name}"] = _cosine(a, b)
+    found |= _of_activations(config, network, state, batches[0], drawn[0]) | _of_parameters(network, state)
+    return {PREFIX + name: pt.cast(tensor, count.dtype) for name, tensor in found.items()}
+
+
+def _of_activations(config: RunConfig, network: Network, state: Tensors, batch: Batch, drawn: Drawn) -> Tensors:
+    """Of the output of each hidden layer in the noisy pass, from 1, before its own noise.
+
+    Mean, standard deviation and largest; the shares of elements that are 0, and of units that do not vary over the
+    batch; and what noise adds, as a share of the standard deviation.
+    """
+    noisy = train_pass(config, network, state, batch, drawn).noisy
+    perturb = perturbation(config, network, state, drawn)
+    small = np.asarray(SMALL, dtype=noisy.logits.dtype)
+    found: Tensors = {}
+    for layer, h in enumerate(noisy.activations, start=1):
+        spread = h.std(axis=0)
+        found[f"activation_mean_{layer}"] = h.mean()
+        found[f"activation_std_{layer}"] = spread.mean()
+        found[f"activation_max_{layer}"] = h.max()
+        found[f"activation_dead_{layer}"] = (h <= small).mean()
+        found[f"activation_constant_{layer}"] = (spread <= small).mean()
+        added = perturb(layer, h) - h
+        found[f"noise_share_{layer}"] = pt.sqrt(pt.sqr(added).mean()) / (spread.mean() + small)
+    return found
+
+
+def _of_parameters(network: Network, state: Tensors) -> Tensors:
+    """Mean size, standard deviation and largest size of weights; mean and standard deviation of biases and scales."""
+    found: Tensors = {}
+    for name in network.shapes():
+        of_weights = name in network.weight_names
+        found[f"mean_{name}"] = (pt.abs(state[name]) if of_weights else state[name]).mean()
+        found[f"std_{name}"] = state[name].std()
+        if of_weights:
+            found[f"max_{name}"] = pt.abs(state[name]).max()
+    return found
+
+
+def _cosine(a: TensorVariable, b: TensorVariable) -> TensorVariable:
+    """Of the angle between two tensors; 0 where one of them is 0."""
+    lengths = pt.sqrt(pt.sqr(a).sum() * pt.sqr(b).sum())
+    zero, one = (np.asarray(value, dtype=a.dtype) for value in (0, 1))
+    return pt.switch(lengths > zero, (a * b).sum() / pt.switch(lengths > zero, lengths, one), zero)
