@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable
+from typing import NoReturn
 
 from t1t2_pt.system.errors import CODE_OF_SIGNAL, InputError, reason
 from t1t2_pt.system.interrupts import Interrupted, raised
@@ -12,11 +13,13 @@ LONGEST = 500  # characters of a message
 UNUSABLE = 2  # exit code for unusable input
 READER_GONE = CODE_OF_SIGNAL + 13  # and SIGPIPE's number: whoever read our output went away
 
+type Commands = argparse._SubParsersAction[OneLineParser]  # what commands are added to
+
 
 class OneLineParser(argparse.ArgumentParser):
     """Tells a wrong option in one line, as other wrong input is told."""
 
-    def error(self, message: str):
+    def error(self, message: str) -> NoReturn:
         message = readable(" ".join(message.split()))
         message = message if len(message) <= LONGEST else message[: LONGEST - 3] + "..."
         log(f"{self.prog}: {message}; try {self.prog} --help")
@@ -62,5 +65,5 @@ def _outcome(command: Callable[[], int], stopped: str) -> tuple[int, object]:
         return CODE_OF_SIGNAL + 2, stopped
     except MemoryError as error:
         return UNUSABLE, f"memory is short ({reason(error)}); give a smaller network or batch, or --workers 1"
-    except SystemExit as leaving:  # argparse's, which has told why
-        return leaving.code or 0, None
+    except SystemExit as leaving:  # argparse's, which has told why, and whose code is a number
+        return int(leaving.code or 0), None

@@ -2,7 +2,9 @@
 
 import argparse
 import json
+from typing import Any
 
+from t1t2_pt.cli.commands import Commands
 from t1t2_pt.cli.options import add_data_dir
 from t1t2_pt.datasets import DATASETS, USUAL_SIZES, absence, describe, find
 from t1t2_pt.datasets.sources import GIVEN
@@ -10,7 +12,7 @@ from t1t2_pt.system.errors import InputError
 from t1t2_pt.system.streams import show, show_table
 
 
-def add_commands(commands) -> None:
+def add_commands(commands: Commands) -> None:
     """Add `list`, `fetch` and `verify` below a subparser."""
     listing = commands.add_parser("list", help="every data set, and where it lies on this machine")
     listing.set_defaults(command=_list)
@@ -37,7 +39,7 @@ def add_commands(commands) -> None:
 
 
 def _list(options: argparse.Namespace) -> int:
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in DATASETS:
         usual, place = USUAL_SIZES[name], find(name, options.data_dir)
         rows.append({"name": name, **usual, "place": place, "description": describe(name, options.data_dir)})

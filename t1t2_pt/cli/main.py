@@ -18,7 +18,8 @@ from t1t2_pt.cli.options import (
     sweep_from,
     usable_path,
 )
-from t1t2_pt.config import FIELDS, FORMER_NAMES, OPTIONS, USUAL, field_info, run_config
+from t1t2_pt.config import FORMER_NAMES, OPTIONS, USUAL, RunConfig, field_info, run_config
+from t1t2_pt.config.fields import default
 from t1t2_pt.regularizers import HYPERPARAMETERS
 from t1t2_pt.runs.exchange import check_export, export_runs, read_runs
 from t1t2_pt.runs.record import StoredRun
@@ -70,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
             dest=name,
             metavar=metavar(name),
             default=argparse.SUPPRESS,
-            help=f"{info['description']} (default: {_default(name, FIELDS[name])})".replace("%", "%%"),
+            help=f"{info['description']} (default: {_default(name)})".replace("%", "%%"),
         )
     where = train.add_argument_group("where", "backend, data and result")
     add_sweep_options(where)
@@ -123,16 +124,16 @@ def _flags(name: str) -> list[str]:
     return [f"--{one.replace('_', '-')}" for one in (name, *former)] + short
 
 
-def _default(name: str, field) -> str:
+def _default(name: str) -> str:
     """A field's default, and what is usual instead for some data sets and networks."""
-    default = field.default.default
+    without = default(name, RunConfig)
     others = {
         choice: values[name]
         for choices in USUAL.values()
         for choice, values in choices.items()
-        if values.get(name, default) != default
+        if values.get(name, without) != without
     }
-    return "; ".join([show_value(default), *(f"{choice}: {show_value(value)}" for choice, value in others.items())])
+    return "; ".join([show_value(without), *(f"{choice}: {show_value(value)}" for choice, value in others.items())])
 
 
 def _train(options: argparse.Namespace) -> int:

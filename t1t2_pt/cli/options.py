@@ -3,12 +3,15 @@
 import argparse
 import types
 import typing
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from t1t2_pt.backends import BACKENDS, get_backend
 from t1t2_pt.config import FIELDS, field_info
 from t1t2_pt.runs.checkpoints import Every
 from t1t2_pt.runs.store import RunStore, default_store
+from t1t2_pt.sweeps.places import Place
 from t1t2_pt.sweeps.sweep import Sweep
 from t1t2_pt.sweeps.worker_processes import WorkerProcesses
 from t1t2_pt.system.errors import InputError
@@ -19,8 +22,10 @@ STORE_HELP = (
 )
 SHOWN = 120  # characters of a name in a message
 
+type Options = argparse._ActionsContainer  # a parser, or a group of its options
 
-def read_field(name: str, text: str):
+
+def read_field(name: str, text: str) -> object:
     """The value of a `RunConfig` field as written on the command line.
 
     Raises
@@ -32,8 +37,8 @@ def read_field(name: str, text: str):
     if text.lower() == "none" and (type(None) in kinds or kinds.get(tuple) is str):
         return None if type(None) in kinds else ()
     try:
-        if tuple in kinds and ("," in text or float not in kinds):
-            item = kinds[tuple]
+        item = kinds.get(tuple)
+        if item is not None and ("," in text or float not in kinds):
             return tuple(item(part.strip()) for part in text.split(",") if part.strip())
         if bool in kinds:
             return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[text.lower()]
@@ -44,7 +49,7 @@ def read_field(name: str, text: str):
         raise InputError(name, text, "has the wrong form", field_info(name)["remedy"]) from None
 
 
-def _kinds(annotation) -> dict[type, type | None]:
+def _kinds(annotation: Any) -> dict[type, type | None]:
     """The plain types in an annotation; for a tuple, the type of its items."""
     origin = typing.get_origin(annotation)
     if origin is typing.Annotated:
@@ -65,7 +70,7 @@ def metavar(name: str) -> str:
     return {bool: "BOOL", int: "N", float: "X"}.get(next(iter(kinds)), "NAME")
 
 
-def show_value(value) -> str:
+def show_value(value: object) -> str:
     """A value as it is written on the command line."""
     if isinstance(value, tuple):
         return ",".join(map(str, value)) or "none"
@@ -74,7 +79,7 @@ def show_value(value) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def add_sweep_options(parser) -> None:
+def add_sweep_options(parser: Options) -> None:
     """The options that say where and how runs are trained; `sweep_from` reads them."""
     parser.add_argument(
         "--backend",
@@ -120,7 +125,7 @@ def absolute_path(text: str) -> Path:
         raise argparse.ArgumentTypeError(f"there is no current folder ({error.strerror}): give it from /") from None
 
 
-def add_store(parser) -> None:
+def add_store(parser: Options) -> None:
     """The option that names the run store."""
     parser.add_argument("--store", type=absolute_path, default=default_store(), help=STORE_HELP)
 
@@ -134,7 +139,7 @@ def sweep_from(options: argparse.Namespace) -> Sweep:
         If the store cannot be used, the backend is not installed, or an option has a bad value.
     """
     backend, every = get_backend(options.backend), Every.read(options.checkpoint_every)
-    place = None
+    place: Callable[[Callable[[str], None]], Place] | None = None
     if options.workers is not None and options.scheduler is not None:
         raise InputError("--workers", options.workers, "starts workers here, but --scheduler has its own", "give one")
     if options.workers is not None:
@@ -154,7 +159,7 @@ def sweep_from(options: argparse.Namespace) -> Sweep:
     )
 
 
-def add_data_dir(parser) -> None:
+def add_data_dir(parser: Options) -> None:
     """The option that names the folder of the data sets."""
     parser.add_argument(
         "--data-dir", type=absolute_path, help="folder that holds data sets (default: T1T2_DATA, data/, cache)"

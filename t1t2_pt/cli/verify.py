@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 
 from t1t2_pt.backends import get_backend
+from t1t2_pt.cli.commands import Commands
 from t1t2_pt.cli.options import add_data_dir, add_store, usable_path
 from t1t2_pt.runs.exchange import read_runs
 from t1t2_pt.runs.record import StoredRun
@@ -17,7 +18,7 @@ from t1t2_pt.system.errors import InputError
 from t1t2_pt.system.streams import show
 
 
-def add_command(commands) -> None:
+def add_command(commands: Commands) -> None:
     """Add it below a subparser."""
     stated = "".join(f"\n  {name:<16}{absolute:g} + {of:g} of it" for name, (absolute, of) in TOLERANCES.items())
     result = commands.add_parser(

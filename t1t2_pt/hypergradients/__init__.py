@@ -18,6 +18,7 @@ Imports `rewrites`, `ops` and `system`.
 import dataclasses
 import inspect
 from collections.abc import Sequence
+from typing import Any
 
 from pytensor.tensor.variable import TensorVariable
 
@@ -50,7 +51,7 @@ def hypergradient(
     *,
     method: str | Method = "t1t2",
     products: str = EXACT,
-    **options,
+    **options: Any,
 ) -> list[TensorVariable]:
     """Gradient of the validation cost with respect to the hyperparameters.
 
@@ -119,7 +120,7 @@ def _options() -> str:
     """The methods' own words on their options, for `help`."""
     texts = []
     for name, method in METHODS.items():
-        lines = inspect.cleandoc(method.__doc__).splitlines()
+        lines = inspect.cleandoc(method.__doc__ or "").splitlines()
         if "Parameters" not in lines:
             continue
         start = lines.index("Parameters") + 2
@@ -128,4 +129,4 @@ def _options() -> str:
     return "\n".join(texts)
 
 
-hypergradient.__doc__ = inspect.cleandoc(hypergradient.__doc__) + "\n" + _options()
+hypergradient.__doc__ = inspect.cleandoc(hypergradient.__doc__ or "") + "\n" + _options()

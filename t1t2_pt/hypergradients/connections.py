@@ -6,7 +6,7 @@ variable. Here the graph is walked from the cost along what passes derivatives o
 
 import dataclasses
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from pytensor.gradient import DisconnectedGrad, UndefinedGrad, ZeroGrad
@@ -145,9 +145,9 @@ class Reach:
             before = set(ancestors([cut.input]))
             if variable in before:
                 depths[cut] = (not cut.is_random, cut.is_shape, len(before))
-        return min(depths, key=depths.get, default=None)  # the nearest to the variable says most
+        return min(depths, key=depths.__getitem__, default=None)  # the nearest to the variable says most
 
 
-def influences(outputs: Sequence[Variable]) -> Collection[Variable]:
+def influences(outputs: Sequence[Variable]) -> set[Variable]:
     """Everything that some outputs are computed from."""
     return set(ancestors(outputs))

@@ -33,7 +33,7 @@ class Problem:
     params: Sequence[TensorVariable]
     hyperparams: Sequence[TensorVariable]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for role in ("train_cost", "val_cost"):
             _check_cost(role, getattr(self, role))
         for role in ("params", "hyperparams"):
@@ -75,14 +75,14 @@ def _check_uncut(role: str, name: str, variable: Variable, reach: Reach, cost: s
         raise ValueError(f"{role}: {name} influences {cost} through {cut}; {cut.remedy}")
 
 
-def _check_cost(role: str, cost) -> None:
+def _check_cost(role: str, cost: object) -> None:
     if not isinstance(cost, TensorVariable) or cost.type.ndim != 0:
         raise ValueError(f"{role} = {shown(cost)}: is not a scalar tensor; reduce it, for example with .mean()")
     if not np.issubdtype(np.dtype(cost.dtype), np.floating):
         raise ValueError(f"{role}: has dtype {cost.dtype}; gradients need a floating-point cost")
 
 
-def variables(role: str, given) -> list[TensorVariable]:
+def variables(role: str, given: object) -> list[TensorVariable]:
     """A list of floating-point tensors, each once.
 
     Raises
@@ -116,7 +116,7 @@ def variables(role: str, given) -> list[TensorVariable]:
     return found
 
 
-def tensors_like(option: str, given, params: Sequence[TensorVariable]) -> list[TensorVariable]:
+def tensors_like(option: str, given: object, params: Sequence[TensorVariable]) -> list[TensorVariable]:
     """A tensor for each of params, with its rank and dtype.
 
     Raises
@@ -145,7 +145,7 @@ def tensors_like(option: str, given, params: Sequence[TensorVariable]) -> list[T
     return found
 
 
-def positive(option: str, value) -> None:
+def positive(option: str, value: object) -> None:
     """Check that an option is a finite number above 0.
 
     Raises
@@ -153,9 +153,9 @@ def positive(option: str, value) -> None:
     TypeError, ValueError
         Naming the option.
     """
-    if isinstance(value, bool) or not isinstance(value, numbers.Real | np.number):
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{option} = {shown(value)}: is a {type(value).__name__}; give a number above 0")
-    if not 0 < value < np.inf:
+    if value <= 0 or not value < np.inf:
         raise ValueError(f"{option} = {value}: is out of range; give a number above 0")
 
 
@@ -164,7 +164,7 @@ def name_of(variable: Variable, position: int, role: str) -> str:
     return variable.name or f"{role}[{position}] (unnamed)"
 
 
-def shown(value) -> str:
+def shown(value: object) -> str:
     """A value in at most 60 characters of one line."""
     text = " ".join((str(value) if isinstance(value, Variable) else repr(value)).split())
     return text if len(text) <= 60 else text[:57] + "..."

@@ -74,7 +74,7 @@ class MaxPool:
     def output_shape(self, shape: Shape) -> Shape:
         return (*(-(-n // self.size) for n in shape[:2]), shape[2])
 
-    def apply(self, h: TensorVariable, weights: None) -> TensorVariable:
+    def apply(self, h: TensorVariable) -> TensorVariable:
         return max_pool2d(h, self.size, channels_last=True)
 
 
@@ -201,7 +201,7 @@ class Network:
         """Whether it takes images."""
         return not isinstance(self.hidden[-1], Dense)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         dense = not self.is_convolutional
         if len(self.input_shape) != (1 if dense else 3):
             needed = "features" if dense else "images of height, width and channels"
@@ -319,7 +319,8 @@ class Network:
 
     def linear(self, i: int, parameters: Mapping[str, TensorVariable], h: TensorVariable) -> TensorVariable:
         """What layer i makes of its input, before bias, normalisation and nonlinearity."""
-        return self.layers[i].apply(h, parameters.get(f"weights_{i}"))
+        layer = self.layers[i]
+        return layer.apply(h) if isinstance(layer, MaxPool) else layer.apply(h, parameters[f"weights_{i}"])
 
     def finish(
         self,

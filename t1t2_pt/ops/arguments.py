@@ -20,6 +20,11 @@ def tensors(variables: Sequence[Variable]) -> Sequence[TensorVariable]:
     return cast(Sequence[TensorVariable], variables)
 
 
+def as_gradients(found: Variable | Sequence[Variable | None] | None) -> list[TensorVariable]:
+    """What `grad` or `pullback` of PyTensor gives by a list of variables: a tensor for each."""
+    return cast(list[TensorVariable], found)
+
+
 def outputs(op: Op, *inputs: TensorLike) -> Sequence[TensorVariable]:
     """The outputs of an Op of tensors."""
     return cast(Sequence[TensorVariable], op(*inputs, return_list=True))

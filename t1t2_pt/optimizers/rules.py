@@ -58,7 +58,7 @@ class Optimizer:
     ) -> Update:
         """The updated parameter and the new memory, see the module."""
         if not isinstance(momentum, Variable):
-            momentum = _like(MOMENTUM if momentum is None else momentum, parameter)
+            momentum = pt.constant(_like(MOMENTUM if momentum is None else momentum, parameter))
         return self.rule(parameter, gradient, memory, rate, count, momentum)
 
 

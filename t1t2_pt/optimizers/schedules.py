@@ -85,10 +85,8 @@ def between(largest: Tensor | float, smallest: Tensor | float, factor: Tensor) -
 
     For a scheduled momentum. All are scalars of the factor's dtype; numbers become constants.
     """
-    largest, smallest = (
-        value if isinstance(value, Variable) else _number(value, factor) for value in (largest, smallest)
-    )
-    return smallest + (largest - smallest) * factor
+    high, low = (value if isinstance(value, Variable) else _number(value, factor) for value in (largest, smallest))
+    return low + (high - low) * factor
 
 
 @schedule()
@@ -185,7 +183,7 @@ def periodic(share: Tensor, options: ScheduleOptions) -> Tensor:
 
 def _phases(share: Tensor, ends: Sequence[float], factors: Sequence[float]) -> Tensor:
     """The first factor until the first end, then the next, and so on; a phase ends before the step at its end."""
-    factor = pt.full_like(share, _number(factors[-1], share))
+    factor = pt.full_like(share, pt.constant(_number(factors[-1], share)))
     for end, before in reversed(list(zip(ends, factors, strict=False))):
         factor = pt.switch(share < _number(end - BORDER, share), _number(before, share), factor)
     return factor

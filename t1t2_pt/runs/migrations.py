@@ -34,10 +34,10 @@ def migrated(values: Mapping[str, Any]) -> dict[str, Any]:
     config, provenance = values["config"], values["provenance"]
     if _digest(config) != values["digest"]:
         raise ValueError("its digest does not fit its config")
-    source = DATASETS.get(config["dataset"])
-    known = source is not None and source.fingerprint is not None
-    official = known and str(provenance["data"]).startswith(source.official) and not _doubtful(values)
-    data = source.fingerprint if official else UNKNOWN
+    source, data = DATASETS.get(config["dataset"]), UNKNOWN
+    if source is not None and source.fingerprint is not None:
+        official = str(provenance["data"]).startswith(source.official) and not _doubtful(values)
+        data = source.fingerprint if official else UNKNOWN
     return {
         **values,
         "config": {**config, "data": data, "algorithm": FIRST_ALGORITHM},

@@ -167,14 +167,15 @@ def evaluate(stages: Sequence[Callable[[Values], Values]], plan: Plan, data: Val
         if not normalised or plan.kind == RUNNING:
             statistics.append({})
             continue
-        partial, reached = [], []
+        partial: list[tuple[int, Any, Any]] = []
+        reached: list[Values] = []
         for number, piece in enumerate(current):
             after = advance(piece, depth, stage + 1)
             partial.append((len(piece["labels"]), after["mean"], after["variance"]))
             if plan.kept[stage]:
                 reached.append({"outcome": after["outcome"], "labels": piece["labels"]})
                 if depth > 0:
-                    current[number] = None  # its memory is free as soon as nothing needs it
+                    current[number] = {}  # its memory is free as soon as nothing needs it
         statistics.append(_combine(partial))
         if plan.kept[stage]:
             current, depth = reached, stage + 1

@@ -84,7 +84,7 @@ def threefry2x32(
 
 
 def _polynomial(coefficients: tuple[float, ...], x: TensorVariable) -> TensorVariable:
-    value = np.asarray(coefficients[0], dtype=x.dtype)
+    value = pt.constant(np.asarray(coefficients[0], dtype=x.dtype))
     for coefficient in coefficients[1:]:
         value = value * x + np.asarray(coefficient, dtype=x.dtype)
     return value

@@ -24,6 +24,7 @@ from t1t2_pt.hypergradients.limits import rescale
 from t1t2_pt.networks import costs
 from t1t2_pt.networks.network import CONVOLUTIONAL, ForwardPass, Network
 from t1t2_pt.ops import finite_squares
+from t1t2_pt.ops.arguments import as_gradients
 from t1t2_pt.optimizers import OPTIMIZERS
 from t1t2_pt.regularizers import HYPERPARAMETERS, REGULARIZER_OF
 from t1t2_pt.rewrites import FAST
@@ -253,7 +254,7 @@ def train_pass(config: RunConfig, network: Network, state: Tensors, t1: Batch, d
     added = penalty(config, network, state, cost.dtype)
     regularised = cost + added
     metrics = {"train_cost": cost, "penalty": added, "train_error": costs.error_rate(noisy.logits, t1.labels)}
-    return TrainPass(regularised, pt.grad(regularised, list(parameters.values())), metrics, noisy)
+    return TrainPass(regularised, as_gradients(pt.grad(regularised, list(parameters.values()))), metrics, noisy)
 
 
 def _elementary_step(

@@ -12,7 +12,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytensor
@@ -23,6 +23,7 @@ from t1t2_pt.backends import Backend, Program, run_constants
 from t1t2_pt.backends.program import Graph, Graphs
 from t1t2_pt.config import RunConfig
 from t1t2_pt.networks import costs
+from t1t2_pt.ops.arguments import as_gradients
 from t1t2_pt.runs.provenance import NOT_ARITHMETIC, environment
 from t1t2_pt.runs.store import RunStore
 from t1t2_pt.steps import step
@@ -208,7 +209,7 @@ class _Part(Program):
 
 def _gradients(cost: TensorVariable, graphs: Graphs) -> Sequence[TensorVariable]:
     """One for each elementary parameter."""
-    return cast(Sequence[TensorVariable], pt.grad(cost, list(graphs.parameters.values())))
+    return as_gradients(pt.grad(cost, list(graphs.parameters.values())))
 
 
 def _backpropagation(program: Program, graphs: Graphs) -> Graph:

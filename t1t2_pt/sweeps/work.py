@@ -107,8 +107,8 @@ class Splits:
             If the data cannot be loaded or split so.
         """
         with self._lock:
-            name, *sizes = key
-            split = self._kept.pop(key, None) or make_split(DATASETS[name], self._load(name), *sizes)
+            name, how = key[0], key[1:]
+            split = self._kept.pop(key, None) or make_split(DATASETS[name], self._load(name), *how)
             self._kept[key] = split
             while len(self._kept) > 1 and sum(map(_bytes, self._kept.values())) > KEPT_BYTES:
                 del self._kept[next(iter(self._kept))]

@@ -57,7 +57,8 @@ class Averaged(Method):
     def in_step(self, problem: Problem, step: Step) -> tuple[list[TensorVariable], Memory]:
         """The L-op of the averages."""
         eq3 = T1T2(step.train_gradients, step.next_params, step.max_norm)
-        averages, memory = [], {}
+        averages: list[TensorVariable] = []
+        memory: Memory = {}
         for place, gradient in enumerate(eq3.validation_gradients(problem)):
             average, kept = self._average(place, gradient, step)
             averages.append(average)

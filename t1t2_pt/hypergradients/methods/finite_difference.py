@@ -11,12 +11,14 @@ from typing import ClassVar, Literal
 import numpy as np
 import pytensor.tensor as pt
 from pytensor.gradient import disconnected_grad
+from pytensor.graph.basic import Variable
 from pytensor.graph.replace import clone_replace
 from pytensor.tensor.variable import TensorVariable
 
 from t1t2_pt.hypergradients.method import Memory, Method, Step
 from t1t2_pt.hypergradients.methods.t1t2 import T1T2
 from t1t2_pt.hypergradients.problem import Problem
+from t1t2_pt.ops.arguments import as_gradients, tensors
 
 TINY = 1e-12
 
@@ -59,11 +61,13 @@ class FiniteDifference(Method):
         length = pt.cast(
             np.asarray(self.step, total.dtype) / (pt.sqrt(total) + np.asarray(TINY, total.dtype)), total.dtype
         )
-        by_hyperparams = pt.grad(problem.train_cost, hyperparams)
+        by_hyperparams = as_gradients(pt.grad(problem.train_cost, hyperparams))
 
         def beside(sign: int) -> list[TensorVariable]:
-            moved = {p: p + pt.cast(sign * length, p.dtype) * d for p, d in zip(params, directions, strict=True)}
-            return clone_replace(by_hyperparams, replace=moved)
+            moved: dict[Variable, Variable] = {
+                p: p + pt.cast(sign * length, p.dtype) * d for p, d in zip(params, directions, strict=True)
+            }
+            return list(tensors(clone_replace(by_hyperparams, replace=moved)))
 
         above = beside(1)
         below = beside(-1) if self.points == "central" else by_hyperparams

@@ -19,6 +19,7 @@ from t1t2_pt.hypergradients.connections import influences
 from t1t2_pt.hypergradients.limits import rescale
 from t1t2_pt.hypergradients.method import Memory, Method, Step
 from t1t2_pt.hypergradients.problem import Problem, name_of, positive, tensors_like
+from t1t2_pt.ops.arguments import as_gradients, tensors
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +48,7 @@ class T1T2(Method):
     max_norm: float | None = None
     step_size: float | TensorVariable | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.max_norm is not None:
             positive("max_norm", self.max_norm)
         if self.step_size is None:
@@ -67,8 +68,8 @@ class T1T2(Method):
             )
         gradients = self.pulled_back(problem, self.validation_gradients(problem))
         if direct:
-            of_hyperparams = pt.grad(problem.val_cost, list(problem.hyperparams), disconnected_inputs="ignore")
-            of_hyperparams = self._at_next(problem, of_hyperparams)
+            found = pt.grad(problem.val_cost, list(problem.hyperparams), disconnected_inputs="ignore")
+            of_hyperparams = self._at_next(problem, as_gradients(found))
             gradients = [
                 g + pt.cast(d / self.step_size, g.dtype) for g, d in zip(gradients, of_hyperparams, strict=True)
             ]
@@ -83,8 +84,8 @@ class T1T2(Method):
 
     def validation_gradients(self, problem: Problem) -> list[TensorVariable]:
         """The gradient of C2 with respect to each parameter, where it is to be taken, limited."""
-        gradients = pt.grad(problem.val_cost, list(problem.params), disconnected_inputs="ignore")
-        gradients = self._at_next(problem, gradients)
+        found = pt.grad(problem.val_cost, list(problem.params), disconnected_inputs="ignore")
+        gradients = self._at_next(problem, as_gradients(found))
         return gradients if self.max_norm is None else [rescale(g, self.max_norm) for g in gradients]
 
     def pulled_back(self, problem: Problem, val_gradients: Sequence[TensorVariable]) -> list[TensorVariable]:
@@ -92,22 +93,24 @@ class T1T2(Method):
         cotangents = [-disconnected_grad(g) for g in val_gradients]
         return _pulled_back(self.gradients(problem), list(problem.hyperparams), cotangents)
 
-    def _at_next(self, problem: Problem, tensors: Sequence[TensorVariable]) -> list[TensorVariable]:
+    def _at_next(self, problem: Problem, found: list[TensorVariable]) -> list[TensorVariable]:
         if self.next_params is None:
-            return list(tensors)
+            return found
         params = list(problem.params)
-        moved = dict(zip(params, tensors_like("next_params", self.next_params, params), strict=True))
-        return clone_replace(list(tensors), replace=moved)
+        moved: dict[Variable, Variable] = dict(
+            zip(params, tensors_like("next_params", self.next_params, params), strict=True)
+        )
+        return list(tensors(clone_replace(found, replace=moved)))
 
     def gradients(self, problem: Problem) -> list[TensorVariable]:
         """The gradients of C1~, those given or new ones."""
         if self.train_gradients is None:
-            return pt.grad(problem.train_cost, list(problem.params))
+            return as_gradients(pt.grad(problem.train_cost, list(problem.params)))
         given = tensors_like("train_gradients", self.train_gradients, problem.params)
         used = influences(given)
         if used.issuperset(problem.hyperparams):
             return given
-        own = influences(pt.grad(problem.train_cost, list(problem.params)))
+        own = influences(as_gradients(pt.grad(problem.train_cost, list(problem.params))))
         for position, variable in enumerate(problem.hyperparams):
             if variable in own and variable not in used:
                 raise ValueError(
@@ -117,10 +120,12 @@ class T1T2(Method):
         return given
 
 
-def _pulled_back(outputs, hyperparams, cotangents) -> list[TensorVariable]:
+def _pulled_back(
+    outputs: Sequence[TensorVariable], hyperparams: Sequence[TensorVariable], cotangents: Sequence[TensorVariable]
+) -> list[TensorVariable]:
     """The L-op, and which hyperparameter is to blame where PyTensor has no derivative."""
     try:
-        return pullback(outputs, hyperparams, cotangents, disconnected_inputs="ignore")
+        return as_gradients(pullback(outputs, hyperparams, cotangents, disconnected_inputs="ignore"))
     except (NullTypeGradError, NotImplementedError):
         for position, variable in enumerate(hyperparams):
             try:
