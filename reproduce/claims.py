@@ -20,6 +20,7 @@ import pandas as pd
 import scatter
 import setups
 
+from t1t2_pt.datasets import DATASETS
 from t1t2_pt.plotting import statistics
 from t1t2_pt.plotting.claims import ELSEWHERE, HOLDS, Row, decide, markdown, words
 from t1t2_pt.plotting.parts import Configs, Part, Runs, Stage, within
@@ -84,7 +85,7 @@ def _starts(preset: str, parts: Runs) -> pd.DataFrame:
 
 
 def _of_starts(preset: str, dataset: str, table: pd.DataFrame) -> Iterator[Row]:
-    of = {"preset": preset, "data": scatter.TITLES[dataset].split(" (")[0]}
+    of = {"preset": preset, "data": DATASETS[dataset].title.split(" (")[0]}
     before, tuned, rerun = (table[name].to_numpy() for name in setups.ERRORS.values())
     paper = _paper_starts(dataset)
 
@@ -244,7 +245,7 @@ def _of_noise(preset: str, tuned: Sequence[StoredRun]) -> Iterator[Row]:
 def _by_data(some: Sequence[StoredRun]) -> list[tuple[str, list[StoredRun]]]:
     found: dict[str, list[StoredRun]] = {}
     for run in {run.digest: run for run in some}.values():
-        found.setdefault(scatter.TITLES[run.config.dataset].split(" (")[0], []).append(run)
+        found.setdefault(DATASETS[run.config.dataset].title.split(" (")[0], []).append(run)
     return list(found.items())
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from t1t2_pt.cli.commands import OneLineParser, told
 from t1t2_pt.cli.options import usable_path
-from t1t2_pt.plotting.discovery import scripts_in
+from t1t2_pt.plotting.found_scripts import scripts_in
 from t1t2_pt.plotting.report import write_report
 from t1t2_pt.plotting.scripts import PRESETS
 from t1t2_pt.runs.provenance import REPOSITORY

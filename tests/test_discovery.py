@@ -12,7 +12,7 @@ import report
 from conftest import ROOT
 from test_figures import stored
 
-from t1t2_pt.plotting.discovery import scripts_in
+from t1t2_pt.plotting.found_scripts import scripts_in
 from t1t2_pt.plotting.scripts import Request
 from t1t2_pt.runs.store import RunStore
 from t1t2_pt.system.errors import InputError

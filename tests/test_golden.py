@@ -17,7 +17,7 @@ from t1t2_pt.steps import noise
 from t1t2_pt.sweeps import verification
 from t1t2_pt.sweeps.verification import check_of, verify
 from t1t2_pt.sweeps.work import Splits
-from t1t2_pt.training import loop as training
+from t1t2_pt.training import batches, loop
 
 AGAIN = "if results change by more than rounding, raise ALGORITHM, and then run `python tests/golden_runs.py`"
 RUNS = read_runs(golden_runs.FILE)
@@ -68,8 +68,8 @@ def test_golden_run(place, backend, splits):
         (0, networks, "SOFTMAX_SCALE", 1e-3),
         (2, activations, "LEAK", 0.02),
         (0, noise, "_PARITY", 0x1BD11BDB),
-        (0, training, "_T1_ORDER", 3),
-        (0, training, "_T2_ORDER", 3),
+        (0, batches, "_T1_ORDER", 3),
+        (0, batches, "_T2_ORDER", 3),
         (10, contrast_normalisation, "SCALE", 50.0),
         (11, whitening, "RIDGE", 0.2),
     ],
@@ -79,7 +79,7 @@ def test_what_no_field_says_is_seen(place, module, name, value, tmp_path, monkey
     """These tests can fail: each constant shows in a golden run."""
     assert math.isfinite(getattr(module, name))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # where programs made of other constants lie
-    monkeypatch.setattr(training, "_programs", {})
+    monkeypatch.setattr(loop, "_programs", {})
     monkeypatch.setattr(module, name, value)
     folder = tmp_path / "data"
     golden_runs.write_data(folder)

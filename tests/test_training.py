@@ -10,7 +10,8 @@ from conftest import TINY
 from t1t2_pt.backends import get_backend
 from t1t2_pt.config import replace, run_config
 from t1t2_pt.system.errors import InputError
-from t1t2_pt.training.loop import t1_rows, t2_rows, train
+from t1t2_pt.training.batches import t1_rows, t2_rows
+from t1t2_pt.training.loop import train
 
 pytestmark = pytest.mark.xdist_group("training")  # runs of one structure compile once in a process
 BOTH = ("input_noise", "hidden_noise")

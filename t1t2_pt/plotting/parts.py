@@ -55,11 +55,11 @@ Configs = Mapping[Part, Sequence[RunConfig]]
 Runs = Mapping[Part, Sequence[StoredRun]]
 
 
-def within[Some](parts: Mapping[Part, Some], *, figure: str = "", preset: str = "") -> dict[Part, Some]:
+def within[Value](parts: Mapping[Part, Value], *, figure: str = "", preset: str = "") -> dict[Part, Value]:
     """The parts of one figure or preset, or of one figure at one preset, under their names inside it."""
     given = {name: value for name, value in (("figure", figure), ("preset", preset)) if value}
     return {
-        dataclasses.replace(part, **dict.fromkeys(given, "")): some
-        for part, some in parts.items()
-        if all(getattr(part, name) == value for name, value in given.items())
+        dataclasses.replace(part, figure="" if figure else part.figure, preset="" if preset else part.preset): value
+        for part, value in parts.items()
+        if all(getattr(part, name) == wanted for name, wanted in given.items())
     }

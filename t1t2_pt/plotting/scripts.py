@@ -238,7 +238,7 @@ def _to_rerun(script: FigureScript, parts: Configs) -> Iterator[RunConfig]:
 
 def _of_all_presets(script: FigureScript, request: Request, sweep: Sweep) -> dict[Part, list[StoredRun]]:
     """The parts of each preset whose runs the store has; those of the preset asked for that it lacks are told."""
-    found = {}
+    found: dict[Part, list[StoredRun]] = {}
     for preset in PRESETS:
         parts = script.runs(dataclasses.replace(request, preset=preset))
         here = _stored(sweep, parts)

@@ -5,6 +5,7 @@ import textwrap
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -22,7 +23,7 @@ from t1t2_pt.system.reading import open_picture
 
 PROVENANCE = "Runs"  # key of the PNG's metadata
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.labelsize": 10,
     "axes.titlesize": 10,
@@ -87,7 +88,12 @@ def draw_trajectory(axes: Axes, x: Sequence[float], y: Sequence[float]) -> None:
     """A path from a square (initial value) to a star (final value), legible on any background."""
     axes.plot(x, y, color="black", linewidth=2.6, solid_capstyle="round", zorder=3)
     axes.plot(x, y, color="white", linewidth=1.3, solid_capstyle="round", zorder=3.1)
-    markers = {"linestyle": "none", "markeredgecolor": "black", "markeredgewidth": 0.8, "clip_on": False}
+    markers: dict[str, Any] = {
+        "linestyle": "none",
+        "markeredgecolor": "black",
+        "markeredgewidth": 0.8,
+        "clip_on": False,
+    }
     axes.plot(x[0], y[0], marker="s", markersize=6, color=COLOURS[5], zorder=4, **markers)
     axes.plot(x[-1], y[-1], marker="*", markersize=12, color=COLOURS[1], zorder=5, **markers)
 
@@ -122,12 +128,14 @@ def save_figure(
     paths = []
     with matplotlib.rc_context(STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # a caption may be in any language
-        for kind, values in metadata.items() if figure is not None else ():
-            with replacing(folder / f"{name}.{kind}") as beside:
-                figure.savefig(beside, metadata=values)
+        for kind, values in metadata.items():
+            if figure is None:
+                continue
+            with replacing(folder / f"{name}.{kind}") as partial:
+                figure.savefig(partial, metadata=values)
             paths.append(folder / f"{name}.{kind}")
-    with replacing(folder / f"{name}.csv") as beside:
-        table.to_csv(beside, index=False, float_format="%.6g")
+    with replacing(folder / f"{name}.csv") as partial:
+        table.to_csv(partial, index=False, float_format="%.6g")
     return [*paths, folder / f"{name}.csv"]
 
 

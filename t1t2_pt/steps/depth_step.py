@@ -12,6 +12,7 @@ from pytensor.tensor.variable import TensorVariable
 from t1t2_pt.hypergradients import T1T2, hypergradient
 from t1t2_pt.networks import costs
 from t1t2_pt.networks.depth import DEPTH, DepthNetwork
+from t1t2_pt.ops.arguments import as_gradients
 from t1t2_pt.optimizers import Optimizer, adam, momentum
 from t1t2_pt.rewrites import FAST
 from t1t2_pt.steps.regularization import Tensors
@@ -72,7 +73,7 @@ def depth_t1t2_step(
     held = {**state, **{name: disconnected_grad(new_state[name]) for name in names}}
     validation_cost = _cost(network, held, t2)
     metrics = {"train_cost": cost, "validation_cost": validation_cost}
-    for name, gradient, direct in zip(DEPTH, per_step_size, pt.grad(validation_cost, depth), strict=True):
+    for name, gradient, direct in zip(DEPTH, per_step_size, as_gradients(pt.grad(validation_cost, depth)), strict=True):
         whole = rates.elementary * gradient
         new_state |= _update(HYPER, state, name, whole, rates.hyper[name], count)
         metrics |= {f"{name}/direct": direct, f"{name}/through": whole - direct}
@@ -85,7 +86,7 @@ def _cost(network: DepthNetwork, state: Tensors, batch: Batch) -> TensorVariable
 
 def _training(network: DepthNetwork, state: Tensors, t1: Batch) -> tuple[TensorVariable, list[TensorVariable]]:
     cost = _cost(network, state, t1)
-    return cost, pt.grad(cost, [state[name] for name in network.shapes()])
+    return cost, as_gradients(pt.grad(cost, [state[name] for name in network.shapes()]))
 
 
 def _moved(

@@ -43,8 +43,8 @@ def monitored(
         train_pass(config, network, of, batch, of_batch)
         for of, batch, of_batch in zip((state, first), batches, drawn, strict=True)
     ]
-    moves = [[after[n] - before[n] for n in network.shapes()] for before, after in ((state, first), (first, second))]
-    pairs = {"gradient": [one.gradients for one in passes], "update": moves}
+    moves = [_moved(network, state, first), _moved(network, first, second)]
+    pairs: dict[str, list[Sequence[TensorVariable]]] = {"gradient": [one.gradients for one in passes], "update": moves}
     found: Tensors = {}
     for what, (before, after) in pairs.items():
         for name, a, b in zip(network.shapes(), before, after, strict=True):
@@ -52,6 +52,10 @@ def monitored(
             found[f"{what}_cosine_{name}"] = _cosine(a, b)
     found |= _of_activations(config, network, state, batches[0], drawn[0]) | _of_parameters(network, state)
     return {PREFIX + name: pt.cast(tensor, count.dtype) for name, tensor in found.items()}
+
+
+def _moved(network: Network, before: Tensors, after: Tensors) -> Sequence[TensorVariable]:
+    return [after[name] - before[name] for name in network.shapes()]
 
 
 def _of_activations(config: RunConfig, network: Network, state: Tensors, batch: Batch, drawn: Drawn) -> Tensors:

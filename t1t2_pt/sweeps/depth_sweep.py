@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from t1t2_pt.datasets.preprocessing import USUAL
 from t1t2_pt.runs.provenance import environment
 from t1t2_pt.runs.record import DIVERGED, FINISHED
 from t1t2_pt.runs.store import RunStore
@@ -64,7 +65,9 @@ class DepthRun:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "DepthRun":
         """The inverse of `as_dict`; whatever else `values` are raises an error of some kind."""
-        config = {name: tuple(value) if isinstance(value, list) else value for name, value in values["config"].items()}
+        config: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in values["config"].items()
+        }
         history = {name: [_from_json(value) for value in column] for name, column in values["history"].items()}
         if len({len(column) for column in history.values()}) > 1:
             raise ValueError("the columns of its history differ in length")
@@ -95,22 +98,22 @@ class DepthSweep:
         wanted = list(dict.fromkeys(config for configs in parts.values() for config in configs))
         found = {} if again else stored_depth_runs(wanted, sweep.store)
         missing = [config for config in wanted if config not in found]
-        told = f"{len(wanted)} runs of continuous depth: {len(found)} in the store, {len(missing)} to train"
-        sweep.display.say(f"{told} on {sweep.backend.name}")
-        programs: dict[tuple, DepthProgram] = {}
+        counts = f"{len(wanted)} runs of continuous depth: {len(found)} in the store, {len(missing)} to train"
+        sweep.display.log(f"{counts} on {sweep.backend.name}")
+        programs: dict[Any, DepthProgram] = {}
         with sweep.display.shown(missing):
-            for some in itertools.batched(missing, TOLD_AFTER):
-                for config in some:
+            for batch in itertools.batched(missing, TOLD_AFTER):
+                for config in batch:
                     found[config] = run = _trained(config, splits, programs, sweep)
                     store_depth_runs([run], sweep.store)
-                sweep.display.finish(len(some))
+                sweep.display.finish(len(batch))
         return {part: [found[config] for config in configs] for part, configs in parts.items()}
 
     def export(self, runs: Sequence[DepthRun], folder: Path) -> Path:
         """Write runs into a folder, as `depth.jsonl.gz`, each once and a line each."""
         lines = [json.dumps(run.as_dict(), allow_nan=False) for run in {run.digest: run for run in runs}.values()]
-        with replacing(folder / FILE) as beside:
-            beside.write_bytes(gzip.compress("\n".join([*lines, ""]).encode(), mtime=0))
+        with replacing(folder / FILE) as partial:
+            partial.write_bytes(gzip.compress("\n".join([*lines, ""]).encode(), mtime=0))
         return folder / FILE
 
 
@@ -160,12 +163,13 @@ def _from_json(value: float | None) -> float:
 
 
 def _settled(config: DepthConfig, splits: Splits) -> DepthConfig:
-    return dataclasses.replace(config, data=splits.fingerprint(config.dataset))
+    return dataclasses.replace(config, data=splits.fingerprint(config.dataset) or "")
 
 
-def _trained(config: DepthConfig, splits: Splits, programs: dict[tuple, DepthProgram], sweep: Sweep) -> DepthRun:
-    split = splits.get(config.dataset, config.t1_samples, config.t2_samples, config.split_seed)
-    key = (config.hidden, config.batch_size, config.dataset, config.t1_samples, config.t2_samples, config.split_seed)
+def _trained(config: DepthConfig, splits: Splits, programs: dict[Any, DepthProgram], sweep: Sweep) -> DepthRun:
+    data = (config.dataset, config.t1_samples, config.t2_samples, config.split_seed, USUAL, "none", "apart")
+    split = splits.get(*data)
+    key = (config.hidden, config.batch_size, data)
     if key not in programs:
         programs[key] = DepthProgram(config, split, sweep.backend)
     trained = train_depth(config, programs[key], lambda: sweep.display.advance(config.steps_per_epoch))

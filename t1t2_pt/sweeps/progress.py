@@ -5,18 +5,31 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from typing import TextIO, cast
+from typing import Protocol, TextIO, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
-from t1t2_pt.config import RunConfig
 from t1t2_pt.system.readable import readable
 from t1t2_pt.system.streams import Guarded, log
 
 PREDICTABLE = 0.05  # share of the updates before which nobody can say how long the rest takes
 LINE_EVERY = 30  # seconds between lines of progress outside a terminal
+
+
+class Timed(Protocol):
+    """What of a run says how long it is."""
+
+    @property
+    def epochs(self) -> int:
+        """Passes over T1."""
+        ...
+
+    @property
+    def steps(self) -> int:
+        """Updates in all."""
+        ...
 
 
 class Display:
@@ -49,7 +62,7 @@ class Display:
             log(text)
 
     @contextlib.contextmanager
-    def shown(self, configs: Sequence[RunConfig]) -> Iterator[None]:
+    def shown(self, configs: Sequence[Timed]) -> Iterator[None]:
         """While the block runs, show the progress towards the ends of so many more runs."""
         with self._lock:
             self._start = self._start or time.monotonic()

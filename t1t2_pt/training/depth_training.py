@@ -18,7 +18,7 @@ from t1t2_pt.steps.depth_step import depth_t1_step, depth_t1t2_step, initial_dep
 from t1t2_pt.steps.regularization import Tensors
 from t1t2_pt.steps.step import Batch, Rates, state_inputs
 from t1t2_pt.system.errors import InputError
-from t1t2_pt.training.loop import t1_rows, t2_rows
+from t1t2_pt.training.batches import t1_rows, t2_rows
 
 VERSION = 1  # of what a run computes: whoever changes that raises it
 FLOAT = "float32"
@@ -65,7 +65,7 @@ class DepthConfig:
     dataset: str = "mnist"
     data: str = ""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.hidden or min(self.hidden) < 1:
             raise InputError("hidden", self.hidden, "is no list of widths", "give one above 0 for each hidden layer")
         if self.tune not in ((), DEPTH):
@@ -82,6 +82,11 @@ class DepthConfig:
                 raise InputError("batch_size", self.batch_size, problem, "give a number from 1 to that")
         if self.epochs < 1:
             raise InputError("epochs", self.epochs, "is out of range", "give a whole number above 0")
+
+    @property
+    def samples_of_t2(self) -> int:
+        """Samples in a batch of T2."""
+        return self.batch_size
 
     @property
     def steps_per_epoch(self) -> int:
@@ -215,8 +220,9 @@ def train_depth(config: DepthConfig, program: DepthProgram, after_epoch: Callabl
                     state[name] = np.asarray(value)
                 else:
                     sums[name] = sums.get(name, 0.0) + abs(float(value)) / config.steps_per_epoch
-        for name, value in {"epoch": epoch, **{n: state[n] for n in DEPTH}, **sums}.items():
-            history.setdefault(name, [math.nan]).append(float(value))
+        row = {"epoch": float(epoch), **{name: float(state[name]) for name in DEPTH}, **sums}
+        for name, measured in row.items():
+            history.setdefault(name, [math.nan]).append(measured)
         after_epoch()
         if not math.isfinite(sums["train_cost"]):
             break

@@ -23,12 +23,11 @@ from t1t2_pt.steps.columns import EVALUATION
 from t1t2_pt.steps.regularization import level_values
 from t1t2_pt.steps.step import T1_METRICS, initial_state, make_network
 from t1t2_pt.system.errors import InputError
+from t1t2_pt.training.batches import t1_rows, t2_rows
 from t1t2_pt.training.snapshots import Histories, Snapshot
 from t1t2_pt.training.watching import watch
 
 History = dict[str, list[float]]
-
-_T1_ORDER, _T2_ORDER = 1, 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -194,26 +193,6 @@ def _all_diverged(costs: Iterable[float]) -> bool:
     return not any(map(math.isfinite, costs))
 
 
-def t1_rows(config: RunConfig, epoch: int) -> np.ndarray:
-    """Samples of T1 in each step of an epoch (from 1): int32 [steps, batch], each used at most once."""
-    used = config.steps_per_epoch * config.batch_size
-    order = _generator(config.seed, _T1_ORDER, epoch).permutation(config.t1_samples)
-    return order[:used].astype(np.int32).reshape(config.steps_per_epoch, config.batch_size)
-
-
-def t2_rows(config: RunConfig, hyper_step: int) -> np.ndarray:
-    """Samples of T2 in a hyperparameter step (from 0): int32 [batch], by passes over T2 in random order."""
-    batch = config.samples_of_t2
-    per_pass = config.t2_samples // batch
-    number, place = divmod(hyper_step, per_pass)
-    order = _generator(config.seed, _T2_ORDER, number).permutation(config.t2_samples)
-    return order[place * batch : (place + 1) * batch].astype(np.int32)
-
-
-def _generator(seed: int, stream: int, count: int) -> np.random.Generator:
-    return np.random.Generator(np.random.Philox(key=[seed | stream << 32, count]))
-
-
 def _in_shape(name: str, array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return array.reshape(len(array), *shape) if name.endswith("inputs") else array
 
@@ -278,12 +257,13 @@ def _watch(
     population: Population,
     rows: Rows,
 ) -> None:
-    """Add what the monitor sees of each run after an epoch, in what would be the next updates."""
+    """Add what the monitor sees of each run after an epoch, in updates on its last two batches again."""
     states = population.state()
     for run, (config, row) in enumerate(zip(configs, rows, strict=True)):
-        batches = t1_rows(config, epoch + 1)
-        pair = batches[[0, min(1, len(batches) - 1)]]
-        row |= watch(config, network, split, backend, _state_of(states, run), pair, epoch * config.steps_per_epoch)
+        batches = t1_rows(config, epoch)
+        pair = batches[[max(0, len(batches) - 2), len(batches) - 1]]
+        number = max(0, epoch * config.steps_per_epoch - 2)
+        row |= watch(config, network, split, backend, _state_of(states, run), pair, number)
 
 
 def _skipped(config: RunConfig, epoch: int) -> int:
