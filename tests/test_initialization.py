@@ -15,6 +15,9 @@ IMAGES = Network((12, 12, 3), (Convolution(64, 3), Convolution(96, 5), MaxPool()
 VARIANCES = {
     "fan-in": lambda i, o: 1 / i,
     "fan-in-out": lambda i, o: 12 / (i + o),
+    "fan-in-out-tanh": lambda i, o: 6 / (i + o),
+    "fan-in-out-sigmoid": lambda i, o: 6 / 16 / (i + o),
+    "fan-in-out-linear": lambda i, o: 1 / (i + o),
     "he": lambda i, o: 2 / i,
     "glorot": lambda i, o: 2 / (i + o),
 }

@@ -276,6 +276,17 @@ class TestNetwork:
         gradient = pytensor.function([v], pt.grad(ACTIVATIONS[name](v).sum(), v), mode=PLAIN)
         assert np.isfinite(gradient(x)).all()
 
+    def test_activations_can_differ_from_layer_to_layer(self):
+        one = OneStep(activation=("tanh", "linear"), batch_norm=False)
+        s = one.state
+        h = np.tanh(one.t1.inputs.data @ s["weights_0"] + s["bias_0"])
+        expected = h @ s["weights_1"] + s["bias_1"]
+        clean = one.network.forward(one.symbols, one.t1.inputs).activations[1]
+        np.testing.assert_allclose(one.value(clean)[0], expected, rtol=1e-9)
+        with pytest.raises(InputError, match=r"activation = \('tanh',\): has 1 names for 2 hidden layers"):
+            run_config(**BASE, activation=("tanh",))
+        assert run_config(**BASE, activation=("relu", "relu")).digest() == run_config(**BASE).digest()
+
 
 @pytest.fixture(scope="module")
 def jax():

@@ -38,7 +38,7 @@ def read_field(name: str, text: str) -> object:
         return None if type(None) in kinds else ()
     try:
         item = kinds.get(tuple)
-        if item is not None and ("," in text or float not in kinds):
+        if item is not None and ("," in text or not kinds.keys() & {float, str}):
             return tuple(item(part.strip()) for part in text.split(",") if part.strip())
         if bool in kinds:
             return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[text.lower()]
@@ -66,7 +66,7 @@ def metavar(name: str) -> str:
     """What `--help` shows for the value of a field."""
     kinds = _kinds(FIELDS[name].type)
     if tuple in kinds:
-        return "A,B,.." if float not in kinds else "X|X,Y,.."
+        return "NAME|A,B,.." if str in kinds else "A,B,.." if float not in kinds else "X|X,Y,.."
     return {bool: "BOOL", int: "N", float: "X"}.get(next(iter(kinds)), "NAME")
 
 

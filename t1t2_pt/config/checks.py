@@ -37,6 +37,10 @@ def _check_network(config: "RunConfig") -> None:
         raise InputError("hidden", config.hidden, "leaves the mlp without layers", remedy)
     if not convolutional and config.width != 1:
         raise InputError("width", config.width, "is for convolutional networks", "leave it out, and give hidden")
+    layers = len(config.hidden_layers)
+    if isinstance(config.activation, tuple) and len(config.activation) != layers:
+        problem = f"has {len(config.activation)} names for {layers} hidden layers"
+        raise InputError("activation", config.activation, problem, f"give {layers}, or one for all")
 
 
 def _check_levels(config: "RunConfig") -> None:

@@ -85,6 +85,8 @@ def canonical_values(config: "RunConfig") -> dict[str, Any]:
     if config.t2_batch_size == config.batch_size:
         idle.add("t2_batch_size")
     values = {name: default(name, type(config)) for name in idle}
+    if isinstance(config.activation, tuple) and len(set(config.activation)) == 1:
+        values["activation"] = config.activation[0]
     for field in ("tune", "first_apart", "per_unit"):
         values[field] = tuple(name for name in HYPERPARAMETERS if name in getattr(config, field))
     if config.evaluate_every >= config.epochs:

@@ -76,8 +76,11 @@ class ModelFields:
         "multiplies the numbers of channels of a convolutional network, 96 and 192",
         "give a number above 0 and up to 64, such as 0.25",
     )
-    activation: ActivationName = field(
-        "relu", "network", f"nonlinearity: {', '.join(ACTIVATIONS)}", f"give one of {', '.join(ACTIVATIONS)}"
+    activation: ActivationName | Annotated[tuple[ActivationName, ...], Field(min_length=1)] = field(
+        "relu",
+        "network",
+        f"nonlinearity: {', '.join(ACTIVATIONS)}; or one for each hidden layer",
+        f"give one of {', '.join(ACTIVATIONS)}, or as many as there are hidden layers, separated by commas",
     )
     initialization: InitializationName = field(
         "fan-in-out",

@@ -37,6 +37,24 @@ def by_both_fans(fan_in: int, fan_out: int) -> float:
     return math.sqrt(12 / (fan_in + fan_out))
 
 
+@initialization("fan-in-out-tanh")
+def by_both_fans_for_tanh(fan_in: int, fan_out: int) -> float:
+    """N(0, 6 / (fan in + fan out)): the authors' program for tanh."""
+    return math.sqrt(6 / (fan_in + fan_out))
+
+
+@initialization("fan-in-out-sigmoid")
+def by_both_fans_for_sigmoid(fan_in: int, fan_out: int) -> float:
+    """N(0, 3 / 8 / (fan in + fan out)): the authors' program for sigmoids."""
+    return math.sqrt(6 / (fan_in + fan_out)) / 4
+
+
+@initialization("fan-in-out-linear")
+def by_both_fans_for_linear(fan_in: int, fan_out: int) -> float:
+    """N(0, 1 / (fan in + fan out)): the authors' program for linear layers."""
+    return math.sqrt(1 / (fan_in + fan_out))
+
+
 @initialization("he")
 def he(fan_in: int, fan_out: int) -> float:
     """N(0, 2 / fan in), which keeps the size of what ReLUs pass on (He et al., 2015)."""

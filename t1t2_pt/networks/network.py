@@ -179,7 +179,7 @@ class Network:
     batch_norm
         Normalise each hidden layer before its nonlinearity.
     activation
-        The nonlinearity, one of `ACTIVATIONS`.
+        The nonlinearity, one of `ACTIVATIONS`, or one for each hidden layer.
     learns_scale
         Whether batch normalisation learns a scale beside its shift; a ReLU makes it redundant.
 
@@ -193,7 +193,7 @@ class Network:
     hidden: tuple[Layer, ...]
     classes: int
     batch_norm: bool
-    activation: str = "relu"
+    activation: str | tuple[str, ...] = "relu"
     learns_scale: bool = False
 
     @property
@@ -344,4 +344,5 @@ class Network:
             return z if z.type.ndim == 2 else global_average_pool(z, channels_last=True)
         if perturb is not None:
             z = perturb(z)
-        return z if isinstance(self.layers[i], MaxPool) else ACTIVATIONS[self.activation](z)
+        name = self.activation if isinstance(self.activation, str) else self.activation[i]
+        return z if isinstance(self.layers[i], MaxPool) else ACTIVATIONS[name](z)
