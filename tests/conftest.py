@@ -14,6 +14,7 @@ import pytest
 from t1t2_pt.backends import BACKENDS
 from t1t2_pt.datasets import Split, mnist
 from t1t2_pt.runs.store import RunStore
+from t1t2_pt.system.errors import InputError
 
 # The same examples every time: a failure in CI is there again on the next machine.
 hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None)
@@ -114,3 +115,12 @@ def undisturbed(whole):
     from test_faults import content
 
     return content(whole[0])
+
+
+def line_of(function, *arguments) -> str:
+    """The line in which bad input is told; nothing where the function ends well."""
+    try:
+        function(*arguments)
+    except InputError as error:
+        return str(error)
+    return ""

@@ -11,93 +11,12 @@ import scipy.signal
 from conftest import each_backend, need
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from image_ops import BORDERS, assert_same, graph_orders, jax_orders, make_case, reference, symbols_of, zeros
 from problems import PLAIN
 from pytensor.gradient import jacobian, pushforward
 
 from t1t2_pt.ops import conv2d, global_average_pool, max_pool2d
 from t1t2_pt.ops.im2col import BLOCK
-
-BORDERS = ["valid", "full", "same", 1, (2, 0), ((0, 2), (1, 0))]
-
-
-def zeros(border, sizes, kernel, stride):
-    """A border as JAX takes it."""
-    if border == "full":
-        return [(k - 1, k - 1) for k in kernel]
-    if isinstance(border, str):
-        return border.upper()
-    border = (border, border) if isinstance(border, int) else border
-    return [(side, side) if isinstance(side, int) else side for side in border]
-
-
-def reference(x, w, stride, border):
-    import jax
-
-    strides = (stride, stride) if isinstance(stride, int) else stride
-    padding = zeros(border, x.shape[2:], w.shape[2:], strides)
-    return jax.lax.conv_general_dilated(x, w, strides, padding, dimension_numbers=("NCHW", "OIHW", "NCHW"))
-
-
-def orders(forward, grad, tanh, inputs, directions):
-    """A non-linear scalar of `forward`, and its gradients of first to third order along directions.
-
-    Written once for both libraries: `grad(cost, inputs)` differentiates a function or a graph.
-    """
-    functions = [lambda *v: tanh(forward(*v)).sum()]
-    for _ in range(3):
-        before = functions[-1]
-
-        def along(*v, before=before):
-            return sum((g * d).sum() for g, d in zip(grad(before, v), directions, strict=True))
-
-        functions.append(along)
-    return [grad(f, inputs) for f in functions[:3]]
-
-
-def jax_orders(forward, inputs, directions):
-    import jax
-    import jax.numpy as jnp
-
-    def grad(f, v):
-        return jax.grad(f, argnums=tuple(range(len(v))))(*v)
-
-    with jax.enable_x64(True):
-        arrays = [jnp.asarray(v) for v in inputs]
-
-        def everything(*v):
-            return forward(*v), orders(forward, grad, jnp.tanh, v, directions)
-
-        # XLA's simplifier aborts the process on some of these derivatives.
-        compiled = jax.jit(everything).lower(*arrays).compile({"xla_disable_hlo_passes": "algsimp"})
-        y, results = compiled(*arrays)
-        return [np.asarray(y), *(np.asarray(g) for order in results for g in order)]
-
-
-def graph_orders(forward, symbols, directions):
-    def grad(f, v):
-        return pt.grad(f(*v), list(v))
-
-    results = orders(forward, grad, pt.tanh, symbols, [pt.constant(d) for d in directions])
-    return [forward(*symbols), *(g for order in results for g in order)]
-
-
-def symbols_of(values, static=True):
-    return [
-        pt.tensor(f"v{i}", shape=value.shape if static else (None,) * value.ndim, dtype="float64")
-        for i, value in enumerate(values)
-    ]
-
-
-def make_case(rng, batch=2, maps=(3, 2), image=(7, 6), kernel=(3, 3)):
-    shapes = [(batch, maps[0], *image), (maps[1], maps[0], *kernel)]
-    return [rng.standard_normal(shape) for shape in shapes], [rng.standard_normal(shape) for shape in shapes]
-
-
-def assert_same(ours, expected):
-    for number, (a, b) in enumerate(zip(ours, expected, strict=True)):
-        assert np.shape(a) == b.shape
-        np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-10 * max(1, np.abs(b).max()), err_msg=str(number))
-
 
 CASES = [
     ("full", 2, (7, 6), (3, 3)),
@@ -278,87 +197,6 @@ def test_jacobians_at_once(mode):
         expected = pytensor.function([x, w], by_row, mode=PLAIN, on_unused_input="ignore")(*values)
         for a, b in zip(ours, expected, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-12)
-
-
-class TestPooling:
-    """Against XLA's own pooling, but beyond first order where values tie: there its derivatives contradict each other.
-
-    (The first one takes the first of equal values, the next one takes another.) A pool that picks
-    the first by `argmax` stands in.
-    """
-
-    def padding(self, x, size):
-        return [(0, 0), (0, 0), *((0, -n % k) for n, k in zip(x.shape[2:], size, strict=True))]
-
-    def xla_pool(self, x, size):
-        import jax
-
-        return jax.lax.reduce_window(x, -np.inf, jax.lax.max, (1, 1, *size), (1, 1, *size), self.padding(x, size))
-
-    def first_of_largest(self, x, size):
-        import jax.numpy as jnp
-
-        padded = jnp.pad(x, self.padding(x, size), constant_values=-np.inf)
-        batch, maps, height, width = padded.shape
-        tiles = padded.reshape(batch, maps, height // size[0], size[0], width // size[1], size[1])
-        windows = tiles.transpose(0, 1, 2, 4, 3, 5).reshape(batch, maps, height // size[0], width // size[1], -1)
-        return jnp.take_along_axis(windows, windows.argmax(-1, keepdims=True), -1)[..., 0]
-
-    def assert_right(self, ours, x, size, directions, ties):
-        assert_same(ours, jax_orders(lambda v: self.first_of_largest(v, size), [x], directions))
-        orders = 2 if ties else None
-        expected = jax_orders(lambda v: self.xla_pool(v, size), [x], directions)
-        assert_same(ours[:orders], expected[:orders])
-
-    def check(self, image, size, ties, static, seed):
-        rng = np.random.default_rng(seed)
-        shape = (2, 3, *image)
-        x = rng.integers(0, 2, shape).astype(float) if ties else rng.standard_normal(shape)
-        directions = [rng.standard_normal(shape)]
-        symbols = symbols_of([x], static)
-        outputs = graph_orders(lambda v: max_pool2d(v, size), symbols, directions)
-        self.assert_right(pytensor.function(symbols, outputs, mode=PLAIN)(x), x, size, directions, ties)
-
-    any_pool = {  # noqa: RUF012
-        "image": st.tuples(st.integers(1, 7), st.integers(1, 7)),
-        "size": st.tuples(st.integers(1, 3), st.integers(1, 3)),
-        "ties": st.booleans(),
-        "static": st.booleans(),
-        "seed": st.integers(0, 1000),
-    }
-
-    @settings(max_examples=8)
-    @given(**any_pool)
-    def test_any_maximum(self, **case):
-        self.check(**case)
-
-    @pytest.mark.slow
-    @settings(max_examples=100)
-    @given(**any_pool)
-    def test_many_maxima(self, **case):
-        self.check(**case)
-
-    @pytest.mark.parametrize("backend", each_backend(slow=["numba", "c"]), indirect=True)
-    @pytest.mark.parametrize("size", [pytest.param(2, marks=pytest.mark.slow), (3, 2)])
-    def test_maximum_on_every_backend(self, backend, size):
-        rng = np.random.default_rng(8)
-        x, directions = rng.integers(0, 3, (2, 3, 7, 5)).astype(float), [rng.standard_normal((2, 3, 7, 5))]
-        (symbol,) = symbols_of([x])
-        outputs = graph_orders(lambda v: max_pool2d(v, size), [symbol], directions)
-        function = backend.function({"x": symbol}, {str(i): v for i, v in enumerate(outputs)})
-        window = (size, size) if isinstance(size, int) else size
-        assert outputs[0].type.shape == (2, 3, -(-7 // window[0]), -(-5 // window[1]))
-        self.assert_right(list(function({"x": x}).values()), x, window, directions, ties=True)
-
-    def test_nan_is_kept(self):
-        for place in range(4):
-            x = np.arange(4.0).reshape(1, 1, 2, 2)
-            x[0, 0, place // 2, place % 2] = np.nan
-            assert np.isnan(max_pool2d(pt.constant(x), 2).eval(mode=PLAIN)).all()
-
-    def test_average(self):
-        x = np.random.default_rng(9).standard_normal((2, 3, 4, 5))
-        np.testing.assert_allclose(global_average_pool(pt.constant(x)).eval(mode=PLAIN), x.mean((2, 3)))
 
 
 class TestErrors:

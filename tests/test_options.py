@@ -4,66 +4,16 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 import pytest
-from conftest import TINY, each_backend, make_tiny_split
-from pytensor.compile.mode import Mode
+from conftest import each_backend, make_tiny_split
+from one_step import BASE, FREE, PLAIN, TUNED, OneStep
 
 from t1t2_pt.backends import get_backend
 from t1t2_pt.config import run_config
-from t1t2_pt.hypergradients import hypergradient
-from t1t2_pt.hypergradients.methods.averaged import Averaged
-from t1t2_pt.hypergradients.methods.finite_difference import FiniteDifference
 from t1t2_pt.networks import costs
 from t1t2_pt.steps import running_moments, step
 from t1t2_pt.steps.monitoring import PREFIX
-from t1t2_pt.steps.regularization import draws
 from t1t2_pt.system.errors import InputError
 from t1t2_pt.training.loop import train
-
-PLAIN = Mode(linker="py", optimizer="fast_compile")
-BASE = {**TINY, "hidden": (6, 5), "learning_rate": 0.05, "interval": 2, "epochs": 3}
-TUNED = {**BASE, "input_noise": 0.3, "hidden_noise": 0.2, "tune": ("input_noise", "hidden_noise")}
-
-
-class OneStep:
-    """A T1+T2 step in float64 from a random state, as functions of the state."""
-
-    def __init__(self, **fields):
-        rng = np.random.default_rng(8)
-        self.config = config = run_config(**{**TUNED, **fields})
-        self.network = network = step.make_network(config, (7,), 3)
-        self.state = {k: v.astype(float) for k, v in step.initial_state(config, network).items()}
-        for name in network.shapes():
-            self.state[name] = 0.5 * rng.standard_normal(self.state[name].shape)
-        self.symbols = symbols = step.state_inputs(self.state, "float64")
-        x, u = rng.standard_normal((2, 10, 7))
-        y, v = rng.integers(0, 3, (2, 10)).astype("int32")
-        self.t1, self.t2 = (step.Batch(pt.constant(a), pt.constant(b)) for a, b in ((x, y), (u, v)))
-        self.drawn = {draw: pt.constant(rng.standard_normal(draw.shape)) for draw in draws(config, network)}
-        self.done = step.train_pass(config, network, symbols, self.t1, self.drawn)
-        rates = step.Rates(pt.constant(0.1), {name: pt.constant(0.01) for name in config.tune}, config.momentum)
-        args = (config, network, symbols, self.t1, self.t2, self.drawn, rates, pt.constant(3.0), pt.constant(2.0))
-        self.new_state, self.metrics = step.t1t2_step(*args)
-        self.theta = [symbols[name] for name in network.shapes()]
-        self.hyper = [symbols[name] for name in config.tune]
-        self.c2 = costs.cross_entropy(network.logits(symbols, self.t2.inputs), self.t2.labels)
-
-    def value(self, *graphs):
-        function = pytensor.function(list(self.symbols.values()), graphs, mode=PLAIN, on_unused_input="ignore")
-        return function(*self.state.values())
-
-    def moved(self):
-        """Minus the hyperparameters' moves per step size."""
-        new = self.value(*(self.new_state[name] for name in self.config.tune))
-        return [(self.state[name] - n) / 0.01 for name, n in zip(self.config.tune, new, strict=True)]
-
-    def eq3(self, c2=None):
-        limited = {"max_norm": self.config.gradient_norm}
-        return self.value(
-            *hypergradient(self.done.cost, self.c2 if c2 is None else c2, self.theta, self.hyper, **limited)
-        )
-
-
-FREE = {"gradient_norm": None, "hypergradient_norm": None, "hypergradient_clip": None}
 
 
 class TestHyperCost:
@@ -107,70 +57,6 @@ def test_decay_of_hyperparameters_leaves_penalties_alone():
     (noise, l2), (noise_too, l2_too) = plain.moved(), decayed.moved()
     assert noise_too == pytest.approx(noise + 0.7 * plain.state["input_noise"], rel=1e-7)
     assert l2_too == l2
-
-
-class TestMethods:
-    def test_finite_difference_is_eq3_to_its_order(self):
-        one = OneStep(**FREE, activation="tanh")
-        exact = np.array(one.eq3())
-        errors = {}
-        for points in ("central", "forward"):
-            for h in (0.1, 0.01):
-                method = FiniteDifference(step=h, points=points)
-                found = one.value(*hypergradient(one.done.cost, one.c2, one.theta, one.hyper, method=method))
-                errors[points, h] = np.abs(found / exact - 1).max()
-        assert errors["central", 0.01] < 1e-3
-        assert errors["central", 0.1] / errors["central", 0.01] > 50
-        assert 5 < errors["forward", 0.1] / errors["forward", 0.01] < 20
-
-    def test_averaged_keeps_the_gradient_over_steps(self):
-        one = OneStep(**FREE, method="averaged(decay=0.6)")
-        names = [f"method/first_{place}" for place in range(len(one.theta))]
-        rng = np.random.default_rng(0)
-        for name in names:
-            one.state[name] = rng.standard_normal(one.state[name].shape)
-        gradients = one.value(*pt.grad(one.c2, one.theta))
-        kept = one.value(*(one.new_state[name] for name in names))
-        expected = [0.6 * one.state[name] + 0.4 * g for name, g in zip(names, gradients, strict=True)]
-        for ours, theirs in zip(kept, expected, strict=True):
-            np.testing.assert_allclose(ours, theirs, rtol=1e-9)
-        corrected = [pt.constant(average / (1 - 0.6**2)) for average in expected]  # the second update
-        pulled = pytensor.gradient.pullback(one.done.gradients, one.hyper, [-g for g in corrected])
-        np.testing.assert_allclose(one.moved(), one.value(*pulled), rtol=1e-7)
-
-    def test_adam_averages_divide_by_the_root_of_the_mean_square(self):
-        one = OneStep(**FREE, method="averaged(rule=adam)")
-        gradients = one.value(*pt.grad(one.c2, one.theta))
-        averages = []
-        for g in gradients:
-            first, second = 0.1 * g / (1 - 0.9**2), 0.001 * g * g / (1 - 0.999**2)
-            averages.append(pt.constant(first / (np.sqrt(second) + 1e-8)))
-        pulled = pytensor.gradient.pullback(one.done.gradients, one.hyper, [-g for g in averages])
-        np.testing.assert_allclose(one.moved(), one.value(*pulled), rtol=1e-6)
-
-    def test_first_average_is_eq3(self):
-        one = OneStep(**FREE)
-        found = one.value(*hypergradient(one.done.cost, one.c2, one.theta, one.hyper, method=Averaged()))
-        np.testing.assert_allclose(found, one.eq3(), rtol=1e-9)
-
-    @pytest.mark.parametrize(
-        ("text", "problem"),
-        [
-            ("neumann", "is unknown; the methods are t1t2"),
-            ("averaged(decay)", "'decay' is no option of averaged; its options are rule, decay"),
-            ("averaged(decay=1)", "decay = 1.0: give a number from 0 to less than 1"),
-            ("averaged(rule=mean)", "rule = 'mean': give momentum or adam"),
-            ("finite-difference(step=x)", "step = 'x': give a number"),
-            ("t1t2(max_norm=3)", "is no option of t1t2; its options are none"),
-        ],
-    )
-    def test_wrong_ones_are_told(self, text, problem):
-        with pytest.raises(InputError) as caught:
-            run_config(method=text)
-        assert problem in str(caught.value)
-
-    def test_one_method_has_one_text(self):
-        assert run_config(method=" averaged( decay=0.9,rule=adam ) ").method == "averaged(rule=adam)"
 
 
 class TestRunningMoments:
