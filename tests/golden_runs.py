@@ -26,6 +26,13 @@ LAYERS = {**SHORT, "hidden": (9, 8, 7)}
 ALL = ("input_noise", "hidden_noise", "l2")
 LEVELS = {"input_noise": 0.4, "hidden_noise": 0.3, "l2": 0.02}
 
+OTHER_WEIGHTS = {"batch_norm": False, "activation": ("tanh", "elu", "sigmoid"), "initialization": "glorot"}
+OTHER_NOISE = {"noise_at": "preactivation", "batch_norm_scale": True, "test_statistics": "batches", "hyper_decay": 0.1}
+OTHER_TUNING = {"validation_statistics": "running", "test_statistics": "running", "tune_after": 1, "t2_batch_size": 5}
+OTHER_TUNING |= {"hyper_cost": "validation-training", "hypergradient_limits": "rescale-each-clip"}
+OTHER_TUNING |= {"schedule": "trapezoid", "hyper_schedule": "exponential", "half_life": 0.4}
+OTHER_DATA = {"preprocessing": "standardise", "contrast": "arcsinh", "t2_from": "t1", "hyper_cost": "penalised"}
+
 
 def configs() -> list[RunConfig]:
     """A run of each structure."""
@@ -39,6 +46,13 @@ def configs() -> list[RunConfig]:
     convolutional = {**SHORT, "dataset": "cifar10", "hidden": (), "width": 0.03, **LEVELS}
     # It learns slowly, or rounding decides which of two activations a pool takes.
     pooled = run_config(**convolutional, network="ladder-baseline", tune=("hidden_noise",), activation="leaky-relu")
+    apart = {"l1": (0.01, 0.002), "soft_max_norm_cutoff": 0.5, "soft_max_norm_slope": 0.02, "max_norm": 1.5}
+    penalties = run_config(**{**LAYERS, **apart}, first_apart=("l1",), tune=tuple(apart)[:3], **OTHER_WEIGHTS)
+    noises = {"hidden_multiplicative_noise": 0.3, "input_gaussian_dropout": 0.2, "hidden_noise": (0.1, 0.2, 0.3)}
+    chances = {"input_batch_dropout": 0.1, "hidden_dropout": 0.2, "input_product_noise": 0.9}
+    perturbed = run_config(**{**LAYERS, **noises}, **chances, tune=tuple(noises), **OTHER_NOISE)
+    # The same goes for signs.
+    by_sign = replace(tied, tune=("input_noise", "hidden_noise"), hyper_optimizer="sign", noise_learning_rate=0.01)
     return [
         tied,
         replace(tied, seed=12, learning_rate=0.01, l2_learning_rate=1e-2),
@@ -53,6 +67,10 @@ def configs() -> list[RunConfig]:
         replace(tied, dataset="svhn"),
         run_config(**convolutional, network="all-cnn-c", tune=("input_noise", "l2")),
         replace(pooled, learning_rate=0.003),
+        penalties,
+        perturbed,
+        replace(tied, method="averaged(rule=adam)", optimizer="nesterov", momentum=(0.8, 0.4), **OTHER_TUNING),
+        replace(by_sign, method="finite-difference", optimizer="rmsprop", **OTHER_DATA),
     ]
 
 
