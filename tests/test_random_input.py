@@ -11,6 +11,8 @@ from conftest import line_of
 
 from t1t2_pt.cli import main as cli
 from t1t2_pt.config import FIELDS, OPTIONS, run_config
+from t1t2_pt.datasets import PREPROCESSING
+from t1t2_pt.optimizers import OPTIMIZERS, SCHEDULES
 from t1t2_pt.plotting import scripts as figures
 from t1t2_pt.steps.regularization import level_values
 from t1t2_pt.steps.step import make_network
@@ -61,7 +63,22 @@ VALID = {
     "batch_size": lambda rng: rng.randint(1, 200),
     "seed": lambda rng: rng.randint(0, 2**32 - 1),
     "noise_before_softmax": lambda rng: rng.choice(("tuned", "fixed", "none")),
-    "activation": lambda rng: rng.choice(("relu", "leaky-relu")),
+    "activation": lambda rng: rng.choice(("relu", "leaky-relu", "tanh")),
+    "first_apart": lambda rng: tuple(rng.sample(NAMES, rng.randint(0, 1))),
+    "l1": lambda rng: rng.choice((0.1, 0.0)),
+    "hidden_dropout": lambda rng: rng.random(),
+    "schedule": lambda rng: rng.choice(tuple(SCHEDULES)),
+    "hyper_optimizer": lambda rng: rng.choice(tuple(OPTIMIZERS)),
+    "momentum": lambda rng: rng.choice((0.5, (0.5, 0.9))),
+    "method": lambda rng: rng.choice(("t1t2", "averaged", "averaged(decay=0.5, rule=adam)", "finite-difference")),
+    "hypergradient_limits": lambda rng: rng.choice(("clip-rescale", "rescale-each-clip")),
+    "hypergradient_clip": lambda rng: rng.choice((None, 1.0, 10.0)),
+    "validation_statistics": lambda rng: rng.choice(("batch", "running")),
+    "test_statistics": lambda rng: rng.choice(("exact", "batches", "running")),
+    "preprocessing": lambda rng: rng.choice(tuple(PREPROCESSING)),
+    "tune_after": lambda rng: rng.randint(0, 5),
+    "t2_batch_size": lambda rng: rng.randint(1, 200),
+    "hyper_decay": lambda rng: rng.random(),
 }
 
 
@@ -92,6 +109,7 @@ def build(fields: dict) -> None:
     """Make a config, come back to it from JSON, and build its network and levels unless they are huge."""
     config = run_config(**fields)
     assert run_config(**config.as_dict()).digest() == config.digest()
+    assert config.canonical.canonical == config.canonical
     if max(config.hidden, default=0) <= 1000 and config.width <= 1:
         network = make_network(config, (784,) if config.hidden else (32, 32, 3), 10)
         values = level_values(config, network)

@@ -121,7 +121,7 @@ def _softmax_noise_is_idle(config: "RunConfig") -> bool:
     return not hidden or (config.noise_before_softmax == "fixed" and not tuned)
 
 
-def _limits_that_bind(config: "RunConfig") -> dict[str, None]:
+def _limits_that_bind(config: "RunConfig") -> dict[str, Any]:
     """Of a clip and a limit on the norm of single numbers, only the smaller does anything."""
     clip, norm = config.hypergradient_clip, config.hypergradient_norm
     if not config.tune or clip is None or norm is None:
@@ -131,7 +131,8 @@ def _limits_that_bind(config: "RunConfig") -> dict[str, None]:
     if not single:
         return {}
     # Both limit the number to the smaller, in either order.
-    return {"hypergradient_clip": None} if clip >= norm else {"hypergradient_norm": None}
+    order = {"hypergradient_limits": default("hypergradient_limits", type(config))}
+    return order | ({"hypergradient_clip": None} if clip >= norm else {"hypergradient_norm": None})
 
 
 def plain_values(config: "RunConfig") -> dict[str, Any]:
