@@ -6,7 +6,7 @@ import typing
 from pathlib import Path
 
 from t1t2_pt.backends import BACKENDS, get_backend
-from t1t2_pt.config import FIELDS, FORMER_NAMES, OPTIONS, USUAL, RunConfig, field_info, run_config
+from t1t2_pt.config import FIELDS, FORMER_NAMES, OPTIONS, USUAL, RunConfig, field_info, fields, run_config
 from t1t2_pt.runs.checkpoints import Every
 from t1t2_pt.runs.store import RunStore, default_store
 from t1t2_pt.sweeps.sweep import Sweep
@@ -29,7 +29,7 @@ GROUPS = {
 }
 
 
-def add_run_options(parser) -> None:
+def add_run_options(parser: argparse.ArgumentParser) -> None:
     """An option for each field of `RunConfig` that a user chooses; `config_from` reads them."""
     groups = {name: parser.add_argument_group(name, text) for name, text in GROUPS.items()}
     for name in OPTIONS:
@@ -39,7 +39,7 @@ def add_run_options(parser) -> None:
             dest=name,
             metavar=metavar(name),
             default=argparse.SUPPRESS,
-            help=f"{info['description']} (default: {_default(name, FIELDS[name])})".replace("%", "%%"),
+            help=f"{info['description']} (default: {_default(name)})".replace("%", "%%"),
         )
 
 
@@ -61,9 +61,9 @@ def _flags(name: str) -> list[str]:
     return [f"--{one.replace('_', '-')}" for one in (name, *former)] + short
 
 
-def _default(name: str, field) -> str:
+def _default(name: str) -> str:
     """A field's default, and what is usual instead for some data sets and networks."""
-    default = field.default.default
+    default = fields.default(name, RunConfig)
     others = {
         choice: values[name]
         for choices in USUAL.values()
