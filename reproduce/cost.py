@@ -14,7 +14,7 @@ import pandas as pd
 import setups
 from matplotlib.axes import Axes
 
-from t1t2_pt.plotting.captions import diverged, mnist_preset
+from t1t2_pt.plotting.captions import diverged, preset_and_data
 from t1t2_pt.config import RunConfig, run_config
 from t1t2_pt.plotting.parts import Configs, Part, Runs, Stage
 from t1t2_pt.plotting.scripts import Drawing, FigureScript, Request, main
@@ -140,7 +140,7 @@ def _caption(trained: Runs, preset: str, timing: Timing) -> str:
         f"{'-'.join(map(str, timing.network))} network with batch normalisation and noise in every layer, batch 100, "
         f"on {where['backend']} ({where['device']}); a backpropagation: the gradient of the noisy T1 cost and the "
         f"plainest update, {timing.backpropagation:.1f} ms. Right: T1-T2 from n0 = n1 = {START['input_noise']:g}, the "
-        f"step size the same for all intervals. {mnist_preset(preset, every)}; "
+        f"step size the same for all intervals. {preset_and_data(preset, every)}; "
         f"{'-'.join(map(str, config.hidden))} ReLU network, {config.epochs} epochs; {len(every)} tuned runs."
     )
     text += diverged(every, "left out")

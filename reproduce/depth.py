@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from t1t2_pt.networks.depth import DEPTH
-from t1t2_pt.plotting.captions import diverged, mnist_preset
+from t1t2_pt.plotting.captions import diverged, preset_and_data
 from t1t2_pt.plotting.parts import Part, Stage
 from t1t2_pt.plotting.report import Section
 from t1t2_pt.plotting.scripts import Drawing, FigureScript, Request, main
@@ -139,7 +139,7 @@ def _caption(trained: DepthRuns, table: pd.DataFrame, preset: str) -> str:
     text = (
         "A softmax layer that reads every hidden layer i, weighted by a(i) = exp(-(i - m)²/v); m and v tuned by T1-T2 "
         "(white paths, square: start, star: end) over validation cost and test error with them fixed; right: the "
-        f"largest a(i) along each path. {mnist_preset(preset, every)}; {'-'.join(map(str, config.hidden))} ReLU "
+        f"largest a(i) along each path. {preset_and_data(preset, every)}; {'-'.join(map(str, config.hidden))} ReLU "
         f"network, {config.epochs} epochs; {len(every)} runs of one seed. {_found(table)}"
     )
     text += diverged(every, "grey, or left out")

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from t1t2_pt.plotting.captions import diverged, mnist_preset
+from t1t2_pt.plotting.captions import diverged, preset_and_data
 from t1t2_pt.config import RunConfig, run_config
 from t1t2_pt.plotting.parts import Configs, Part, Runs, Stage
 from t1t2_pt.plotting.scripts import REFERENCE, Drawing, FigureScript, Request, main
@@ -181,7 +181,7 @@ def _caption(trained: Runs, preset: str, with_reference: bool) -> str:
     text = (
         f"T1-T2 tuning (white paths, square: start, star: end) over the test cost of fixed hyperparameters; "
         f"0 on the left axis: an L2 penalty weaker than 10^{NO_L2}. "
-        f"{mnist_preset(preset, every)}; "
+        f"{preset_and_data(preset, every)}; "
         f"{widths} ReLU network, {config.epochs} epochs; {len(every) - tuned} fixed and {tuned} tuned runs; "
         f"backend {backends}."
     )

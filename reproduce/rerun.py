@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import setups
 
-from t1t2_pt.plotting.captions import mnist_preset
+from t1t2_pt.plotting.captions import preset_and_data
 from t1t2_pt.plotting.parts import Configs, Runs, Stage
 from t1t2_pt.plotting.scripts import Drawing, FigureScript, Request, main
 from t1t2_pt.plotting.style import COLOURS, add_caption, new_figure
@@ -84,7 +84,7 @@ def draw(trained: Runs, preset: str, reference: Path | None) -> Drawing:
     config = every[0].config
     caption = (
         f"Networks retrained with the hyperparameters that T1-T2 found, against those trained with the initial ones. "
-        f"{mnist_preset(preset, every)}; "
+        f"{preset_and_data(preset, every)}; "
         f"{config.epochs} epochs; {len(table)} starts over {table['seed'].nunique()} seeds."
     )
     add_caption(figure, caption)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.lines import Line2D
 
-from t1t2_pt.plotting.captions import diverged, mnist_preset
+from t1t2_pt.plotting.captions import diverged, preset_and_data
 from t1t2_pt.config import run_config
 from t1t2_pt.plotting.parts import Configs, Part, Runs, Stage
 from t1t2_pt.plotting.scripts import Drawing, FigureScript, Request, main
@@ -74,7 +74,7 @@ def _caption(trained: Runs, preset: str) -> str:
     config = trained[FIXED][0].config
     text = (
         "Input noise during T1-T2 from three starts with three step sizes, over the test error that a network trained "
-        f"with that noise fixed has at that epoch. {mnist_preset(preset, every)}; "
+        f"with that noise fixed has at that epoch. {preset_and_data(preset, every)}; "
         f"{'-'.join(map(str, config.hidden))} ReLU network with batch "
         f"normalisation, {config.epochs} epochs; {len(trained[FIXED])} fixed and {len(trained[TUNED])} tuned runs."
     )

@@ -1,4 +1,4 @@
-"""A figure is one new file: drawn with all others, shown in the report, known to `make`."""
+"""A figure is one new file, as CONTRIBUTING.md has it: drawn with all others, shown in the report, known to `make`."""
 
 import os
 import shutil
@@ -10,51 +10,13 @@ import fig1
 import pytest
 import report
 from conftest import ROOT
+from recipes import RECIPES
 from test_figures import stored
 
 from t1t2_pt.plotting.found_scripts import scripts_in
 from t1t2_pt.plotting.scripts import Request
 from t1t2_pt.runs.store import RunStore
 from t1t2_pt.system.errors import InputError
-
-TINY = '''"""Where the first noise level of Figure 1 ends."""
-
-import require_environment  # noqa: F401, I001  (must come first)
-
-import sys
-
-import fig1
-import pandas as pd
-
-from t1t2_pt.plotting.parts import Part, Stage
-from t1t2_pt.plotting.report import Section
-from t1t2_pt.plotting.scripts import FigureScript, main
-from t1t2_pt.plotting.style import new_figure
-
-PART = Part(Stage.FIXED)
-
-
-def runs(request):
-    return {PART: fig1.runs(request)[Part(Stage.GRID, "left")][:1]}
-
-
-def draw(trained, preset, reference):
-    figure, (axes,) = new_figure(3, 2, 1)
-    table = pd.DataFrame({"noise": [run.config.input_noise for run in trained[PART]], "error": [trained[PART][0].final["test_error"]]})
-    axes.plot(table["noise"], table["error"], "o")
-    return figure, table, f"One run at {preset}."
-
-
-def compare(table):
-    return pd.DataFrame({"the paper": ["nothing"], "ours": [f"an error of {table['error'][0]:.6f}"]})
-
-
-SCRIPT = FigureScript("tiny", __doc__, runs, draw, report=Section("A tiny figure", "nothing.", compare), place=3.5)
-
-if __name__ == "__main__":
-    sys.exit(main(SCRIPT))
-'''  # noqa: E501
-
 
 SCRIPTS = {script.name: script for script in scripts_in(ROOT / "reproduce")}
 
@@ -68,7 +30,7 @@ def copy(tmp_path_factory):
     for path in (folder / "reproduce").glob("*.py"):
         if path.stem in SCRIPTS and path.stem not in ("fig1", "fig7"):
             path.unlink()
-    (folder / "reproduce" / "tiny.py").write_text(TINY)
+    (folder / "reproduce" / "tiny.py").write_text(RECIPES["reproduce/tiny.py"])
     runs = stored("quick", fig1.runs(Request()))
     RunStore(folder / "runs.sqlite").put([run for some in runs.values() for run in some])
     return folder

@@ -20,7 +20,7 @@ from t1t2_pt.config import replace
 from t1t2_pt.datasets import DATASETS
 from t1t2_pt.plotting import scripts as module
 from t1t2_pt.plotting import style as plotting
-from t1t2_pt.plotting.captions import mnist_preset
+from t1t2_pt.plotting.captions import preset_and_data
 from t1t2_pt.plotting.parts import Part, Stage, within
 from t1t2_pt.plotting.scripts import PRESETS, FigureScript, Request, main, parser
 from t1t2_pt.plotting.style import STYLE, save_figure
@@ -106,7 +106,7 @@ def test_what_data_are_said_to_be_is_drawn_as_it_is(said, tmp_path):
     values = next(iter(kept("quick").values())).as_dict()
     told = f"{said} (content 0123456789ab); T1 2,500, T2 1,000, split seed 0"
     run = StoredRun.from_dict({**values, "provenance": {**values["provenance"], "data": told}})
-    caption = mnist_preset("quick", [run])
+    caption = preset_and_data("quick", [run])
     assert caption == f"Preset quick: {said} (content 0123456789ab), T1 2,500, T2 1,000"
     shown = r"a\x1b[2J\x00\u202eb" if "\x1b" in said else said
     figure, _ = plotting.new_figure(3, 2, 1)
@@ -123,8 +123,8 @@ def test_runs_on_other_data_do_not_pass_for_the_rest():
     """A run is stored under its config, which names the data set and not its content."""
     one, other = list(kept("quick").values())[:2]
     other = dataclasses.replace(other, provenance={**other.provenance, "data": "drawn by hand; T1 2,500, T2 1,000"})
-    assert mnist_preset("quick", [one, one]) == "Preset quick: MNIST, T1 2,500, T2 1,000, test 10,000 samples"
-    assert "MNIST, the official files (SHA-256 checked) and drawn by hand, T1" in mnist_preset("quick", [one, other])
+    assert preset_and_data("quick", [one, one]) == "Preset quick: MNIST, T1 2,500, T2 1,000, test 10,000 samples"
+    assert "MNIST, the official files (SHA-256 checked) and drawn by hand, T1" in preset_and_data("quick", [one, other])
 
 
 def test_reference_is_drawn_when_asked():

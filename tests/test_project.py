@@ -173,7 +173,7 @@ def test_data_notes_have_the_right_checksums():
         assert digest in note
 
 
-README = (ROOT / "README.md").read_text()
+README, CONTRIBUTING = (ROOT / "README.md").read_text(), (ROOT / "CONTRIBUTING.md").read_text()
 
 
 @functools.cache
@@ -207,15 +207,13 @@ class TestReadme:
         assert f"exhaustive search finds the lowest cost, {costs[best]:.3f} too, at {scanned[best]:.2f}." in README
         assert float(cost) <= costs[best] + 1e-3
 
-    def test_files_and_commands_exist(self):
-        targets, links = re.findall(r"`make ([a-z0-9-]+)", README), re.findall(r"\]\((?!http|#)([^)]+)\)", README)
+    def test_commands_exist(self):
+        targets = re.findall(r"`make ([a-z0-9-]+)", README + CONTRIBUTING)
+        targets += re.findall(r"^    make ([a-z0-9-]+)", README + CONTRIBUTING, flags=re.MULTILINE)
         assert targets
-        assert links
         for target in set(targets):
             done = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True)
             assert done.returncode == 0, done.stderr
-        for name in links:
-            assert (ROOT / name).exists(), name
 
     def test_tables_are_the_committed_results(self):
         assert rerun.summary(rerun_table()) in README
@@ -223,6 +221,38 @@ class TestReadme:
 
     def test_times_are_those_of_the_plot(self):
         assert readme_tables.overheads() in " ".join(README.split())
+
+
+PAGES = ["README.md", "CONTRIBUTING.md", *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/*.md"))]
+
+
+def anchors(text):
+    """What the headings of a page are called in links."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), flags=re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_links_lead_somewhere(name):
+    page = ROOT / name
+    links = re.findall(r"\]\((?!http)([^)]+)\)", page.read_text())
+    assert links or name == "docs/reliability.md"
+    for link in links:
+        place, _, heading = link.partition("#")
+        target = page.parent / place if place else page
+        assert target.exists(), link
+        assert not heading or heading in anchors(target.read_text()), link
+
+
+def test_every_page_can_be_reached():
+    """From the README, by links."""
+    seen, ahead = set(), {ROOT / "README.md"}
+    while ahead:
+        page = ahead.pop()
+        seen.add(page)
+        links = re.findall(r"\]\((?!http)([^)#]+\.md)", page.read_text())
+        ahead |= {(page.parent / link).resolve() for link in links} - seen
+    assert seen >= {ROOT / name for name in PAGES}
 
 
 def test_committed_runs_are_what_they_say():

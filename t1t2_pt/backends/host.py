@@ -1,11 +1,10 @@
-"""The `numba` and `c` backends: PyTensor's own functions, with the state in shared variables.
+"""Backends that call PyTensor's own functions, with the state in shared variables; each linker is a file beside this.
 
 Runs are trained one after another; a step is one call that updates the state in place.
 """
 
 import functools
 import gc
-import importlib.metadata
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -13,42 +12,35 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytensor
-from pytensor.compile.mode import Mode, get_mode
+from pytensor.compile.mode import Mode
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.tensor.variable import TensorVariable
 
-from t1t2_pt.backends import blas, caches
+from t1t2_pt.backends import blas
 from t1t2_pt.backends.generated import generated_sources
-from t1t2_pt.backends.interface import FACTORS_INTO_CHOICES, Arrays, Rows, is_hyper_step
+from t1t2_pt.backends.interface import Arrays, Rows, is_hyper_step
 from t1t2_pt.backends.memory import available_memory, host_memory
 from t1t2_pt.backends.program import Graph, Program
-from t1t2_pt.ops.static_elemwise import UseStaticLoops
 from t1t2_pt.steps.evaluation import Stage, evaluate
 from t1t2_pt.steps.regularization import Tensors
 
-AFTER_ALL = 99  # position among PyTensor's rewrites, behind fusion and in-place ones
-
 
 class HostBackend:
-    """PyTensor's Numba or C linker on the CPU."""
+    """A linker of PyTensor's on the CPU, called in a loop of Python; a subclass has its name and its mode."""
 
+    name: str
     together = False
     lanes = 1  # shared variables hold the state of one run at a time
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def mode(self) -> Mode:
+        """How PyTensor rewrites, links and compiles a graph."""
+        raise NotImplementedError
 
     def missing(self) -> str | None:
-        if self.name == "c" and not pytensor.config.cxx:
-            return "a C++ compiler (for example `apt-get install g++ python3-dev`, or the conda environment)"
         return None
 
     def versions(self) -> Mapping[str, str]:
-        if self.name == "numba":
-            found = {"numba": importlib.metadata.version("numba")}
-        else:
-            found = {"compiler": pytensor.config.cxx}
-        return {**found, "device": "cpu", "blas": blas.kernels()}
+        return {"device": "cpu", "blas": blas.kernels()}
 
     def memory(self) -> int:
         return host_memory()
@@ -63,21 +55,11 @@ class HostBackend:
         gc.collect()
 
     def compile(self, program: Program) -> "HostProgram":
-        return HostProgram(program, self._mode())
+        return HostProgram(program, self.mode())
 
     def function(self, inputs: Tensors, outputs: Tensors) -> Callable[[Arrays], Arrays]:
-        function = _compile(list(inputs.values()), outputs, self._mode())
+        function = _compile(list(inputs.values()), outputs, self.mode())
         return lambda values: function(*(values[name] for name in inputs))
-
-    def _mode(self) -> Mode:
-        # PyTensor's default linker is Numba; C is asked for by name.
-        if self.name == "numba":
-            caches.prepare_numba()
-            return get_mode("NUMBA").excluding(*FACTORS_INTO_CHOICES)
-        caches.prepare_c()
-        # Folding scalars into products would compute a gradient again for each of its multiples.
-        mode = Mode(linker="cvm", optimizer="fast_run").excluding("local_dot22_to_dot22scalar", *FACTORS_INTO_CHOICES)
-        return mode.register((UseStaticLoops(), AFTER_ALL))
 
 
 class HostProgram:

@@ -389,3 +389,7 @@ def _epoch(t1: Traceable, t1t2: Traceable | None = None) -> Traceable:
         return state, sums
 
     return epoch
+
+
+BACKEND = JaxBackend()
+VARIANTS = (JaxBackend(tf32=True),)

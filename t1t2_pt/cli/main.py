@@ -10,32 +10,20 @@ from t1t2_pt.cli.commands import OneLineParser, told
 from t1t2_pt.cli.doctor import examine
 from t1t2_pt.cli.options import (
     add_data_dir,
+    add_run_options,
     add_store,
     add_sweep_options,
-    metavar,
-    read_field,
+    config_from,
     show_value,
     sweep_from,
     usable_path,
 )
-from t1t2_pt.config import FORMER_NAMES, OPTIONS, USUAL, RunConfig, field_info, run_config
-from t1t2_pt.config.fields import default
 from t1t2_pt.regularizers import HYPERPARAMETERS
 from t1t2_pt.runs.exchange import check_export, export_runs, read_runs
 from t1t2_pt.runs.record import StoredRun
 from t1t2_pt.runs.store import RunStore
 from t1t2_pt.runs.stored import existing, find, readable_runs
 from t1t2_pt.system.streams import show, show_table
-
-GROUPS = {
-    "data": "what is trained on",
-    "network": "the model",
-    "regularisation": "hyperparameters: a number (tied over layers), one per layer separated by commas, or none; "
-    "those in --per-unit have one for every unit",
-    "training": "the elementary parameters",
-    "tuning": "the hyperparameters named in --tune, moved by T1-T2",
-    "measurement": "seed and evaluations",
-}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """All commands and options; those of `train` come from the fields of `RunConfig`."""
+    """All commands and options."""
     result = OneLineParser(prog="t1t2", description="T1-T2: tune regularisation by gradient while training.")
     commands = result.add_subparsers(required=True, metavar="COMMAND")
 
@@ -63,16 +51,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     train.set_defaults(command=_train)
-    groups = {name: train.add_argument_group(name, text) for name, text in GROUPS.items()}
-    for name in OPTIONS:
-        info = field_info(name)
-        groups[info["group"]].add_argument(
-            *_flags(name),
-            dest=name,
-            metavar=metavar(name),
-            default=argparse.SUPPRESS,
-            help=f"{info['description']} (default: {_default(name)})".replace("%", "%%"),
-        )
+    add_run_options(train)
     where = train.add_argument_group("where", "backend, data and result")
     add_sweep_options(where)
     where.add_argument("--json", action="store_true", help="print the result as JSON")
@@ -117,28 +96,8 @@ def parser() -> argparse.ArgumentParser:
     return result
 
 
-def _flags(name: str) -> list[str]:
-    """Names of a field's option; the sizes of T1 and T2 have short ones, too, and what was renamed its old one."""
-    short = [f"--{name.removesuffix('_samples')}"] if name.endswith("_samples") else []
-    former = [FORMER_NAMES[name]] if name in FORMER_NAMES else []
-    return [f"--{one.replace('_', '-')}" for one in (name, *former)] + short
-
-
-def _default(name: str) -> str:
-    """A field's default, and what is usual instead for some data sets and networks."""
-    without = default(name, RunConfig)
-    others = {
-        choice: values[name]
-        for choices in USUAL.values()
-        for choice, values in choices.items()
-        if values.get(name, without) != without
-    }
-    return "; ".join([show_value(without), *(f"{choice}: {show_value(value)}" for choice, value in others.items())])
-
-
 def _train(options: argparse.Namespace) -> int:
-    given = {name: read_field(name, text) for name, text in vars(options).items() if name in OPTIONS}
-    config = run_config(**given)
+    config = config_from(options)
     (run,) = sweep_from(options).run([config])
     _print_run(run, options.json)
     return 0

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from t1t2_pt.backends import BACKENDS, get_backend
-from t1t2_pt.config import FIELDS, field_info
+from t1t2_pt.config import FIELDS, FORMER_NAMES, OPTIONS, USUAL, RunConfig, field_info, fields, run_config
 from t1t2_pt.runs.checkpoints import Every
 from t1t2_pt.runs.store import RunStore, default_store
 from t1t2_pt.sweeps.places import Place
@@ -21,6 +21,60 @@ STORE_HELP = (
     "a shared disk whose locks hold between them (NFS 4, SMB, Lustre with flock; not sshfs)"
 )
 SHOWN = 120  # characters of a name in a message
+GROUPS = {
+    "data": "what is trained on",
+    "network": "the model",
+    "regularisation": "hyperparameters: a number (tied over layers), one per layer separated by commas, or none; "
+    "those in --per-unit have one for every unit",
+    "training": "the elementary parameters",
+    "tuning": "the hyperparameters named in --tune, moved by T1-T2",
+    "measurement": "seed and evaluations",
+}
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """An option for each field of `RunConfig` that a user chooses; `config_from` reads them."""
+    groups = {name: parser.add_argument_group(name, text) for name, text in GROUPS.items()}
+    for name in OPTIONS:
+        info = field_info(name)
+        groups[info["group"]].add_argument(
+            *_flags(name),
+            dest=name,
+            metavar=metavar(name),
+            default=argparse.SUPPRESS,
+            help=f"{info['description']} (default: {_default(name)})".replace("%", "%%"),
+        )
+
+
+def config_from(options: argparse.Namespace) -> RunConfig:
+    """The run that the options of `add_run_options` describe.
+
+    Raises
+    ------
+    InputError
+        If one of them is wrong, or they do not fit together.
+    """
+    return run_config(**{name: read_field(name, text) for name, text in vars(options).items() if name in OPTIONS})
+
+
+def _flags(name: str) -> list[str]:
+    """Names of a field's option; the sizes of T1 and T2 have short ones, too, and what was renamed its old one."""
+    short = [f"--{name.removesuffix('_samples')}"] if name.endswith("_samples") else []
+    former = [FORMER_NAMES[name]] if name in FORMER_NAMES else []
+    return [f"--{one.replace('_', '-')}" for one in (name, *former)] + short
+
+
+def _default(name: str) -> str:
+    """A field's default, and what is usual instead for some data sets and networks."""
+    default = fields.default(name, RunConfig)
+    others = {
+        choice: values[name]
+        for choices in USUAL.values()
+        for choice, values in choices.items()
+        if values.get(name, default) != default
+    }
+    return "; ".join([show_value(default), *(f"{choice}: {show_value(value)}" for choice, value in others.items())])
+
 
 type Options = argparse._ActionsContainer  # a parser, or a group of its options
 

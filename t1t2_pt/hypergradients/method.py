@@ -15,6 +15,7 @@ from pytensor.tensor.variable import TensorVariable
 from t1t2_pt.hypergradients.problem import Problem
 
 Memory = dict[str, TensorVariable]
+Arrays = Sequence[npt.NDArray[np.float32]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,8 +54,14 @@ class Method:
         """The hypergradient of each hyperparameter, in its shape, per unit of the elementary step size."""
         raise NotImplementedError
 
-    def initial_memory(self, params: Sequence[npt.NDArray[np.float32]]) -> dict[str, npt.NDArray[np.float32]]:
-        """What is kept between hyperparameter steps, before the first, by name; nothing unless said."""
+    def initial_memory(self, params: Arrays, hyperparams: Arrays) -> dict[str, npt.NDArray[np.float32]]:
+        """What is kept between hyperparameter steps, before the first, by name; nothing unless said.
+
+        Parameters
+        ----------
+        params, hyperparams
+            Initial values of what the problem will have, in its order.
+        """
         return {}
 
     def in_step(self, problem: Problem, step: Step) -> tuple[list[TensorVariable], Memory]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from t1t2_pt.config import RunConfig
-from t1t2_pt.datasets.mnist import PUBLISHED
+from t1t2_pt.datasets import DATASETS
 from t1t2_pt.runs.record import StoredRun
 
 
@@ -22,11 +22,12 @@ def data_names(runs: Iterable[StoredRun]) -> str:
     return " and ".join(dict.fromkeys(map(data_name, runs)))
 
 
-def mnist_preset(preset: str, runs: Sequence[StoredRun]) -> str:
-    """Preset and data of a figure on MNIST, or on what was declared in its place."""
+def preset_and_data(preset: str, runs: Sequence[StoredRun]) -> str:
+    """Preset and data of a figure on one data set, as published or as declared in its place."""
     names, sizes = data_names(runs), split_sizes(runs[0].config)
-    if names == PUBLISHED:
-        return f"Preset {preset}: MNIST, {sizes}, test 10,000 samples"
+    source = DATASETS[runs[0].config.dataset]
+    if names == source.official:
+        return f"Preset {preset}: {source.title}, {sizes}, test {source.published[1]:,} samples"
     return f"Preset {preset}: {names}, {sizes}"
 
 

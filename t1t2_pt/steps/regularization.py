@@ -43,7 +43,7 @@ Drawn = Mapping[Draw, TensorVariable]
 def level_values(config: RunConfig, network: Network) -> dict[str, npt.NDArray[np.float32]]:
     """Initial hyperparameters as float32 arrays, by name; see `Levels.values`.
 
-    What `noise_before_softmax` fixes is beside them, as `hidden_noise_before_softmax`.
+    What `noise_before_softmax` fixes is beside them, as `{name}_before_softmax`.
 
     Raises
     ------

@@ -89,7 +89,8 @@ def initial_state(config: RunConfig, network: Network) -> dict[str, np.ndarray]:
     if config.has_running_statistics:
         state |= running_moments.initial(network)
     if config.tune:
-        kept = method_named(config.method).initial_memory(list(parameters.values()))
+        tuned = [hyper[name] for name in config.tune]
+        kept = method_named(config.method).initial_memory(list(parameters.values()), tuned)
         state |= {METHOD_MEMORY + name: value for name, value in kept.items()}
     return state
 

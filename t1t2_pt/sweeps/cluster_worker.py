@@ -27,7 +27,8 @@ from t1t2_pt.system.interrupts import StopAskedError
 
 ASK_EVERY = 0.5  # seconds between messages to and from the scheduler
 PATIENCE = 5  # seconds that the scheduler has for a word
-ROUNDING = ("python", "pytensor", "numpy", "jax", "numba", "compiler")  # depends on their versions
+EVERYWHERE = ("python", "pytensor", "numpy")  # rounding depends on their versions, and on those of the backend
+OF_THE_MACHINE = ("device", "blas", "products")  # what a backend tells beside versions
 
 _reported: set[str] = set()  # topics of orders whose versions differ
 
@@ -61,8 +62,9 @@ def code_here() -> str:
 @functools.cache
 def versions_here(backend: str) -> dict[str, str]:
     """Versions of what a backend computes with in this process."""
-    found = environment(get_backend(backend))
-    return {name: found[name] for name in ROUNDING if name in found}
+    chosen = get_backend(backend)
+    found, own = environment(chosen), [name for name in chosen.versions() if name not in OF_THE_MACHINE]
+    return {name: found[name] for name in (*EVERYWHERE, *own)}
 
 
 def other_code(place: str, there: object, here: str) -> InputError:

@@ -58,12 +58,12 @@ def method_text(method: Method) -> str:
 
 def _read(kind: type[Method], name: str, value: str) -> Any:
     wanted = typing.get_type_hints(kind)[name]
-    if typing.get_origin(wanted) is typing.Literal:
-        choices = typing.get_args(wanted)
+    if wanted is bool or typing.get_origin(wanted) is typing.Literal:
+        choices = {str(choice): choice for choice in (typing.get_args(wanted) or (True, False))}
         if value not in choices:
             raise ValueError(f"{name} = {value!r}: give {' or '.join(choices)}")
-        return value
+        return choices[value]
     try:
         return wanted(value)
     except ValueError:
-        raise ValueError(f"{name} = {value!r}: give a number") from None
+        raise ValueError(f"{name} = {value!r}: give a {'whole ' if wanted is int else ''}number") from None

@@ -4,7 +4,6 @@ The authors' program calls it avC2grad. A batch of T2 is small and its gradient 
 """
 
 import dataclasses
-from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy.typing as npt
 import pytensor.tensor as pt
 from pytensor.tensor.variable import TensorVariable
 
-from t1t2_pt.hypergradients.method import Memory, Method, Step
+from t1t2_pt.hypergradients.method import Arrays, Memory, Method, Step
 from t1t2_pt.hypergradients.methods.t1t2 import T1T2
 from t1t2_pt.hypergradients.problem import Problem
 
@@ -50,7 +49,7 @@ class Averaged(Method):
         one = pt.constant(np.ones((), dtype=problem.val_cost.dtype))
         return self.in_step(problem, Step(T1T2().gradients(problem), None, None, one, memory))[0]
 
-    def initial_memory(self, params: Sequence[npt.NDArray[np.float32]]) -> dict[str, npt.NDArray[np.float32]]:
+    def initial_memory(self, params: Arrays, hyperparams: Arrays) -> dict[str, npt.NDArray[np.float32]]:
         """The moments of each parameter's gradient, 0."""
         return {name: np.zeros_like(params[place]) for name, place in self._names(len(params)).items()}
 
