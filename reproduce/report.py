@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from t1t2_pt.cli.commands import OneLineParser, told
+from t1t2_pt.cli.commands import OneLineParser, run_command
 from t1t2_pt.cli.options import usable_path
 from t1t2_pt.plotting.found_scripts import scripts_in
 from t1t2_pt.plotting.report import write_report
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         show(write_report(parser.parse_args(arguments).out, list(PRESETS), SECTIONS, LEAD))
         return 0
 
-    return told("report.py", command)
+    return run_command("report.py", command)
 
 
 if __name__ == "__main__":

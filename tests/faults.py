@@ -13,7 +13,7 @@ sys.path.insert(0, str(HERE))
 
 from conftest import TINY, make_tiny_split  # noqa: E402
 
-from t1t2_pt.cli.commands import OneLineParser, told  # noqa: E402
+from t1t2_pt.cli.commands import OneLineParser, run_command  # noqa: E402
 from t1t2_pt.cli.options import add_sweep_options, sweep_from  # noqa: E402
 from t1t2_pt.config import RunConfig, replace, run_config  # noqa: E402
 from t1t2_pt.runs import provenance, reservations  # noqa: E402
@@ -53,7 +53,7 @@ def main(arguments=None) -> int:
         sweep.run(configs(options.runs, options.epochs, options.width))
         return 0
 
-    return told("faults", command)
+    return run_command("faults", command)
 
 
 def play(pause: float) -> None:

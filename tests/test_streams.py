@@ -14,7 +14,7 @@ import pytest
 from conftest import ROOT
 
 from t1t2_pt.cli import main as cli
-from t1t2_pt.cli.commands import told
+from t1t2_pt.cli.commands import run_command
 from t1t2_pt.plotting import scripts as figures
 from t1t2_pt.runs.exchange import export_runs, read_runs
 from t1t2_pt.runs.store import RunStore
@@ -226,7 +226,7 @@ class TestSignalsWhileNothingIsTrained:
             time.sleep(10)
             return 0
 
-        assert told("t1t2", command) == 128 + number
+        assert run_command("t1t2", command) == 128 + number
         assert capsys.readouterr().err == "t1t2: stopped\n"
 
     def test_what_is_ignored_stays_so(self):

@@ -26,7 +26,7 @@ class OneLineParser(argparse.ArgumentParser):
         raise SystemExit(UNUSABLE)
 
 
-def told(name: str, command: Callable[[], int], stopped: str = "stopped") -> int:
+def run_command(name: str, command: Callable[[], int], stopped: str = "stopped") -> int:
     """Run a command; what ends it early is told in one line after its name.
 
     Parameters

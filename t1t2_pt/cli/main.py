@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from t1t2_pt.cli import data as cli_data
 from t1t2_pt.cli import verify as cli_verify
-from t1t2_pt.cli.commands import OneLineParser, told
+from t1t2_pt.cli.commands import OneLineParser, run_command
 from t1t2_pt.cli.doctor import examine
 from t1t2_pt.cli.options import (
     add_data_dir,
@@ -27,13 +27,13 @@ from t1t2_pt.system.streams import show, show_table
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code, see `told`; 1 where something was left out or is wrong, which is told."""
+    """Run the command; returns its exit code, see `run_command`: 1 where something was left out or is wrong."""
 
     def command() -> int:
         options = parser().parse_args(arguments)
         return options.command(options)
 
-    return told("t1t2", command)
+    return run_command("t1t2", command)
 
 
 def parser() -> argparse.ArgumentParser:

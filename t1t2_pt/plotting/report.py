@@ -100,8 +100,8 @@ def write_report(folder: Path, presets: Sequence[str], sections: Mapping[str, Se
         raise InputError(
             "--out", str(folder), f"makes a page of {len(content):,} bytes", "draw fewer or lighter figures"
         )
-    with replacing(folder / "index.html") as beside:
-        beside.write_bytes(content)
+    with replacing(folder / "index.html") as partial:
+        partial.write_bytes(content)
     return folder / "index.html"
 
 

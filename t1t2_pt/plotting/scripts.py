@@ -14,7 +14,7 @@ import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
 
-from t1t2_pt.cli.commands import OneLineParser, told
+from t1t2_pt.cli.commands import OneLineParser, run_command
 from t1t2_pt.cli.options import add_sweep_options, sweep_from, usable_path
 from t1t2_pt.config import RunConfig
 from t1t2_pt.datasets import DATASETS, find
@@ -108,7 +108,7 @@ class FigureScript:
 
 
 def main(script: FigureScript, arguments: Sequence[str] | None = None) -> int:
-    """Run a figure script; returns its exit code, see `told`."""
+    """Run a figure script; returns its exit code, see `run_command`."""
     return main_of_all(script.name, script.summary, [script], arguments)
 
 
@@ -116,7 +116,7 @@ def main_of_all(
     name: str, summary: str, scripts: Sequence[FigureScript], arguments: Sequence[str] | None = None
 ) -> int:
     """As `main`, for several figures in one sweep: each run that some of them share is trained once."""
-    return told(
+    return run_command(
         name,
         lambda: _run(scripts, parser(name, summary).parse_args(arguments)),
         "stopped; finished runs are in the store, run it again to go on",

@@ -105,7 +105,7 @@ def _cached(method: str, fit: Callable[[np.ndarray], Whitening], original: np.nd
     if found is None:
         found = fit(images)
         mean, matrix = found
-        keep(path, lambda beside: np.savez(beside, mean=mean, matrix=matrix))
+        keep(path, lambda partial: np.savez(partial, mean=mean, matrix=matrix))
     return found
 
 

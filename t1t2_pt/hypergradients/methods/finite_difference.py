@@ -63,14 +63,14 @@ class FiniteDifference(Method):
         )
         by_hyperparams = as_gradients(pt.grad(problem.train_cost, hyperparams))
 
-        def beside(sign: int) -> list[TensorVariable]:
+        def displaced(sign: int) -> list[TensorVariable]:
             moved: dict[Variable, Variable] = {
                 p: p + pt.cast(sign * length, p.dtype) * d for p, d in zip(params, directions, strict=True)
             }
             return list(tensors(clone_replace(by_hyperparams, replace=moved)))
 
-        above = beside(1)
-        below = beside(-1) if self.points == "central" else by_hyperparams
+        above = displaced(1)
+        below = displaced(-1) if self.points == "central" else by_hyperparams
         width = (2 if self.points == "central" else 1) * length
         return [-(a - b) / pt.cast(width, a.dtype) for a, b in zip(above, below, strict=True)]
 
