@@ -236,7 +236,6 @@ def anchors(text):
 def test_links_lead_somewhere(name):
     page = ROOT / name
     links = re.findall(r"\]\((?!http)([^)]+)\)", page.read_text())
-    assert links or name == "docs/reliability.md"
     for link in links:
         place, _, heading = link.partition("#")
         target = page.parent / place if place else page
