@@ -140,11 +140,25 @@ def test_no_two_modules_have_one_name():
     assert [name for name in sorted(set(names)) if names.count(name) > 1] == []
 
 
-def test_rooms_say_what_they_are_for():
+def declared(room):
+    """The rooms that a room says it imports."""
+    folder = ROOT / "t1t2_pt" / room
+    if not folder.is_dir():
+        return set()
+    words = ast.get_docstring(ast.parse((folder / "__init__.py").read_text())).rpartition("Imports")[2]
+    assert words, f"{room} does not say what it imports"
+    return {name for name in re.findall(r"`([a-z_]+)`", words) if name in ROOMS}
+
+
+def test_rooms_say_what_they_import():
+    """Each names those that it imports, or ones that import them."""
+    within = {}
     for room in ROOMS:
+        within[room] = declared(room).union(*(within[name] | {name} for name in declared(room)))
         folder = ROOT / "t1t2_pt" / room
-        if folder.is_dir():
-            assert "Imports" in ast.get_docstring(ast.parse((folder / "__init__.py").read_text())), room
+        names = [name for path in folder.rglob("*.py") for name in imported(path)]
+        others = {name.split(".")[1] for name in names if "." in name} & set(ROOMS) - {room}
+        assert others <= within[room], f"{room} imports {sorted(others - within[room])} as well"
 
 
 def test_no_file_is_long():

@@ -1,6 +1,6 @@
 """What a run is, `RunConfig`: its fields and their checks, what names it, and how one is made.
 
-Imports `regularizers`, `networks` and `system`.
+Imports `datasets`, `hypergradients`, `optimizers`, `regularizers`, `networks` and `system`: what there is to choose.
 """
 
 from t1t2_pt.config.identity import DIGEST_VERSION, FORMER_NAMES, LOOP, OWN

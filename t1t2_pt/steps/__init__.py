@@ -1,4 +1,4 @@
 """One update of everything that training changes, and one evaluation, as pure graphs; no data and no random state.
 
-Imports the configuration, `networks`, `hypergradients`, `ops`, `optimizers`, `rewrites` and `system`.
+Imports `config` and what that imports.
 """
