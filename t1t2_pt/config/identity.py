@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from t1t2_pt.config.fields import default, words
 from t1t2_pt.datasets import DATASETS
 from t1t2_pt.optimizers import OPTIMIZERS, SCHEDULES
-from t1t2_pt.regularizers import HIDDEN, HYPERPARAMETERS, STEP_SIZES
+from t1t2_pt.regularizers import HIDDEN, HYPERPARAMETERS, REGULARIZER_OF, STEP_SIZES
 
 if TYPE_CHECKING:
     from t1t2_pt.config.run_config import RunConfig
@@ -80,9 +80,9 @@ def canonical_values(config: "RunConfig") -> dict[str, Any]:
         idle.add("preprocessing")
     if None in (config.hypergradient_clip, config.hypergradient_norm):
         idle.add("hypergradient_limits")
-    if not any(one.perturbs for one in config.regularizers if one.name in config.tune):
+    if not any(REGULARIZER_OF[name].perturbs for name in config.tune):
         idle.add("hyper_decay")
-    if config.t2_batch_size == config.batch_size:
+    if not config.tune or config.t2_batch_size == config.batch_size:
         idle.add("t2_batch_size")
     values = {name: default(name, type(config)) for name in idle}
     if isinstance(config.activation, tuple) and len(set(config.activation)) == 1:
