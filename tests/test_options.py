@@ -250,7 +250,7 @@ def test_monitor_by_hand():
     one = OneStep(batch_norm=False)
     rates = step.Rates(pt.constant(0.1), {})
     pair, drawn = [one.t1, one.t2], [one.drawn, one.drawn]
-    graphs = monitored(one.config, one.network, one.symbols, pair, drawn, rates, pt.constant(np.float64(3)))
+    graphs = monitored(one.config, one.network, one.symbols, pair, drawn, one.t2, rates, pt.constant(np.float64(3)))
     found = dict(zip(graphs, one.value(*graphs.values()), strict=True))
     h = one.value(*one.done.noisy.activations)
     for layer, values in enumerate(h, start=1):
@@ -265,6 +265,8 @@ def test_monitor_by_hand():
     (gradient,) = one.value(one.done.gradients[0])
     assert found[f"{PREFIX}gradient_norm_weights_0"] == pytest.approx(np.linalg.norm(gradient))
     assert found[f"{PREFIX}max_weights_0"] == np.abs(one.state["weights_0"]).max()
+    (of_c2,) = one.value(pt.grad(one.c2, one.symbols["weights_1"]))
+    assert found[f"{PREFIX}validation_weights_1"] == pytest.approx((one.state["weights_1"] * of_c2).sum())
     assert found[f"{PREFIX}mean_bias_1"] == pytest.approx(one.state["bias_1"].mean())
     first, _ = step.t1_step(one.config, one.network, one.symbols, one.t1, one.drawn, rates, pt.constant(3.0))
     second = step.train_pass(one.config, one.network, first, one.t2, one.drawn).gradients[0]

@@ -10,7 +10,9 @@ import pytensor.tensor as pt
 from pytensor.tensor.variable import TensorVariable
 
 from t1t2_pt.config import RunConfig
+from t1t2_pt.networks import costs
 from t1t2_pt.networks.network import Network
+from t1t2_pt.ops.arguments import as_gradients
 from t1t2_pt.steps.regularization import Drawn, Tensors, perturbation
 from t1t2_pt.steps.step import Batch, Rates, t1_step, train_pass
 
@@ -24,6 +26,7 @@ def monitored(
     state: Tensors,
     batches: Sequence[Batch],
     drawn: Sequence[Drawn],
+    t2: Batch,
     rates: Rates,
     count: TensorVariable,
 ) -> Tensors:
@@ -33,6 +36,8 @@ def monitored(
     ----------
     batches, drawn
         Two of each: the T1 batches of the updates, and what is drawn for them, see `t1_step`.
+    t2
+        Samples of T2, for the gradient of C2.
     rates, count
         Of the first update.
     """
@@ -51,6 +56,7 @@ def monitored(
             found[f"{what}_norm_{name}"] = pt.sqrt(pt.sqr(a).sum())
             found[f"{what}_cosine_{name}"] = _cosine(a, b)
     found |= _of_activations(config, network, state, batches[0], drawn[0]) | _of_parameters(network, state)
+    found |= _of_validation(network, state, t2)
     return {PREFIX + name: pt.cast(tensor, count.dtype) for name, tensor in found.items()}
 
 
@@ -90,6 +96,14 @@ def _of_parameters(network: Network, state: Tensors) -> Tensors:
         if of_weights:
             found[f"max_{name}"] = pt.abs(state[name]).max()
     return found
+
+
+def _of_validation(network: Network, state: Tensors, t2: Batch) -> Tensors:
+    """The product of each parameter with the gradient of C2: minus half of a layer's L2 hypergradient is that of W."""
+    names = list(network.shapes())
+    c2 = costs.cross_entropy(network.logits(state, t2.inputs), t2.labels)
+    gradients = as_gradients(pt.grad(c2, [state[name] for name in names]))
+    return {f"validation_{name}": (state[name] * g).sum() for name, g in zip(names, gradients, strict=True)}
 
 
 def _cosine(a: TensorVariable, b: TensorVariable) -> TensorVariable:

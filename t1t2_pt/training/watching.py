@@ -50,6 +50,8 @@ def watch(
     for place, chosen in enumerate(rows):
         inputs = split.arrays["t1_inputs"][chosen].reshape(len(chosen), *network.input_shape)
         given |= {f"inputs_{place}": inputs, f"labels_{place}": split.arrays["t1_labels"][chosen]}
+    given["t2_inputs"] = split.arrays["t2_inputs"].reshape(-1, *network.input_shape)
+    given["t2_labels"] = split.arrays["t2_labels"]
     function, names = _function(config, network, backend)
     found = function({name: given[name] for name in names})
     return {name: float(value) for name, value in found.items()}
@@ -76,6 +78,9 @@ def _inputs(config: RunConfig, network: Network) -> Tensors:
         shape = (config.batch_size, *network.input_shape)
         inputs[f"inputs_{place}"] = pt.tensor(f"inputs_{place}", shape=shape, dtype=DTYPE)
         inputs[f"labels_{place}"] = pt.tensor(f"labels_{place}", shape=shape[:1], dtype="int32")
+    shape = (config.t2_samples, *network.input_shape)
+    inputs["t2_inputs"] = pt.tensor("t2_inputs", shape=shape, dtype=DTYPE)
+    inputs["t2_labels"] = pt.tensor("t2_labels", shape=shape[:1], dtype="int32")
     return inputs
 
 
@@ -88,4 +93,5 @@ def _outputs(config: RunConfig, network: Network, inputs: Tensors) -> Tensors:
         dict(zip(wanted, noise.random_numbers(inputs["seed"], number, laws, DTYPE), strict=True)) for number in numbers
     ]
     count = pt.cast(numbers[1], DTYPE)  # of the first update, from 1
-    return monitored(config, network, inputs, batches, drawn, rates_of(config, inputs, inputs, DTYPE), count)
+    t2, rates = step.Batch(inputs["t2_inputs"], inputs["t2_labels"]), rates_of(config, inputs, inputs, DTYPE)
+    return monitored(config, network, inputs, batches, drawn, t2, rates, count)
