@@ -128,8 +128,9 @@ def _caption(trained: Runs, table: pd.DataFrame, preset: str) -> str:
     text = (
         "L2 penalties that T1-T2 tunes in a ReLU network without batch normalisation: their hypergradients differ by "
         "terms of the biases alone, so that the gaps between neighbouring layers are what those add up to (dotted, "
-        "from where a penalty was last held at 0, by the gradient of C2 at the ends of the epochs); at the end the gaps "
-        f"and their sums are {pairs}. Right: a limit of {LIMIT:g} on the norm of each parameter's gradient parts the softmax layer from the others. "
+        "from where a penalty was last held at 0, by the gradient of C2 at the ends of the epochs); at the end the "
+        f"gaps and their sums are {pairs}. Right: a limit of {LIMIT:g} on the norm of each parameter's gradient parts "
+        "the softmax layer from the others. "
         f"{preset_and_data(preset, every)}; {'-'.join(map(str, config.hidden))} units, {config.epochs} epochs, a T1-T2 "
         "step at every update; one run each."
     )
