@@ -11,7 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from t1t2_pt.datasets import DATASETS
+from t1t2_pt.plotting import statistics
 from t1t2_pt.plotting.captions import data_names, diverged, split_sizes
+from t1t2_pt.plotting.claims import share_words, words
 from t1t2_pt.plotting.parts import Runs, Stage
 from t1t2_pt.plotting.scripts import REFERENCE, Drawing
 from t1t2_pt.plotting.style import COLOURS, add_caption, new_figure
@@ -42,24 +44,24 @@ class Scatter:
     more_points: Callable[[Path], Mapping[str, pd.DataFrame]] = lambda folder: {}
 
     def published(self, folder: Path, panel: str) -> pd.DataFrame:
-        """The paper's points of a panel that has a file."""
-        table = read_table(folder / self.files[panel], numbers=self.columns)
-        return pd.DataFrame({"x": table[self.columns[0]], "y": table[self.columns[1]]})
+        """The paper's points of a panel that has a file, with their setups."""
+        table = read_table(folder / self.files[panel], words=("setup",), numbers=self.columns)
+        return pd.DataFrame({"x": table[self.columns[0]], "y": table[self.columns[1]], "setup": table["setup"]})
 
     def reference(self, folder: Path) -> dict[str, pd.DataFrame]:
         """All of the paper's points, by panel."""
-        return {**self.more_points(folder), **{panel: self.published(folder, panel) for panel in self.files}}
+        known = {panel: self.published(folder, panel)[["x", "y"]] for panel in self.files}
+        return {**self.more_points(folder), **known}
 
     def compare(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Our points beside the paper's: medians, the worst, and how many lie below the diagonal."""
+        """Our points beside the paper's: medians, the worst, how many lie below the diagonal, rank correlation."""
         rows = []
         for panel, part in table[table["kind"] == "ours"].groupby("panel", sort=False):
             rows.append((f"ours, {part['dataset'].iloc[0]}", *_summary(part)))
             if panel in self.files:
                 rows.append((f"the paper's, {panel}", *_summary(self.published(REFERENCE, panel))))
-        return pd.DataFrame(
-            rows, columns=["points", "number", "median x", "median y", "highest y", "below the diagonal"]
-        )
+        names = ("number", "median x", "median y", "highest y", "below the diagonal (95%)", "rank correlation (95%)")
+        return pd.DataFrame(rows, columns=["points", *names])
 
     def draw(self, trained: Runs, preset: str, reference: Path | None) -> Drawing:
         """A panel for each data set, the table of the points, and the caption."""
@@ -100,8 +102,11 @@ def tabulate(trained: Runs, preset: str) -> pd.DataFrame:
 
 
 def _summary(points: pd.DataFrame) -> tuple[str, ...]:
-    x, y = points["x"], points["y"]
-    return str(len(x)), f"{x.median():.2f}%", f"{y.median():.2f}%", f"{y.max():.2f}%", str(int((y < x).sum()))
+    points = points.dropna(subset=["x", "y"])
+    x, y, setup = points["x"], points["y"], points["setup"]
+    medians = f"{x.median():.2f}%", f"{y.median():.2f}%"
+    below, correlation = statistics.share(y < x, setup), statistics.rank_correlation(x, y, setup)
+    return str(len(x)), *medians, f"{y.max():.2f}%", share_words(below), words(correlation)
 
 
 def _draw_setups(axes: Axes, points: pd.DataFrame) -> None:

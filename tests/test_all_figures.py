@@ -63,10 +63,11 @@ def kept_depths(preset, wanted):
 
 def there(script, preset):
     """The parts of a preset whose runs are committed."""
-    known = kept(preset)
+    known = kept(preset) | (kept("rerun-quick") if preset == "quick" else {})
 
     def whole(parts):
-        return stored(preset, {p: some for p, some in parts.items() if all(digest(c) in known for c in some)})
+        wanted = {part: [digest(config) for config in some] for part, some in parts.items()}
+        return {part: [known[one] for one in some] for part, some in wanted.items() if set(some) <= set(known)}
 
     found = whole(script.runs(Request(preset)))
     return found | whole(script.reruns(found))

@@ -21,7 +21,18 @@ from t1t2_pt.system.readable import one_line
 from t1t2_pt.system.reading import read_file
 
 LARGEST = 10_000_000  # bytes
-CLAIM = ("claim", "section", "paper", "preset", "data", "ours", "statistic", "verdict")  # what is shown of one
+CLAIM = (
+    "claim",
+    "section",
+    "paper",
+    "preset",
+    "data",
+    "ours",
+    "statistic",
+    "verdict",
+    "rule",
+    "within",
+)  # what is shown of one
 TEMPLATE = Path(__file__).resolve().parent / "templates" / "report.html.jinja"
 
 Compare = Callable[[pd.DataFrame], pd.DataFrame]

@@ -244,7 +244,7 @@ def _of_all_presets(script: FigureScript, request: Request, sweep: Sweep) -> dic
         here = _stored(sweep, parts)
         if preset == request.preset and len(here) < len(parts):
             lacking = ", ".join(dict.fromkeys(part.name("figure", "panel") for part in parts if part not in here))
-            sweep.display.log(f"the store lacks runs of {lacking} at this preset: `make figures` trains them")
+            sweep.display.log(f"the store lacks runs of {lacking} at this preset: `make figures rerun` trains them")
         if script.reruns is not None:
             here |= _stored(sweep, script.reruns(here))
         found |= {dataclasses.replace(part, preset=preset): runs for part, runs in here.items()}
