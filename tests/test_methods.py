@@ -73,5 +73,20 @@ class TestMethods:
             run_config(method=text)
         assert problem in str(caught.value)
 
+    @pytest.mark.parametrize(
+        ("method", "option", "value", "kind"),
+        [
+            (Averaged, "rule", "mean", ValueError),
+            (Averaged, "decay", float("nan"), ValueError),
+            (Averaged, "decay", "much", TypeError),
+            (FiniteDifference, "points", "backward", ValueError),
+            (FiniteDifference, "step", float("inf"), ValueError),
+            (FiniteDifference, "step", "0.1", TypeError),
+        ],
+    )
+    def test_wrong_options_of_objects_are_told(self, method, option, value, kind):
+        with pytest.raises(kind, match=f"^{option} = "):
+            method(**{option: value})
+
     def test_one_method_has_one_text(self):
         assert run_config(method=" averaged( decay=0.9,rule=adam ) ").method == "averaged(rule=adam)"

@@ -228,6 +228,11 @@ class TestDirectDerivative:
             [self.a],
         )
 
+    @pytest.mark.parametrize("method", ["averaged", "finite-difference"])
+    def test_is_refused_by_methods_that_leave_it_out(self, method):
+        with pytest.raises(ValueError, match=rf"hyperparams: a influences val_cost, too, and {method} leaves"):
+            hypergradient(self.train, self.val, [w], [self.a], method=method)
+
     def test_one_that_was_stopped_on_purpose_is_left_out(self):
         val = pt.sqr(disconnected_grad(self.a) * pt.dot(V, w) - U).mean()
         (g,) = hypergradient(self.train, val, [w], [self.a])

@@ -277,6 +277,22 @@ def test_monitor_by_hand():
     assert found[f"{PREFIX}update_norm_weights_0"] == pytest.approx(np.linalg.norm(moved))
 
 
+def test_monitor_of_noise_before_the_nonlinearity():
+    from t1t2_pt.steps.monitoring import monitored
+
+    one = OneStep(batch_norm=False, noise_at="preactivation")
+    rates, pair = step.Rates(pt.constant(0.1), {}), [one.t1, one.t2]
+    graphs = monitored(one.config, one.network, one.symbols, pair, [one.drawn] * 2, rates, pt.constant(np.float64(3)))
+    found = dict(zip(graphs, one.value(*graphs.values()), strict=True))
+    places = {draw.position: tensor for draw, tensor in one.drawn.items()}
+    x = one.t1.inputs + one.symbols["input_noise"] * places[0]
+    z, noise = one.value(pt.dot(x, one.symbols["weights_0"]) + one.symbols["bias_0"], places[1])
+    size = one.state["hidden_noise"] * np.sqrt((noise**2).mean())
+    assert found[f"{PREFIX}noise_share_1"] == pytest.approx(size / (z.std(0).mean() + 1e-4))
+    noisy = np.maximum(z + one.state["hidden_noise"] * noise, 0)
+    assert found[f"{PREFIX}activation_mean_1"] == pytest.approx(noisy.mean())
+
+
 def test_tuning_on_a_part_of_t1_drives_the_penalty_to_nothing(jax):
     """T2 within T1 is no measure of overfitting, and nothing is gained by a penalty; with T2 apart it comes back."""
     from t1t2_pt.datasets import load_split

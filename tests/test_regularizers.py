@@ -1,5 +1,6 @@
 """Every regulariser: what it does, its hypergradient against finite differences, and how its levels lie."""
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -14,8 +15,9 @@ from t1t2_pt.config import replace, run_config
 from t1t2_pt.hypergradients import hypergradient
 from t1t2_pt.networks import costs
 from t1t2_pt.regularizers import FIRST_APART, HIDDEN, HYPERPARAMETERS, INPUT, PER_LAYER, PER_UNIT, REGULARIZERS, TIED
+from t1t2_pt.regularizers.regularizer import Regularizer
 from t1t2_pt.steps import step
-from t1t2_pt.steps.regularization import draws
+from t1t2_pt.steps.regularization import draws, perturbation
 from t1t2_pt.system.errors import InputError
 from t1t2_pt.training.loop import train
 
@@ -94,6 +96,32 @@ def test_hypergradient_is_the_derivative(regularizer, grain):
 
 def value(graph):
     return graph.eval(mode=PLAIN)
+
+
+@pytest.mark.parametrize("largest", [0.3, 0.95, 1.0])
+def test_where_a_level_ends_it_can_start(largest):
+    """float32 has 0.3 only as something larger, which no run may be given."""
+    one = dataclasses.replace(HYPERPARAMETERS["hidden_noise"], largest=largest)
+    end = float(value(one.project(pt.constant(np.float32(2)))))
+    assert end <= largest == pytest.approx(end)
+
+
+class Halved(Regularizer):
+    """Takes chance out of a perturbation."""
+
+    def perturb(self, h, drawn, *levels):
+        return h * levels[0] + drawn
+
+
+def test_what_perturbs_without_chance(monkeypatch):
+    noise = REGULARIZERS["hidden_noise"]
+    monkeypatch.setitem(REGULARIZERS, "hidden_noise", Halved(noise.hyperparameters))
+    config = run_config(**SMALL, hidden_noise=0.5)
+    network = step.make_network(config, (7,), 3)
+    assert draws(config, network) == ()
+    state = step.state_inputs(step.initial_state(config, network), "float64")
+    h = perturbation(config, network, state, {})(1, pt.constant(np.ones((10, 6))))
+    np.testing.assert_array_equal(h.eval({state["hidden_noise"]: 0.5}, mode=PLAIN), np.full((10, 6), 0.5))
 
 
 class TestActivations:

@@ -1,6 +1,7 @@
 """Sweeps: what is stored is not trained again, and nothing finished is lost."""
 
 import dataclasses
+import json
 import shutil
 import time
 
@@ -203,6 +204,17 @@ def test_fixed_runs_of_a_tuned_program_with_adam(store):
     runs = make(store).run([*CONFIGS[:2], *tuned])
     assert runs[0].final["input_noise"] == 0.0
     assert runs[2].final["input_noise"] != pytest.approx(0.2)
+
+
+def test_fixed_runs_of_a_tuned_program_whose_last_noise_is_fixed(store, tmp_path):
+    """Whose state has that level apart."""
+    fields = {"hidden": (6, 5), "hidden_noise": 0.3}
+    tuned = replace(TUNED[0], **fields, tune=("hidden_noise",), noise_before_softmax="fixed")
+    fixed = replace(CONFIGS[0], **fields)
+    shared = make(store).run([fixed, tuned])[0]
+    assert json.loads(shared.provenance["program"])["noise_before_softmax"] == "fixed"
+    alone = Sweep(store=type(store)(tmp_path / "b"), backend=get_backend("auto"), quiet=True).run([fixed])[0]
+    assert shared.final["train_cost"] == pytest.approx(alone.final["train_cost"], rel=1e-4)
 
 
 def after_epochs(monkeypatch, then) -> list:

@@ -6,15 +6,30 @@ import math
 import numpy as np
 import pytest
 from conftest import TINY
+from pytensor.compile.mode import Mode
 
 from t1t2_pt.backends import get_backend
+from t1t2_pt.backends.host import HostBackend
 from t1t2_pt.config import replace, run_config
+from t1t2_pt.steps.columns import epoch_columns
 from t1t2_pt.system.errors import InputError
 from t1t2_pt.training.batches import t1_rows, t2_rows
 from t1t2_pt.training.loop import train
 
 pytestmark = pytest.mark.xdist_group("training")  # runs of one structure compile once in a process
 BOTH = ("input_noise", "hidden_noise")
+
+
+class StepByStep(HostBackend):
+    """Nothing is compiled."""
+
+    name = "step by step"
+
+    def mode(self):
+        return Mode(linker="py", optimizer="fast_compile")
+
+
+STEP_BY_STEP = StepByStep()
 
 
 def tiny(**changes):
@@ -150,6 +165,28 @@ def test_interval_decides_how_often_hyperparameters_move(tiny_split, backend):
     (run,) = train([replace(config, interval=7)], tiny_split, backend)
     assert math.isnan(run.history["l2/learning_rate"][1])
     assert run.history["l2/learning_rate"][2] == 0.0
+
+
+@pytest.mark.parametrize("late", [{"interval": 7}, {"tune_after": 1}], ids=str)
+def test_epochs_without_tuning_have_its_columns(tiny_split, late):
+    """Whatever the backend counts of them: else nothing could go on from a checkpoint."""
+    config = tiny(tune=BOTH, **late)
+    (run,) = train([config], tiny_split, STEP_BY_STEP)
+    assert {*epoch_columns(config)} <= {*run.history}
+    assert math.isnan(run.history["validation_cost"][1])
+    assert run.history["repaired_hypergradients"][1] == 0
+    assert math.isfinite(run.history["validation_cost"][2])
+
+
+def test_fields_that_do_nothing_may_differ(tiny_split, backend):
+    """Runs of one structure train together and after one another, however they say the same."""
+    one = tiny(hidden=(6, 5), monitor=True)
+    other = replace(one, noise_before_softmax="fixed", activation=("relu", "relu"), seed=1)
+    together = train([one, other], tiny_split, backend)
+    assert [run.config for run in together] == [one, other]
+    for config, run in zip((one, other), together, strict=True):
+        (alone,) = train([config], tiny_split, backend)
+        assert alone.final["train_cost"] == pytest.approx(run.final["train_cost"], rel=1e-4)
 
 
 def test_hyperparameters_never_fall_below_zero(tiny_split, backend):

@@ -39,7 +39,7 @@ def _check_network(config: "RunConfig") -> None:
         raise InputError("width", config.width, "is for convolutional networks", "leave it out, and give hidden")
     layers = len(config.hidden_layers)
     if isinstance(config.activation, tuple) and len(config.activation) != layers:
-        problem = f"has {len(config.activation)} names for {layers} hidden layers"
+        problem = f"has {len(config.activation)} names for {layers} hidden layer{'s' * (layers > 1)}"
         raise InputError("activation", config.activation, problem, f"give {layers}, or one for all")
 
 

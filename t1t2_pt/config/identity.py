@@ -78,7 +78,7 @@ def canonical_values(config: "RunConfig") -> dict[str, Any]:
         idle.add("noise_at")
     if config.preprocessing == DATASETS[config.dataset].preprocessing:
         idle.add("preprocessing")
-    if None in (config.hypergradient_clip, config.hypergradient_norm):
+    if _order_of_limits_is_idle(config):
         idle.add("hypergradient_limits")
     if not any(REGULARIZER_OF[name].perturbs for name in config.tune):
         idle.add("hyper_decay")
@@ -121,14 +121,25 @@ def _softmax_noise_is_idle(config: "RunConfig") -> bool:
     return not hidden or (config.noise_before_softmax == "fixed" and not tuned)
 
 
+def _order_of_limits_is_idle(config: "RunConfig") -> bool:
+    """Whether there is one limit that acts on a hypergradient alike in any order; a norm of each layer's is another."""
+    if config.hypergradient_norm is None:
+        return True
+    each = config.hypergradient_limits == "rescale-each-clip"
+    return config.hypergradient_clip is None and (_tunes_single_numbers(config) or not each)
+
+
+def _tunes_single_numbers(config: "RunConfig") -> bool:
+    apart = {*config.per_unit, *config.first_apart}
+    return not any(name in apart or isinstance(config.level(name), tuple) for name in config.tune)
+
+
 def _limits_that_bind(config: "RunConfig") -> dict[str, Any]:
     """Of a clip and a limit on the norm of single numbers, only the smaller does anything."""
     clip, norm = config.hypergradient_clip, config.hypergradient_norm
     if not config.tune or clip is None or norm is None:
         return {}
-    apart = {*config.per_unit, *config.first_apart}
-    single = not any(name in apart or isinstance(config.level(name), tuple) for name in config.tune)
-    if not single:
+    if not _tunes_single_numbers(config):
         return {}
     # Both limit the number to the smaller, in either order.
     order = {"hypergradient_limits": default("hypergradient_limits", type(config))}

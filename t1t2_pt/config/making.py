@@ -56,10 +56,15 @@ def run_config(**values: Any) -> RunConfig:
         name = str(error.errors()[0]["loc"][0])
         errors = [e for e in error.errors(include_url=False) if e["loc"][0] == name]
         # Of the kinds of value that a field takes, tell about the one that was meant.
-        meant = max(errors, key=lambda e: len(e["loc"])) if isinstance(values[name], tuple) else errors[0]
+        meant = max(errors, key=_depth) if isinstance(values[name], tuple) else errors[0]
         message = meant["msg"].removeprefix("Value error, ")
         problem = message[0].lower() + message[1:]
         raise InputError(name, values[name], problem, field_info(name)["remedy"]) from None
+
+
+def _depth(error: Any) -> tuple[int, bool]:
+    """How far the kind of value that an error is about fits several numbers."""
+    return len(error["loc"]), str(error["loc"][-1]).startswith("tuple")
 
 
 def replace(config: RunConfig, **changes: Any) -> RunConfig:

@@ -68,6 +68,21 @@ class Problem:
         reach = Reach([self.val_cost])
         return [name_of(v, i, "hyperparams") for i, v in enumerate(self.hyperparams) if v in reach]
 
+    def check_indirect(self, method: str) -> None:
+        """Check that the validation cost has no derivative of its own by a hyperparameter.
+
+        Raises
+        ------
+        ValueError
+            Naming one that it has a derivative by, which the method would leave out.
+        """
+        direct = self.direct()
+        if direct:
+            raise ValueError(
+                f"hyperparams: {direct[0]} influences val_cost, too, and {method} leaves that derivative out; "
+                "build val_cost without it, or give method 't1t2' with step_size"
+            )
+
 
 def _check_uncut(role: str, name: str, variable: Variable, reach: Reach, cost: str) -> None:
     cut = reach.cut(variable)
@@ -153,10 +168,39 @@ def positive(option: str, value: object) -> None:
     TypeError, ValueError
         Naming the option.
     """
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{option} = {shown(value)}: is a {type(value).__name__}; give a number above 0")
-    if value <= 0 or not value < np.inf:
+    _check_real(option, value, "a number above 0")
+    if not 0 < value < np.inf:  # type: ignore[operator]
         raise ValueError(f"{option} = {value}: is out of range; give a number above 0")
+
+
+def share(option: str, value: object) -> None:
+    """Check that an option is a number from 0 to less than 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the option.
+    """
+    _check_real(option, value, "a number from 0 to less than 1")
+    if not 0 <= value < 1:  # type: ignore[operator]
+        raise ValueError(f"{option} = {value}: give a number from 0 to less than 1")
+
+
+def one_of(option: str, value: object, choices: Sequence[str]) -> None:
+    """Check that an option is one of some texts.
+
+    Raises
+    ------
+    ValueError
+        Naming the option.
+    """
+    if value not in choices:
+        raise ValueError(f"{option} = {shown(value)}: is unknown; give {' or '.join(choices)}")
+
+
+def _check_real(option: str, value: object, wanted: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{option} = {shown(value)}: is a {type(value).__name__}; give {wanted}")
 
 
 def name_of(variable: Variable, position: int, role: str) -> str:

@@ -155,12 +155,16 @@ class ForwardPass:
     moments
         Mean and variance over the batch of each layer that normalises, by its number.
     activations
-        Outputs of the hidden layers, [batch, ..., channels], as the next layer takes them but without noise.
+        Outputs of the hidden layers, [batch, ..., channels], before noise that is added to them; what is added before
+        their nonlinearity is in them.
+    perturbed
+        What noise was added to and what came of it, by the place that `perturb` is told.
     """
 
     logits: TensorVariable
     moments: Mapping[int, Statistics]
     activations: Sequence[TensorVariable]
+    perturbed: Mapping[int, tuple[TensorVariable, TensorVariable]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -299,19 +303,26 @@ class Network:
             Mean and variance [channels] by the number of a layer that normalises. None: the batch's own.
         """
         h, moments, activations = x, {}, []
+        perturbed: dict[int, tuple[TensorVariable, TensorVariable]] = {}
+
+        def noisy(place: int, before: TensorVariable) -> TensorVariable:
+            after = before if perturb is None else perturb(place, before)
+            perturbed[place] = before, after
+            return after
+
         for i in range(len(self.layers)):
-            if perturb is not None and (i == 0 or not before_activation):
-                h = perturb(i, h)
+            if i == 0 or not before_activation:
+                h = noisy(i, h)
             z = self.linear(i, parameters, h)
             normalised_by = None
             if self.normalises(i):
                 moments[i] = layers.moments(z)
                 normalised_by = moments[i] if statistics is None else statistics[i]
-            between = functools.partial(perturb, i + 1) if perturb is not None and before_activation else None
+            between = functools.partial(noisy, i + 1) if before_activation else None
             h = self.finish(i, parameters, z, normalised_by, between)
             if i < len(self.hidden):
                 activations.append(h)
-        return ForwardPass(h, moments, activations)
+        return ForwardPass(h, moments, activations, perturbed)
 
     def normalises(self, i: int) -> bool:
         """Whether layer i has batch normalisation."""

@@ -76,7 +76,10 @@ class Hyperparameter:
         zero = np.zeros((), dtype=level.dtype)
         if math.isinf(self.largest):
             return pt.maximum(level, zero)
-        return pt.clip(level, zero, np.asarray(self.largest, dtype=level.dtype))
+        largest = np.asarray(self.largest, dtype=level.dtype)
+        if float(largest) > self.largest:  # rounded up, it would be beyond what a run may be given
+            largest = np.nextafter(largest, zero)
+        return pt.clip(level, zero, largest)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,7 +122,7 @@ class Regularizer:
         return (batch, *activation)
 
     def perturb(self, h: TensorVariable, drawn: TensorVariable, *levels: TensorVariable) -> TensorVariable:
-        """An activation [batch, ..., units] in the noisy pass, given what was drawn for it."""
+        """An activation [batch, ..., units] in the noisy pass, given what was drawn for it; zeros without `draws`."""
         raise NotImplementedError
 
     def penalty(self, weights: Sequence[TensorVariable], *levels: Sequence[TensorVariable]) -> TensorVariable:

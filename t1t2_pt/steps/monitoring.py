@@ -13,7 +13,7 @@ from t1t2_pt.config import RunConfig
 from t1t2_pt.networks import costs
 from t1t2_pt.networks.network import Network
 from t1t2_pt.ops.arguments import as_gradients
-from t1t2_pt.steps.regularization import Drawn, Tensors, perturbation
+from t1t2_pt.steps.regularization import Drawn, Tensors
 from t1t2_pt.steps.step import Batch, Rates, t1_step, train_pass
 
 PREFIX = "monitor/"  # how the names of these columns begin
@@ -65,13 +65,12 @@ def _moved(network: Network, before: Tensors, after: Tensors) -> Sequence[Tensor
 
 
 def _of_activations(config: RunConfig, network: Network, state: Tensors, batch: Batch, drawn: Drawn) -> Tensors:
-    """Of the output of each hidden layer in the noisy pass, from 1, before its own noise.
+    """Of the output of each hidden layer in the noisy pass, from 1, before noise that is added to it.
 
     Mean, standard deviation and largest; the shares of elements that are 0, and of units that do not vary over the
-    batch; and what noise adds, as a share of the standard deviation.
+    batch; and what noise adds, as a share of the standard deviation of what it is added to.
     """
     noisy = train_pass(config, network, state, batch, drawn).noisy
-    perturb = perturbation(config, network, state, drawn)
     small = np.asarray(SMALL, dtype=noisy.logits.dtype)
     found: Tensors = {}
     for layer, h in enumerate(noisy.activations, start=1):
@@ -81,8 +80,9 @@ def _of_activations(config: RunConfig, network: Network, state: Tensors, batch: 
         found[f"activation_max_{layer}"] = h.max()
         found[f"activation_dead_{layer}"] = (h <= small).mean()
         found[f"activation_constant_{layer}"] = (spread <= small).mean()
-        added = perturb(layer, h) - h
-        found[f"noise_share_{layer}"] = pt.sqrt(pt.sqr(added).mean()) / (spread.mean() + small)
+        before, after = noisy.perturbed[layer]
+        added = pt.sqrt(pt.sqr(after - before).mean())
+        found[f"noise_share_{layer}"] = added / (before.std(axis=0).mean() + small)
     return found
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
+import pytensor.tensor as pt
 from pytensor.tensor.variable import TensorVariable
 
 from t1t2_pt.config import RunConfig
@@ -81,7 +82,8 @@ def perturbation(
     def perturb(position: int, h: TensorVariable) -> TensorVariable:
         for one in _perturbing(config, network, position):
             levels = [_level_at(config, network, state, part.name, position) for part in one.hyperparameters]
-            h = one.perturb(h, by_place[one.name, position], *levels)
+            found = by_place[one.name, position] if one.draws is not None else pt.zeros_like(h)
+            h = one.perturb(h, found, *levels)
         return h
 
     return perturb

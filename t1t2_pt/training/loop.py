@@ -11,6 +11,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -19,9 +20,10 @@ from t1t2_pt.backends.interface import is_hyper_step
 from t1t2_pt.config import RunConfig
 from t1t2_pt.datasets import Split
 from t1t2_pt.networks.network import Network
-from t1t2_pt.steps.columns import EVALUATION
+from t1t2_pt.regularizers import HYPERPARAMETERS
+from t1t2_pt.steps.columns import EVALUATION, epoch_columns
 from t1t2_pt.steps.regularization import level_values
-from t1t2_pt.steps.step import T1_METRICS, initial_state, make_network
+from t1t2_pt.steps.step import initial_state, make_network
 from t1t2_pt.system.errors import InputError
 from t1t2_pt.training.batches import t1_rows, t2_rows
 from t1t2_pt.training.snapshots import Histories, Snapshot
@@ -110,9 +112,10 @@ def train(
     """
     if len({config.structure() for config in configs}) != 1:
         raise ValueError(f"configs: {len(configs)} runs of differing structure; train each structure by itself")
+    asked, configs = configs, [config.canonical for config in configs]  # programs are kept by what is canonical
     first = configs[0]
     _check_split(first, split)
-    template = template or first
+    template = (template or first).canonical
     network = make_network(first, split.input_shape, split.classes)
     start = start or initial_snapshot(configs, split, template)
     filled = [*configs, *[configs[-1]] * (size - len(configs) if backend.together else 0)]
@@ -140,7 +143,7 @@ def train(
     states = _hyper_states(configs, network, population)
     return [
         _finish(config, _up_to_divergence(histories.of_run(run)), _divergence(histories, run), state, network)
-        for run, (config, state) in enumerate(zip(configs, states, strict=True))
+        for run, (config, state) in enumerate(zip(asked, states, strict=True))
     ]
 
 
@@ -171,12 +174,16 @@ def _check_split(config: RunConfig, split: Split) -> None:
 def initial_snapshot(configs: Sequence[RunConfig], split: Split, template: RunConfig) -> Snapshot:
     """Runs before their first epoch, in the form that the program of `template` has."""
     network = make_network(configs[0], split.input_shape, split.classes)
-    form = {name: getattr(template, name) for name in ("tune", "hyper_optimizer", "method", "validation_statistics")}
-    form |= {"interval": 1, "tune_after": 0}
-    states = [initial_state(dataclasses.replace(config, **form), network) for config in configs]
+    states = [initial_state(_like(template, config), network) for config in configs]
     state = {name: np.stack([one[name] for one in states]) for name in states[0]}
     levels = [_hyper_columns(config, network, level_values(config, network)) for config in configs]
     return Snapshot(0, state, Histories.of([{"seconds": 0.0, **row} for row in levels]))
+
+
+def _like(template: RunConfig, config: RunConfig) -> RunConfig:
+    """The template with what is this run's own in its first state."""
+    own: dict[str, Any] = {name: config.level(name) for name in HYPERPARAMETERS}
+    return dataclasses.replace(template, seed=config.seed, **own)
 
 
 def _snapshot(epoch: int, population: Population, histories: Histories) -> Snapshot:
@@ -239,11 +246,9 @@ def _epoch_rows(
     states = _hyper_states(configs, network, population)
     for config, totals, state in zip(configs, _per_run(sums), states, strict=False):
         row = _hyper_columns(config, network, state)
-        for name, total in totals.items():
-            if config.tune or name in T1_METRICS:
-                row[name] = (
-                    total if name.startswith("repaired") else total / _steps_with(name, length, len(hyper_steps))
-                )
+        for name in epoch_columns(config):
+            total = totals.get(name, 0.0)  # which some backends leave out where no step of the epoch has it
+            row[name] = total if name.startswith("repaired") else total / _steps_with(name, length, len(hyper_steps))
         rows.append(row)
     return rows
 

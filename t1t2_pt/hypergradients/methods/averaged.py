@@ -13,7 +13,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from t1t2_pt.hypergradients.method import Arrays, Memory, Method, Step
 from t1t2_pt.hypergradients.methods.t1t2 import T1T2
-from t1t2_pt.hypergradients.problem import Problem
+from t1t2_pt.hypergradients.problem import Problem, one_of, share
 
 SQUARES = 0.999  # decay of Adam's second moment
 EPSILON = 1e-8
@@ -39,11 +39,12 @@ class Averaged(Method):
     decay: float = 0.9
 
     def __post_init__(self) -> None:
-        if not 0 <= self.decay < 1:
-            raise ValueError(f"decay = {self.decay}: give a number from 0 to less than 1")
+        one_of("rule", self.rule, ("momentum", "adam"))
+        share("decay", self.decay)
 
     def __call__(self, problem: Problem) -> list[TensorVariable]:
         """Outside training there is one gradient to average: Eq. 3 (by `adam`, of its signs)."""
+        problem.check_indirect(self.name)
         params = list(problem.params)
         memory = {name: pt.zeros_like(params[place]) for name, place in self._names(len(params)).items()}
         one = pt.constant(np.ones((), dtype=problem.val_cost.dtype))

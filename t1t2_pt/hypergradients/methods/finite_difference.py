@@ -17,7 +17,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from t1t2_pt.hypergradients.method import Memory, Method, Step
 from t1t2_pt.hypergradients.methods.t1t2 import T1T2
-from t1t2_pt.hypergradients.problem import Problem
+from t1t2_pt.hypergradients.problem import Problem, one_of, positive
 from t1t2_pt.ops.arguments import as_gradients, tensors
 
 TINY = 1e-12
@@ -42,11 +42,12 @@ class FiniteDifference(Method):
     points: Literal["central", "forward"] = "central"
 
     def __post_init__(self) -> None:
-        if not self.step > 0:
-            raise ValueError(f"step = {self.step}: give a number above 0")
+        positive("step", self.step)
+        one_of("points", self.points, ("central", "forward"))
 
     def __call__(self, problem: Problem) -> list[TensorVariable]:
         """The hypergradients of a problem."""
+        problem.check_indirect(self.name)
         return self._differences(problem, T1T2())
 
     def in_step(self, problem: Problem, step: Step) -> tuple[list[TensorVariable], Memory]:
