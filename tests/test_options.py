@@ -282,7 +282,8 @@ def test_monitor_of_noise_before_the_nonlinearity():
 
     one = OneStep(batch_norm=False, noise_at="preactivation")
     rates, pair = step.Rates(pt.constant(0.1), {}), [one.t1, one.t2]
-    graphs = monitored(one.config, one.network, one.symbols, pair, [one.drawn] * 2, rates, pt.constant(np.float64(3)))
+    drawn, count = [one.drawn] * 2, pt.constant(np.float64(3))
+    graphs = monitored(one.config, one.network, one.symbols, pair, drawn, one.t2, rates, count)
     found = dict(zip(graphs, one.value(*graphs.values()), strict=True))
     places = {draw.position: tensor for draw, tensor in one.drawn.items()}
     x = one.t1.inputs + one.symbols["input_noise"] * places[0]
