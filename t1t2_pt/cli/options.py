@@ -17,8 +17,10 @@ from t1t2_pt.config import (
     RunConfig,
     field_info,
     fields,
+    replace,
     run_config,
 )
+from t1t2_pt.datasets import DATASETS, sizes_that_fit, training_samples
 from t1t2_pt.runs.checkpoints import Every
 from t1t2_pt.runs.store import RunStore, default_store
 from t1t2_pt.sweeps.places import Place
@@ -32,6 +34,7 @@ STORE_HELP = (
 )
 type Options = argparse._ActionsContainer  # a parser, or a group of its options
 
+SIZES = ("t1_samples", "t2_samples")
 SHOWN = 120  # characters of a name in a message
 GROUPS = {
     "data": "what is trained on",
@@ -62,13 +65,25 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 def config_from(options: argparse.Namespace) -> RunConfig:
     """The run that the options of `add_run_options` describe.
 
+    Sizes of T1 and T2 that are not given fit into the data set that is on this machine.
+
     Raises
     ------
     InputError
         If one of them is wrong, or they do not fit together.
     """
     given = {name: read_field(name, text) for name, text in vars(options).items() if name in OPTIONS}
-    return run_config(program=options.program, **given)
+    config = run_config(program=options.program, **given)
+    sizes = [getattr(config, name) if name in given else None for name in SIZES]
+    if None not in sizes:
+        return config
+    here, usual = training_samples(config.dataset, options.data_dir), DATASETS[config.dataset].usual
+    for name, size in zip(SIZES, sizes, strict=True):
+        if size is not None and size >= here < sum(usual) and config.t2_from == "apart":
+            t1, t2 = sizes_that_fit(usual, here)
+            problem = f"leaves none of the {here} training samples for the other of T1 and T2"
+            raise InputError(name, size, problem, f"give numbers that fit, such as --t1-samples {t1} --t2-samples {t2}")
+    return replace(config, **dict(zip(SIZES, sizes_that_fit(usual, here, *sizes), strict=True)))
 
 
 def add_program(parser: Options) -> None:
