@@ -21,7 +21,7 @@ from t1t2_pt.plotting.parts import Part, Stage
 from t1t2_pt.plotting.report import Section
 from t1t2_pt.plotting.scripts import Drawing, FigureScript, Request, main
 from t1t2_pt.plotting.style import COLOURS, add_caption, draw_grid, draw_trajectory, new_figure
-from t1t2_pt.sweeps.depth_sweep import DepthRun, DepthSweep
+from t1t2_pt.sweeps.depth_sweep import DepthRun, DepthSweep, rerun_depth_config
 from t1t2_pt.training.depth_training import DepthConfig
 
 PRESETS = {
@@ -60,13 +60,7 @@ def runs(request: Request) -> DepthConfigs:
 
 def reruns(trained: DepthRuns) -> DepthConfigs:
     """Every tuned run again, from the start, with the m and v that it ended with."""
-    return {
-        RERUN: [
-            dataclasses.replace(run.config, **{name: run.final[name] for name in DEPTH}, tune=())
-            for run in trained[TUNED]
-            if run.status == "finished"
-        ]
-    }
+    return {RERUN: [rerun_depth_config(run) for run in trained[TUNED] if run.status == "finished"]}
 
 
 def _with(config: DepthConfig, mean: float, log10_spread: float) -> DepthConfig:

@@ -1,4 +1,4 @@
-"""A part of a data set, of whatever size: T1 and T2 fit into it where they are not given, and what cannot fit is told."""
+"""A part of a data set, of any size: T1 and T2 fit into it where they are not given, and what cannot fit is told."""
 
 import evolution
 import numpy as np

@@ -19,11 +19,13 @@ from t1t2_pt.cli.options import add_program, add_sweep_options, sweep_from, usab
 from t1t2_pt.config import RunConfig, program_fields, replace, run_config
 from t1t2_pt.datasets import DATASETS, find, sizes_that_fit, training_samples
 from t1t2_pt.plotting.parts import Configs, Part, Runs, Stage
+from t1t2_pt.plotting.planned import show_plan
 from t1t2_pt.plotting.report import Section
 from t1t2_pt.plotting.style import STYLE, save_figure
 from t1t2_pt.runs.exchange import check_export, export_runs
 from t1t2_pt.runs.provenance import REPOSITORY
 from t1t2_pt.runs.record import StoredRun
+from t1t2_pt.sweeps.planning import Planned, plan
 from t1t2_pt.sweeps.sweep import Sweep
 from t1t2_pt.sweeps.timing import export_timing, timed
 from t1t2_pt.system.errors import InputError
@@ -79,6 +81,11 @@ class Trainer(Protocol):
 
     def train(self, parts: Mapping[Part, Sequence[Any]], sweep: Sweep, again: bool) -> dict[Part, list[Any]]:
         """The runs of each part in order, trained where the store lacks them, or all `again`."""
+
+    def plan(
+        self, parts: Mapping[Part, Sequence[Any]], later: Sequence[Any], sweep: Sweep
+    ) -> tuple[list[Planned], int]:
+        """What is to be trained of these runs, and of those `later` trained anew, and how many are in the store."""
 
     def export(self, runs: Sequence[Any], folder: Path) -> Path:
         """Write runs into a folder; returns the file."""
@@ -168,6 +175,9 @@ def parser(name: str, summary: str) -> argparse.ArgumentParser:
         help=f"data sets for the panels, of {','.join(DATASETS)} (default: those on this machine)",
     )
     result.add_argument("--seed", type=int, default=0, help="seed of the split, weights and starts (default: 0)")
+    result.add_argument(
+        "--plan", action="store_true", help="train and draw nothing, but say what it would take on this machine"
+    )
     result.add_argument("--reference", action="store_true", help="draw the paper's own numbers into the figure too")
     result.add_argument(
         "--export",
@@ -200,7 +210,7 @@ def _request(options: argparse.Namespace) -> Request:
 def _run(scripts: Sequence[FigureScript], options: argparse.Namespace) -> int:
     asked, scripts = scripts, _following(scripts, options.program)
     out = folder_of(options.preset, options.program) if options.out is None else options.out
-    for script in scripts:
+    for script in () if options.plan else scripts:
         check_can_write("--out", out / f"{script.name}.png")
     if not 0 <= options.seed <= LARGEST_SEED:
         raise InputError("--seed", options.seed, "is out of range", f"give a whole number from 0 to {LARGEST_SEED}")
@@ -210,6 +220,9 @@ def _run(scripts: Sequence[FigureScript], options: argparse.Namespace) -> int:
     sweep = sweep_from(options)
     if left := [script.name for script in asked if script not in scripts]:
         sweep.display.log(f"left out: {', '.join(left)}, of whose runs no program says anything")
+    if options.plan:
+        show_plan(request.preset, *_planned([script for script in scripts if not script.only_stored], request, sweep))
+        return 0
     swept = _swept([script for script in scripts if not script.only_stored and script.trainer is None], request, sweep)
     own = {
         script.name: _trained(script, script.trainer, request, sweep, options.recompute)
@@ -267,6 +280,24 @@ def _swept(scripts: Sequence[FigureScript], request: Request, sweep: Sweep) -> d
         for name, parts in _run_all(sweep, again).items():
             runs[name] |= parts
     return runs
+
+
+def _planned(scripts: Sequence[FigureScript], request: Request, sweep: Sweep) -> tuple[list[Planned], int]:
+    """What is to be trained for some scripts, by kind of run, and how many runs the store has."""
+    wanted: list[RunConfig] = []
+    later: list[RunConfig] = []
+    planned: list[Planned] = []
+    known = 0
+    for script in scripts:
+        parts = script.runs(request)
+        if script.trainer is None:
+            wanted += [config for configs in parts.values() for config in configs]
+            later += _to_rerun(script, parts)
+        else:
+            some, stored = script.trainer.plan(parts, list(_to_rerun(script, parts)), sweep)
+            planned, known = planned + some, known + stored
+    some, stored = plan(sweep, wanted, later)
+    return some + planned, known + stored
 
 
 def _trained(
