@@ -2,9 +2,10 @@
 SHELL := /bin/bash
 PRESET ?= quick
 BACKEND ?= auto
+# of figures, too: PROGRAM=NAME, OUT=FOLDER, PLAN=1
 PYTHON := .venv/bin/python
 FIGURES := $(basename $(notdir $(shell grep -l '^SCRIPT = FigureScript' reproduce/*.py)))
-OPTIONS := --preset $(PRESET) --backend $(BACKEND) $(if $(OUT),--out $(OUT))
+OPTIONS := --preset $(PRESET) --backend $(BACKEND) $(if $(OUT),--out $(OUT)) $(if $(PROGRAM),--program $(PROGRAM)) $(if $(PLAN),--plan)
 
 .PHONY: help environment $(FIGURES) figures report test test-all bench baselines lint lock clean
 
@@ -23,7 +24,7 @@ environment: .venv/.ready ## set up .venv with the locked packages
 
 $(FIGURES): environment
 	@$(PYTHON) reproduce/$@.py $(OPTIONS)
-fig1: ## draw Figure 1 into figures/, likewise the others below (PRESET=, BACKEND=, OUT=)
+fig1: ## draw Figure 1, likewise the others below (PRESET=, BACKEND=, PROGRAM=, OUT=; PLAN=1 says what it takes)
 
 figures: environment ## draw every figure, training what they share once
 	@$(PYTHON) reproduce/everything.py $(OPTIONS)

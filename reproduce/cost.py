@@ -14,8 +14,8 @@ import pandas as pd
 import setups
 from matplotlib.axes import Axes
 
-from t1t2_pt.plotting.captions import diverged, preset_and_data
-from t1t2_pt.config import RunConfig, run_config
+from t1t2_pt.plotting.captions import diverged, preset_and_data, smaller
+from t1t2_pt.config import RunConfig
 from t1t2_pt.plotting.parts import Configs, Part, Runs, Stage
 from t1t2_pt.plotting.scripts import Drawing, FigureScript, Request, main
 from t1t2_pt.plotting.report import Section
@@ -23,7 +23,7 @@ from t1t2_pt.plotting.style import COLOURS, add_caption, new_figure
 from t1t2_pt.sweeps.timing import Timing
 
 INTERVALS = (1, 2, 5, 10, 20, 50, 100)
-SEEDS = {"quick": 5, "laptop": 5, "paper": 3}
+SEEDS = {"quick": 5, "laptop": 5, "overnight": 2, "paper": 3}
 START = {"input_noise": 0.8, "hidden_noise": 0.8}  # far above what serves best
 PAPER = {"added": 3.0, "overhead": 0.30, "interval": 10}
 
@@ -33,7 +33,7 @@ def runs(request: Request) -> Configs:
     scale = fig1.PRESETS[request.preset]
     return {
         part(interval): [
-            run_config(
+            request.config(
                 **scale.base,
                 **scale.right,
                 **START,
@@ -56,7 +56,7 @@ def part(interval: int) -> Part:
 
 def timed_run(request: Request) -> RunConfig:
     """The run whose steps are timed: the paper's network at every preset."""
-    return run_config(hidden=(1000, 1000, 1000), **START, tune=tuple(START))
+    return request.config(hidden=(1000, 1000, 1000), **START, tune=tuple(START))
 
 
 def draw(trained: Runs, preset: str, reference: Path | None, timing: Timing) -> Drawing:
@@ -144,7 +144,7 @@ def _caption(trained: Runs, preset: str, timing: Timing) -> str:
         f"{'-'.join(map(str, config.hidden))} ReLU network, {config.epochs} epochs; {len(every)} tuned runs."
     )
     text += diverged(every, "left out")
-    return text if preset == "paper" else text + " Smaller than the paper's network, samples and 250 epochs."
+    return text + smaller(config, fig1.PRESETS["paper"].base)
 
 
 REPORT = Section(

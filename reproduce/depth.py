@@ -16,23 +16,24 @@ import numpy as np
 import pandas as pd
 
 from t1t2_pt.networks.depth import DEPTH
-from t1t2_pt.plotting.captions import diverged, preset_and_data
+from t1t2_pt.plotting.captions import diverged, preset_and_data, smaller
 from t1t2_pt.plotting.parts import Part, Stage
 from t1t2_pt.plotting.report import Section
 from t1t2_pt.plotting.scripts import Drawing, FigureScript, Request, main
 from t1t2_pt.plotting.style import COLOURS, add_caption, draw_grid, draw_trajectory, new_figure
-from t1t2_pt.sweeps.depth_sweep import DepthRun, DepthSweep
+from t1t2_pt.sweeps.depth_sweep import DepthRun, DepthSweep, rerun_depth_config
 from t1t2_pt.training.depth_training import DepthConfig
 
 PRESETS = {
     "quick": {"hidden": (64,) * 6, "t1_samples": 2_500, "t2_samples": 1_000, "epochs": 30},
     "laptop": {"hidden": (200,) * 6, "t1_samples": 10_000, "t2_samples": 5_000, "epochs": 20},
+    "overnight": {"hidden": (1000,) * 6, "t1_samples": 55_000, "t2_samples": 5_000, "epochs": 10},
     "paper": {"hidden": (1000,) * 6, "t1_samples": 55_000, "t2_samples": 5_000, "epochs": 250},
 }
 MEANS = tuple(0.5 * number for number in range(15))
 LOG10_SPREADS = (-1.0, -0.4, 0.2, 0.8, 1.4)
 LOG_10 = math.log(10)
-STARTS = {"quick": 6, "laptop": 10, "paper": 10}
+STARTS = {"quick": 6, "laptop": 10, "overnight": 6, "paper": 10}
 GRID, FIXED, TUNED, RERUN = Part(Stage.GRID), Part(Stage.FIXED), Part(Stage.TUNED), Part(Stage.RERUN)
 ENDS = {FIXED: "fixed at the start", TUNED: "tuned by T1-T2", RERUN: "rerun with what was found"}
 # Of each quantity its label, and at how many times the smallest the colours end: errors differ little.
@@ -59,13 +60,7 @@ def runs(request: Request) -> DepthConfigs:
 
 def reruns(trained: DepthRuns) -> DepthConfigs:
     """Every tuned run again, from the start, with the m and v that it ended with."""
-    return {
-        RERUN: [
-            dataclasses.replace(run.config, **{name: run.final[name] for name in DEPTH}, tune=())
-            for run in trained[TUNED]
-            if run.status == "finished"
-        ]
-    }
+    return {RERUN: [rerun_depth_config(run) for run in trained[TUNED] if run.status == "finished"]}
 
 
 def _with(config: DepthConfig, mean: float, log10_spread: float) -> DepthConfig:
@@ -143,7 +138,7 @@ def _caption(trained: DepthRuns, table: pd.DataFrame, preset: str) -> str:
         f"network, {config.epochs} epochs; {len(every)} runs of one seed. {_found(table)}"
     )
     text += diverged(every, "grey, or left out")
-    return text if preset == "paper" else text + " Smaller than the paper's networks, samples and 250 epochs."
+    return text + smaller(config, PRESETS["paper"], hidden="networks", t1_samples="samples", epochs="250 epochs")
 
 
 def _found(table: pd.DataFrame) -> str:

@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from t1t2_pt.plotting.captions import diverged, preset_and_data
-from t1t2_pt.config import RunConfig, run_config
+from t1t2_pt.plotting.captions import diverged, preset_and_data, smaller
+from t1t2_pt.config import RunConfig
 from t1t2_pt.plotting.parts import Configs, Part, Runs, Stage
 from t1t2_pt.plotting.scripts import REFERENCE, Drawing, FigureScript, Request, main
 from t1t2_pt.plotting.report import Section
@@ -68,6 +68,15 @@ PRESETS = {
         log10_l2=_axis(-5, -2.9, 8),
         starts=10,
     ),
+    "overnight": Preset(
+        base={"hidden": (1000, 1000, 1000), "t1_samples": 55_000, "t2_samples": 5_000, "epochs": 40},
+        left={"noise_learning_rate": 1e-1, "l2_learning_rate": 1e-4},
+        right={"noise_learning_rate": 1e-1},
+        n0=_axis(0, 1, 6),
+        n1=_axis(0, 1, 6),
+        log10_l2=_axis(-5, -2.9, 6),
+        starts=6,
+    ),
     "paper": Preset(
         base={"hidden": (1000, 1000, 1000), "t1_samples": 55_000, "t2_samples": 5_000, "epochs": 250},
         left={"noise_learning_rate": 1e-1, "l2_learning_rate": 1e-4},
@@ -90,23 +99,21 @@ def runs(request: Request) -> Configs:
     for number, (panel, vertical) in enumerate(PANELS.items()):
         axis = getattr(scale, "n1" if vertical == "hidden_noise" else vertical)
         grid = [(n0, y) for y in axis for n0 in scale.n0]
-        wanted[Part(Stage.GRID, panel)] = [_config(scale, panel, n0, y, seed) for n0, y in grid]
+        wanted[Part(Stage.GRID, panel)] = [_config(request, panel, n0, y, seed) for n0, y in grid]
         rng = np.random.default_rng([seed, number])
         starts = rng.uniform((scale.n0[0], axis[0]), (scale.n0[-1], axis[-1]), (scale.starts, 2)).tolist()
         wanted[Part(Stage.TUNED, panel)] = [
-            _config(scale, panel, n0, y, seed + start, split_seed=seed, tuned=True)
-            for start, (n0, y) in enumerate(starts)
+            _config(request, panel, n0, y, seed + start, tuned=True) for start, (n0, y) in enumerate(starts)
         ]
     return wanted
 
 
-def _config(
-    scale: Preset, panel: str, n0: float, y: float, seed: int, tuned: bool = False, **fields: object
-) -> RunConfig:
+def _config(request: Request, panel: str, n0: float, y: float, seed: int, tuned: bool = False) -> RunConfig:
     name, value = ("l2", 10.0**y) if panel == "left" else ("hidden_noise", y)
-    fields = {"split_seed": seed, "seed": seed, "tune": ("input_noise", name) if tuned else (), **fields}
+    scale = PRESETS[request.preset]
+    fields = {"split_seed": request.seed, "seed": seed, "tune": ("input_noise", name) if tuned else ()}
     fields |= {"batch_norm": panel == "right", "input_noise": n0, name: value, "evaluate_every": 0}
-    return run_config(**scale.base, **getattr(scale, panel), **fields)
+    return request.config(**scale.base, **getattr(scale, panel), **fields)
 
 
 def draw(trained: Runs, preset: str, reference: Path | None) -> Drawing:
@@ -186,8 +193,8 @@ def _caption(trained: Runs, preset: str, with_reference: bool) -> str:
         f"backend {backends}."
     )
     text += diverged(every, "grey cells; paths end where they did")
-    if preset != "paper":
-        text += " Smaller than the paper's 55,000 samples, 1000×1000×1000 units and 250 epochs."
+    words = {"t1_samples": "55,000 samples", "hidden": "1000×1000×1000 units", "epochs": "250 epochs"}
+    text += smaller(trained[Part(Stage.GRID, "left")][0].config, PRESETS["paper"].base, **words)
     if with_reference:
         text += " Orange outlines: the starts and ends in the paper's figure."
     return text

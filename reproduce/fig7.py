@@ -11,7 +11,7 @@ from pathlib import Path
 import fig1
 import pandas as pd
 
-from t1t2_pt.plotting.captions import diverged, preset_and_data
+from t1t2_pt.plotting.captions import diverged, preset_and_data, smaller
 from t1t2_pt.plotting.parts import Configs, Part, Runs, Stage
 from t1t2_pt.plotting.scripts import Drawing, FigureScript, Request, main
 from t1t2_pt.plotting.report import Section
@@ -70,7 +70,7 @@ def _caption(trained: Runs, preset: str) -> str:
         f"{len(every)} runs, one seed."
     )
     text += diverged(every, "grey")
-    return text if preset == "paper" else text + " Smaller than the paper's network, samples and 250 epochs."
+    return text + smaller(config, fig1.PRESETS["paper"].base)
 
 
 REPORT = Section(

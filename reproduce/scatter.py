@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from t1t2_pt.datasets import DATASETS
 from t1t2_pt.plotting import statistics
-from t1t2_pt.plotting.captions import data_names, diverged, split_sizes
+from t1t2_pt.plotting.captions import data_names, diverged, preset_words, split_sizes
 from t1t2_pt.plotting.claims import share_words, words
 from t1t2_pt.plotting.parts import Runs, Stage
 from t1t2_pt.plotting.scripts import REFERENCE, Drawing
@@ -153,8 +153,27 @@ def _caption(text: str, trained: Runs, preset: str, with_reference: bool) -> str
         config = runs[-1].config
         data.append(f"{data_names(runs)} ({split_sizes(config)}, {config.epochs} epochs)")
     every = [run for runs in panels.values() for run in runs]
-    text += f" Equal markers: equal configurations. Preset {preset}: {'; '.join(data)}; {len(every)} runs."
+    text += (
+        f" Equal markers: equal configurations. {preset_words(preset, every)}: {'; '.join(data)}; {len(every)} runs."
+    )
     text += diverged(every, "crosses at the ends of the axes")
-    if preset != "paper":
-        text += " Smaller than the paper's networks and samples, and fewer epochs than its 200 to 300."
+    text += _less_than_the_paper(trained)
     return text + (" Grey: the paper's own points." if with_reference else "")
+
+
+def _less_than_the_paper(trained: Runs) -> str:
+    """A sentence on what networks, samples and epochs are smaller than the paper's, and in which panels."""
+    less: dict[str, dict[str, None]] = {"networks": {}, "samples": {}, "epochs": {}}
+    titles = {}
+    for part, found in trained.items():
+        config, paper = found[0].config, setups.paper_fields(part.panel, part.setup)
+        title = titles[part.panel] = DATASETS[config.dataset].title
+        if (sum(config.hidden), config.width) < (sum(paper["hidden"]), paper["width"]):
+            less["networks"][title] = None
+        less["samples"] |= {title: None} if config.t1_samples < paper["t1_samples"] else {}
+        less["epochs"] |= {title: None} if config.epochs < paper["epochs"] else {}
+    if all(len(some) == len(titles) for some in less.values()):
+        return " Smaller than the paper's networks and samples, and fewer epochs than its 200 to 300."
+    words = {"epochs": "fewer epochs than its 200 to 300", "networks": "smaller networks", "samples": "fewer samples"}
+    parts = [f"{text} on {' and '.join(less[name])}" for name, text in words.items() if less[name]]
+    return f" Beside the paper: {'; '.join(parts)}." if parts else ""

@@ -7,6 +7,7 @@ T1-T2, and trained anew with those that T1-T2 ended with. Figures 4, 5 and 6 dra
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import fig1
 import numpy as np
@@ -55,8 +56,11 @@ NOISE_AND_L2 = {"input_noise": (0.0, 1.0), "l2": (-5.0, -2.9)}
 PLAIN = {"batch_norm": False}
 
 
-def mnist(preset: str, other: tuple[int, ...], adam_rate: float, more: bool) -> Scale:
-    """The setups of the MNIST panel beside those of Figure 1; `more` adds two where there is time."""
+def mnist(preset: str, other: tuple[int, ...], adam_rate: float, more: bool, starts: int | None = None) -> Scale:
+    """The setups of the MNIST panel beside those of Figure 1; `more` adds two where there is time.
+
+    They have as many starts as a panel of Figure 1, where `starts` does not say otherwise.
+    """
     shared = fig1.PRESETS[preset]
     three = shared.base["hidden"]
     setups = [
@@ -75,7 +79,7 @@ def mnist(preset: str, other: tuple[int, ...], adam_rate: float, more: bool) -> 
             Setup("M5", "noise per layer", {"hidden": three}, NOISE, ("hidden_noise",)),
             Setup("M6", "twice as wide, noise", {"hidden": tuple(2 * width for width in three)}, NOISE),
         ]
-    return Scale(shared.base, setups, shared.starts)
+    return Scale(shared.base, setups, shared.starts if starts is None else starts)
 
 
 def svhn(preset: str, base: Mapping[str, object], three: tuple[int, ...], deep: tuple[int, ...], starts: int) -> Scale:
@@ -121,6 +125,11 @@ SCALES = {
         "mnist": mnist("laptop", (400, 200, 100, 50, 25), 1e-2, more=True),
         "svhn": svhn("laptop", _sizes(20_000, 5_000, 15), (200, 200, 200), (400, 200, 100, 50, 25), 5),
         "cifar10": cifar10(_sizes(4_000, 1_000, 12), 0.1, 3),
+    },
+    "overnight": {
+        "mnist": mnist("overnight", (4000, 2000, 1000, 500, 250), 1e-3, more=False, starts=3),
+        "svhn": svhn("overnight", _sizes(65_000, 8_257, 40), (1000, 1000, 1000), (2000, 1000, 500, 250, 125), 3),
+        "cifar10": cifar10(_sizes(10_000, 5_000, 15), 0.25, 2),
     },
     "paper": {
         "mnist": mnist("paper", (4000, 2000, 1000, 500, 250), 1e-3, more=True),
@@ -185,7 +194,7 @@ def tuned(request: Request, panel: str, dataset: str) -> dict[str, list[RunConfi
     for number, setup in enumerate(scale.setups, start=len(wanted)):
         base = {"dataset": dataset, "evaluate_every": 0, "split_seed": request.seed + number, **scale.base}
         wanted[setup.name] = [
-            run_config(**{**base, **setup.fields}, **levels, tune=tuple(setup.levels), seed=request.seed + start)
+            request.config(**{**base, **setup.fields}, **levels, tune=tuple(setup.levels), seed=request.seed + start)
             for start, levels in enumerate(_starts(setup, scale.starts, [request.seed, *panel.encode(), number]))
         ]
     return wanted
@@ -195,6 +204,13 @@ def label(preset: str, panel: str, setup: str) -> str:
     """What the legend says of a setup."""
     shared = {name: text for name, (_, text) in SHARED.items()}
     return (shared | {one.name: one.label for one in SCALES[preset][panel].setups})[setup]
+
+
+def paper_fields(panel: str, setup: str) -> dict[str, Any]:
+    """What the paper's network and data are for a setup."""
+    scale = SCALES["paper"][panel]
+    fields = {one.name: one.fields for one in scale.setups}.get(setup, {})
+    return {"hidden": (), "width": 1.0, **scale.base, **fields}
 
 
 def _starts(setup: Setup, number: int, seed: list[int]) -> Iterator[dict[str, float | tuple[float, ...]]]:

@@ -14,8 +14,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.lines import Line2D
 
-from t1t2_pt.plotting.captions import diverged, preset_and_data
-from t1t2_pt.config import run_config
+from t1t2_pt.plotting.captions import diverged, preset_and_data, smaller
 from t1t2_pt.plotting.parts import Configs, Part, Runs, Stage
 from t1t2_pt.plotting.scripts import Drawing, FigureScript, Request, main
 from t1t2_pt.plotting.report import Section
@@ -32,9 +31,9 @@ def runs(request: Request) -> Configs:
     base = {**scale.base, "seed": request.seed, "split_seed": request.seed}
     tuned = {"tune": ("input_noise",), "evaluate_every": 0}
     return {
-        FIXED: [run_config(**base, input_noise=level) for level in scale.n0],
+        FIXED: [request.config(**base, input_noise=level) for level in scale.n0],
         TUNED: [
-            run_config(**base, **tuned, input_noise=start, noise_learning_rate=step)
+            request.config(**base, **tuned, input_noise=start, noise_learning_rate=step)
             for step in STEPS
             for start in STARTS
         ],
@@ -79,7 +78,7 @@ def _caption(trained: Runs, preset: str) -> str:
         f"normalisation, {config.epochs} epochs; {len(trained[FIXED])} fixed and {len(trained[TUNED])} tuned runs."
     )
     text += diverged(every, "grey; paths end where they did")
-    return text if preset == "paper" else text + " Smaller than the paper's network, samples and 250 epochs."
+    return text + smaller(config, fig1.PRESETS["paper"].base)
 
 
 REPORT = Section("Beside the paper: input noise over time and place", "a picture by its authors that it does not have.")

@@ -173,7 +173,6 @@ class TestDigest:
             ({"hidden_noise": None}, {"noise_at": "preactivation"}),
             ({"tune": ("l2",)}, {"hyper_decay": 0.1}),
             ({"tune": ("input_noise",)}, {"hypergradient_limits": "rescale-each-clip"}),
-            ({"hypergradient_norm": None}, {"hypergradient_limits": "rescale-each-clip"}),
             ({"hyper_optimizer": "sgd"}, {"momentum": 0.3}),
             ({"momentum": 0.3}, {"momentum_schedule": "steps"}),
             ({"schedule": "linear"}, {"half_life": 0.3}),

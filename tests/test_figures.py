@@ -3,6 +3,8 @@
 import dataclasses
 import functools
 
+import depth
+import everything
 import fig1
 import fig4
 import matplotlib
@@ -16,11 +18,11 @@ from conftest import ROOT
 from matplotlib.collections import QuadMesh
 from matplotlib.testing.compare import compare_images
 
-from t1t2_pt.config import replace
+from t1t2_pt.config import PROGRAMS, replace
 from t1t2_pt.datasets import DATASETS
 from t1t2_pt.plotting import scripts as module
 from t1t2_pt.plotting import style as plotting
-from t1t2_pt.plotting.captions import preset_and_data
+from t1t2_pt.plotting.captions import preset_and_data, smaller
 from t1t2_pt.plotting.parts import Part, Stage, within
 from t1t2_pt.plotting.scripts import PRESETS, FigureScript, Request, main, parser
 from t1t2_pt.plotting.style import STYLE, save_figure
@@ -170,7 +172,7 @@ def test_setups_of_the_scatter_figures(preset):
 
 
 def test_presets_are_the_contracts():
-    assert list(PRESETS) == ["quick", "laptop", "paper"]
+    assert list(PRESETS) == ["quick", "laptop", "overnight", "paper"]
     assert parser("fig1", "").parse_args([]).preset == "quick"
     paper = fig1.runs(Request("paper"))
     assert {part: len(configs) for part, configs in paper.items()} == {
@@ -226,6 +228,59 @@ def test_pickled_cifar10_does_not_stop_a_figure_of_mnist(tmp_path, monkeypatch, 
     with pytest.raises(ZeroDivisionError):
         main(declaration, ["--out", str(tmp_path / "out"), "--store", str(tmp_path / "runs.sqlite")])
     assert set(asked[0].datasets) >= {"mnist", "cifar10", "digits-on-photos"}
+
+
+def test_presets_and_programs_have_folders_of_their_own(tmp_path, monkeypatch):
+    """Nothing else overwrites the quick figures; `--out` is taken as it is given."""
+    runs = fig1.runs(Request())
+    monkeypatch.setattr(module, "FIGURES", tmp_path / "figures")
+    monkeypatch.setattr(module.Sweep, "run_parts", lambda self, parts, later: {part: [] for part in parts})
+    table = pd.DataFrame({"x": [1.0]})
+    declaration = FigureScript("fig1", "", lambda request: runs, lambda *arguments: (None, table, ""))
+    for options, folder in (
+        ([], "figures"),
+        (["--preset", "overnight"], "figures/overnight"),
+        (["--program", "paper"], "figures/program-paper"),
+        (["--preset", "laptop", "--program", "may-2016"], "figures/laptop/program-may-2016"),
+        (["--preset", "laptop", "--out", str(tmp_path / "elsewhere")], "elsewhere"),
+    ):
+        assert main(declaration, [*options, "--store", str(tmp_path / "runs.sqlite"), "--quiet"]) == 0
+        assert [path.parent for path in tmp_path.rglob("fig1.csv")] == [tmp_path / folder]
+        (tmp_path / folder / "fig1.csv").unlink()
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_program_of_a_figure(name):
+    """Its fields are those of every run of every figure, but where the figure gives them, and the caption says so."""
+    for script in everything.SCRIPTS:
+        if script.trainer is None:
+            plain, others = script.runs(Request()), script.runs(Request(program=name))
+            assert plain.keys() == others.keys()
+            for part, configs in others.items():
+                assert configs == [replace(config, **PROGRAMS[name]) for config in plain[part]]
+    run = stored("quick", fig1.runs(Request()))[Part(Stage.TUNED, "right")][0]
+    made = [dataclasses.replace(run, config=c) for some in fig1.runs(Request(program=name)).values() for c in some]
+    assert preset_and_data("quick", made).startswith(f"Preset quick with the choices of {name}: MNIST, T1 2,500")
+    assert preset_and_data("quick", [*made, run]).startswith("Preset quick: ")
+
+
+def test_program_is_told_where_it_has_nothing_to_say(tmp_path, capsys):
+    place = ["--out", str(tmp_path), "--store", str(tmp_path / "runs.sqlite")]
+    assert main(depth.SCRIPT, ["--program", "paper", *place]) == 2
+    assert "program = 'paper': has no choices for the runs of depth; leave it out" in capsys.readouterr().err
+    assert main(FigureScript("fig1", "", fig1.runs, None), ["--program", "mai-2016", *place]) == 2
+    assert "program = 'mai-2016': is unknown; did you mean may-2016?" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_caption_says_what_is_less_than_the_papers():
+    paper = fig1.runs(Request("paper"))[Part(Stage.GRID, "left")][0]
+    fields = fig1.PRESETS["paper"].base
+    assert smaller(paper, fields) == ""
+    assert smaller(replace(paper, epochs=40), fields) == " Fewer than the paper's 250 epochs."
+    assert smaller(replace(paper, hidden=(900, 1000, 1000)), fields) == " Smaller than the paper's network."
+    less = replace(paper, hidden=(9,), t1_samples=300, epochs=3)
+    assert smaller(less, fields) == " Smaller than the paper's network, samples and 250 epochs."
 
 
 def test_unknown_data_sets_are_told(capsys):

@@ -8,7 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from t1t2_pt.backends import BACKENDS, get_backend
-from t1t2_pt.config import FIELDS, FORMER_NAMES, OPTIONS, USUAL, RunConfig, field_info, fields, run_config
+from t1t2_pt.config import (
+    DESCRIPTIONS,
+    FIELDS,
+    FORMER_NAMES,
+    OPTIONS,
+    USUAL,
+    RunConfig,
+    field_info,
+    fields,
+    replace,
+    run_config,
+)
+from t1t2_pt.datasets import DATASETS, sizes_that_fit, training_samples
 from t1t2_pt.runs.checkpoints import Every
 from t1t2_pt.runs.store import RunStore, default_store
 from t1t2_pt.sweeps.places import Place
@@ -20,6 +32,9 @@ STORE_HELP = (
     "run store (default: %(default)s); several processes may use it at once, also on several machines, if it lies on "
     "a shared disk whose locks hold between them (NFS 4, SMB, Lustre with flock; not sshfs)"
 )
+type Options = argparse._ActionsContainer  # a parser, or a group of its options
+
+SIZES = ("t1_samples", "t2_samples")
 SHOWN = 120  # characters of a name in a message
 GROUPS = {
     "data": "what is trained on",
@@ -33,7 +48,8 @@ GROUPS = {
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
-    """An option for each field of `RunConfig` that a user chooses; `config_from` reads them."""
+    """An option for each field of `RunConfig` that a user chooses, and the program; `config_from` reads them."""
+    add_program(parser)
     groups = {name: parser.add_argument_group(name, text) for name, text in GROUPS.items()}
     for name in OPTIONS:
         info = field_info(name)
@@ -49,12 +65,35 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 def config_from(options: argparse.Namespace) -> RunConfig:
     """The run that the options of `add_run_options` describe.
 
+    Sizes of T1 and T2 that are not given fit into the data set that is on this machine.
+
     Raises
     ------
     InputError
         If one of them is wrong, or they do not fit together.
     """
-    return run_config(**{name: read_field(name, text) for name, text in vars(options).items() if name in OPTIONS})
+    given = {name: read_field(name, text) for name, text in vars(options).items() if name in OPTIONS}
+    config = run_config(program=options.program, **given)
+    sizes = [getattr(config, name) if name in given else None for name in SIZES]
+    if None not in sizes:
+        return config
+    here, usual = training_samples(config.dataset, options.data_dir), DATASETS[config.dataset].usual
+    for name, size in zip(SIZES, sizes, strict=True):
+        if size is not None and size >= here < sum(usual) and config.t2_from == "apart":
+            t1, t2 = sizes_that_fit(usual, here)
+            problem = f"leaves none of the {here} training samples for the other of T1 and T2"
+            raise InputError(name, size, problem, f"give numbers that fit, such as --t1-samples {t1} --t2-samples {t2}")
+    return replace(config, **dict(zip(SIZES, sizes_that_fit(usual, here, *sizes), strict=True)))
+
+
+def add_program(parser: Options) -> None:
+    """The option that names a program."""
+    programs = "; ".join(f"{name}, {text}" for name, text in DESCRIPTIONS.items())
+    parser.add_argument(
+        "--program",
+        metavar="NAME",
+        help=f"choices for what is not given: {programs} (default: none of them; docs/programs.md has them)",
+    )
 
 
 def _flags(name: str) -> list[str]:
@@ -74,9 +113,6 @@ def _default(name: str) -> str:
         if values.get(name, default) != default
     }
     return "; ".join([show_value(default), *(f"{choice}: {show_value(value)}" for choice, value in others.items())])
-
-
-type Options = argparse._ActionsContainer  # a parser, or a group of its options
 
 
 def read_field(name: str, text: str) -> object:

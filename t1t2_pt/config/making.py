@@ -8,6 +8,7 @@ import pydantic
 
 from t1t2_pt.config.fields import IDENTITY, words
 from t1t2_pt.config.identity import FORMER_NAMES
+from t1t2_pt.config.programs import program_fields
 from t1t2_pt.config.run_config import RunConfig
 from t1t2_pt.datasets import USUAL_SIZES
 from t1t2_pt.networks.network import CONVOLUTIONAL
@@ -33,12 +34,17 @@ def field_info(name: str) -> dict[str, str]:
 OPTIONS: tuple[str, ...] = tuple(name for name in FIELDS if field_info(name)["group"] != IDENTITY)
 
 
-def run_config(**values: Any) -> RunConfig:
+def run_config(program: str | None = None, **values: Any) -> RunConfig:
     """Make a `RunConfig`, turning whatever is wrong into one `InputError`.
 
-    Fields that are not given are as usual for the data set and the network (`USUAL`), else defaults.
-    Lists are taken as tuples, whole numbers as floats and former names as those of today, so that values read
-    from JSON will do.
+    Fields that are not given are those of the program, else as usual for the data set and the network (`USUAL`),
+    else defaults. Lists are taken as tuples, whole numbers as floats and former names as those of today, so that
+    values read from JSON will do.
+
+    Parameters
+    ----------
+    program
+        A name in `PROGRAMS`; None: no program.
     """
     values = with_today_names(values)
     for name, value in values.items():
@@ -47,6 +53,7 @@ def run_config(**values: Any) -> RunConfig:
             remedy = f"did you mean {close[0]}?" if close else "`t1t2 train --help` lists them"
             raise InputError(name, value, "is not a field of a run", remedy)
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    values = {**(program_fields(program) if program is not None else {}), **values}
     for name, choices in USUAL.items():
         chosen = values.get(name)
         values = {**(choices.get(chosen, {}) if isinstance(chosen, str) else {}), **values}

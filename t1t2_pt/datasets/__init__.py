@@ -13,7 +13,7 @@ import numpy as np
 from t1t2_pt.datasets.dataset import Dataset, Source, Split
 from t1t2_pt.datasets.preprocessing import CONTRAST, PREPROCESSING, USUAL, check_known, prepare
 from t1t2_pt.datasets.sources import GIVEN
-from t1t2_pt.datasets.splitting import T2_FROM, split_rows
+from t1t2_pt.datasets.splitting import T2_FROM, sizes_that_fit, split_rows
 from t1t2_pt.system.discovery import modules_of
 from t1t2_pt.system.errors import InputError
 
@@ -31,6 +31,8 @@ __all__ = [
     "find",
     "load_split",
     "make_split",
+    "sizes_that_fit",
+    "training_samples",
 ]
 
 FIRST = ("mnist", "svhn", "cifar10", "digits-on-photos")  # the paper's, and a stand-in; then others by name
@@ -84,6 +86,15 @@ def describe(name: str, data_dir: Path | None = None) -> str:
         return source.describe(source.find(data_dir))
     except InputError:
         return source.describe()
+
+
+def training_samples(name: str, data_dir: Path | None = None) -> int:
+    """How many a data set has on this machine; where it is absent, or cannot be read, how many it has as published."""
+    source = DATASETS[name]
+    try:
+        return source.samples(source.find(data_dir))[0]
+    except InputError:  # told when it is loaded
+        return source.published[0]
 
 
 def load_split(

@@ -104,6 +104,18 @@ class Source:
         if self.preprocessing == USUAL or self.preprocessing not in PREPROCESSING:
             raise ValueError(f"data set {self.name}: there is no preprocessing {self.preprocessing!r}")
 
+    def samples(self, place: Place | None = None) -> tuple[int, int]:
+        """How many lie there for training and for test, or else how many were published.
+
+        Raises
+        ------
+        InputError
+            If the files there cannot be read.
+        """
+        if self.count is None or place is None or place.declared is None:
+            return self.published
+        return self.count(place)
+
     def describe(self, place: Place | None = None) -> str:
         """What it is in a line, with the numbers of samples that lie there, or else of the published ones.
 
@@ -112,9 +124,7 @@ class Source:
         InputError
             If the files there cannot be read.
         """
-        train, test = self.published
-        if self.count is not None and place is not None and place.declared is not None:
-            train, test = self.count(place)
+        train, test = self.samples(place)
         return self.description.format(f"{train:,} + {test:,}")
 
 

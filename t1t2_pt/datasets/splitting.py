@@ -11,6 +11,27 @@ T2_FROM = {
 }
 
 
+def sizes_that_fit(
+    usual: tuple[int, int], samples: int, t1: int | None = None, t2: int | None = None
+) -> tuple[int, int]:
+    """Sizes of T1 and T2: those given, and the usual for the others, or as much as there is in the same proportion.
+
+    Parameters
+    ----------
+    usual
+        Of both, where there are enough.
+    samples
+        In the training set.
+    t1, t2
+        What is given, however large; None: it is to fit.
+    """
+    if sum(usual) > samples:
+        share = max(1, samples * usual[1] // sum(usual))
+        left_of_t1, left_of_t2 = (samples - given if given and given < samples else samples for given in (t1, t2))
+        usual = min(max(1, samples - share), left_of_t2), min(share, left_of_t1)
+    return usual[0] if t1 is None else t1, usual[1] if t2 is None else t2
+
+
 def split_rows(
     samples: int, t1: int, t2: int, seed: int, groups: np.ndarray | None = None, t2_from: str = "apart"
 ) -> tuple[np.ndarray, np.ndarray]:

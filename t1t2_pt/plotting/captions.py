@@ -1,10 +1,13 @@
 """Phrases that captions of different figures share."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from t1t2_pt.config import RunConfig
+from t1t2_pt.config import PROGRAMS, RunConfig, replace
+from t1t2_pt.config.fields import default
 from t1t2_pt.datasets import DATASETS
 from t1t2_pt.runs.record import StoredRun
+from t1t2_pt.system.errors import InputError
 
 
 def data_name(run: StoredRun) -> str:
@@ -27,8 +30,51 @@ def preset_and_data(preset: str, runs: Sequence[StoredRun]) -> str:
     names, sizes = data_names(runs), split_sizes(runs[0].config)
     source = DATASETS[runs[0].config.dataset]
     if names == source.official:
-        return f"Preset {preset}: {source.title}, {sizes}, test {source.published[1]:,} samples"
-    return f"Preset {preset}: {names}, {sizes}"
+        names, sizes = source.title, f"{sizes}, test {source.published[1]:,} samples"
+    return f"{preset_words(preset, runs)}: {names}, {sizes}"
+
+
+def preset_words(preset: str, runs: Iterable[StoredRun]) -> str:
+    """The preset, and the program (or those alike) whose choices all of the runs have, where they are not defaults."""
+    configs = [run.config for run in runs if isinstance(run.config, RunConfig)]
+    usual = {name: default(name, RunConfig) for fields in PROGRAMS.values() for name in fields}
+    if all(_has(config, usual) for config in configs):
+        return f"Preset {preset}"
+    found = [name for name, fields in PROGRAMS.items() if all(_has(config, fields) for config in configs)]
+    return f"Preset {preset}" + (f" with the choices of {' or '.join(found)}" if found else "")
+
+
+def _has(config: RunConfig, fields: Mapping[str, Any]) -> bool:
+    """Whether the run is the same with these fields."""
+    try:
+        return replace(config, **fields).canonical == config.canonical
+    except InputError:  # they do not fit into it
+        return False
+
+
+def smaller(config: Any, paper: Mapping[str, Any], **words: str) -> str:
+    """A sentence on what a run has less of than the paper's; nothing where it has as much of all.
+
+    Parameters
+    ----------
+    config
+        A run, of whatever kind.
+    paper
+        Fields of the paper's.
+    words
+        What the sentence calls some of these, in its order; default: network, samples and epochs.
+    """
+    words = words or {"hidden": "network", "t1_samples": "samples", "epochs": f"{paper['epochs']} epochs"}
+    less = [name for name in words if _size(getattr(config, name)) < _size(paper[name])]
+    if not less:
+        return ""
+    *first, last = (words[name] for name in less)
+    kind = "Fewer" if less == ["epochs"] else "Smaller"
+    return f" {kind} than the paper's {', '.join(first)}{' and ' if first else ''}{last}."
+
+
+def _size(value: Any) -> float:
+    return sum(value) if isinstance(value, Sequence) else value
 
 
 def diverged(runs: Sequence[StoredRun], how: str) -> str:

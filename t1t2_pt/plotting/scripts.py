@@ -15,15 +15,17 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from t1t2_pt.cli.commands import OneLineParser, run_command
-from t1t2_pt.cli.options import add_sweep_options, sweep_from, usable_path
-from t1t2_pt.config import RunConfig
-from t1t2_pt.datasets import DATASETS, find
+from t1t2_pt.cli.options import add_program, add_sweep_options, sweep_from, usable_path
+from t1t2_pt.config import RunConfig, program_fields, replace, run_config
+from t1t2_pt.datasets import DATASETS, find, sizes_that_fit, training_samples
 from t1t2_pt.plotting.parts import Configs, Part, Runs, Stage
+from t1t2_pt.plotting.planned import show_plan
 from t1t2_pt.plotting.report import Section
 from t1t2_pt.plotting.style import STYLE, save_figure
 from t1t2_pt.runs.exchange import check_export, export_runs
 from t1t2_pt.runs.provenance import REPOSITORY
 from t1t2_pt.runs.record import StoredRun
+from t1t2_pt.sweeps.planning import Planned, plan
 from t1t2_pt.sweeps.sweep import Sweep
 from t1t2_pt.sweeps.timing import export_timing, timed
 from t1t2_pt.system.errors import InputError
@@ -33,8 +35,10 @@ from t1t2_pt.system.streams import show
 PRESETS = {
     "quick": "a small network on real data, at most 2 minutes on 2 cores",
     "laptop": "the real data set, at most 30 minutes on 2 cores",
+    "overnight": "the paper's networks and data on MNIST, fewer epochs and runs: hours on 2 cores, can be stopped",
     "paper": "the paper's network, data, epochs and grid, for a GPU or a cluster",
 }
+FIGURES = REPOSITORY / "figures"
 LARGEST_SEED = 1_000_000  # leaves room for the seeds that a script counts up from it
 REFERENCE = REPOSITORY / "data" / "reference"
 
@@ -44,11 +48,32 @@ Drawing = tuple[Figure | None, pd.DataFrame, str]
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """What is asked of a script: scale, first seed, and the data sets that may be used."""
+    """What is asked of a script.
+
+    Parameters
+    ----------
+    preset, seed
+        The scale, and the first seed.
+    datasets
+        Those that may be used.
+    program
+        A name in `PROGRAMS`, or None.
+    samples
+        For training, by data set, where there may be fewer than published.
+    """
 
     preset: str = "quick"
     seed: int = 0
     datasets: tuple[str, ...] = ("mnist", "digits-on-photos")
+    program: str | None = None
+    samples: Mapping[str, int] = dataclasses.field(default_factory=dict)
+
+    def config(self, **fields: Any) -> RunConfig:
+        """A run with these fields: its program's where they say nothing, T1 and T2 no more than there is."""
+        config = run_config(program=self.program, **fields)
+        wanted = config.t1_samples, config.t2_samples
+        t1, t2 = sizes_that_fit(wanted, self.samples.get(config.dataset, sum(wanted)))
+        return config if (t1, t2) == wanted else replace(config, t1_samples=t1, t2_samples=t2)
 
 
 class Trainer(Protocol):
@@ -56,6 +81,11 @@ class Trainer(Protocol):
 
     def train(self, parts: Mapping[Part, Sequence[Any]], sweep: Sweep, again: bool) -> dict[Part, list[Any]]:
         """The runs of each part in order, trained where the store lacks them, or all `again`."""
+
+    def plan(
+        self, parts: Mapping[Part, Sequence[Any]], later: Sequence[Any], sweep: Sweep
+    ) -> tuple[list[Planned], int]:
+        """What is to be trained of these runs, and of those `later` trained anew, and how many are in the store."""
 
     def export(self, runs: Sequence[Any], folder: Path) -> Path:
         """Write runs into a folder; returns the file."""
@@ -125,7 +155,7 @@ def main_of_all(
 
 def parser(name: str, summary: str) -> argparse.ArgumentParser:
     """The options that all figure scripts share."""
-    presets = "".join(f"\n  {preset:<8}{text}" for preset, text in PRESETS.items())
+    presets = "".join(f"\n  {preset:<10}{text}" for preset, text in PRESETS.items())
     result = OneLineParser(
         prog=f"{name}.py",
         description=f"{summary}\n\npresets:{presets}",
@@ -133,8 +163,11 @@ def parser(name: str, summary: str) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     result.add_argument("--preset", choices=PRESETS, default="quick", help="scale of the experiment (default: quick)")
+    add_program(result)
     result.add_argument(
-        "--out", type=usable_path, default=REPOSITORY / "figures", help="folder for the files (default: %(default)s)"
+        "--out",
+        type=usable_path,
+        help=f"folder for the files (default: {FIGURES}; in it a folder for each other preset and program)",
     )
     result.add_argument(
         "--datasets",
@@ -142,6 +175,9 @@ def parser(name: str, summary: str) -> argparse.ArgumentParser:
         help=f"data sets for the panels, of {','.join(DATASETS)} (default: those on this machine)",
     )
     result.add_argument("--seed", type=int, default=0, help="seed of the split, weights and starts (default: 0)")
+    result.add_argument(
+        "--plan", action="store_true", help="train and draw nothing, but say what it would take on this machine"
+    )
     result.add_argument("--reference", action="store_true", help="draw the paper's own numbers into the figure too")
     result.add_argument(
         "--export",
@@ -152,27 +188,41 @@ def parser(name: str, summary: str) -> argparse.ArgumentParser:
     return result
 
 
+def folder_of(preset: str, program: str | None = None) -> Path:
+    """Where figures are drawn by default: those of the quick preset and no program in the folder of all others."""
+    folder = FIGURES if preset == next(iter(PRESETS)) else FIGURES / preset
+    return folder if program is None else folder / f"program-{program}"
+
+
 def _request(options: argparse.Namespace) -> Request:
     """What the options ask for; without `--datasets`, all that is on this machine."""
     if options.datasets is None:
-        here = tuple(name for name in DATASETS if find(name, options.data_dir) is not None)
-        return Request(options.preset, options.seed, here)
-    names = tuple(name.strip() for name in options.datasets.split(",") if name.strip())
+        names = tuple(name for name in DATASETS if find(name, options.data_dir) is not None)
+    else:
+        names = tuple(name.strip() for name in options.datasets.split(",") if name.strip())
     for name in names:
         if name not in DATASETS:
             raise InputError("--datasets", name, "is unknown", f"give some of {','.join(DATASETS)}")
-    return Request(options.preset, options.seed, names)
+    samples = {name: training_samples(name, options.data_dir) for name in names}
+    return Request(options.preset, options.seed, names, options.program, samples)
 
 
 def _run(scripts: Sequence[FigureScript], options: argparse.Namespace) -> int:
-    for script in scripts:
-        check_can_write("--out", options.out / f"{script.name}.png")
+    asked, scripts = scripts, _following(scripts, options.program)
+    out = folder_of(options.preset, options.program) if options.out is None else options.out
+    for script in () if options.plan else scripts:
+        check_can_write("--out", out / f"{script.name}.png")
     if not 0 <= options.seed <= LARGEST_SEED:
         raise InputError("--seed", options.seed, "is out of range", f"give a whole number from 0 to {LARGEST_SEED}")
     if options.export is not None:
         check_export("--export", options.export)
     request = _request(options)
     sweep = sweep_from(options)
+    if left := [script.name for script in asked if script not in scripts]:
+        sweep.display.log(f"left out: {', '.join(left)}, of whose runs no program says anything")
+    if options.plan:
+        show_plan(request.preset, *_planned([script for script in scripts if not script.only_stored], request, sweep))
+        return 0
     swept = _swept([script for script in scripts if not script.only_stored and script.trainer is None], request, sweep)
     own = {
         script.name: _trained(script, script.trainer, request, sweep, options.recompute)
@@ -192,7 +242,7 @@ def _run(scripts: Sequence[FigureScript], options: argparse.Namespace) -> int:
             more = [timings[config]]
         with matplotlib.rc_context(STYLE):
             figure, table, caption = script.draw(found, options.preset, reference, *more)
-        show(*save_figure(figure, table, options.out, script.name, caption, _all(found)))
+        show(*save_figure(figure, table, out, script.name, caption, _all(found)))
     if options.export is not None:
         every = (run for parts in swept.values() for run in _all(parts))
         export_runs(list({run.digest: run for run in every}.values()), options.export)
@@ -203,6 +253,17 @@ def _run(scripts: Sequence[FigureScript], options: argparse.Namespace) -> int:
         for timing in timings.values():
             show(export_timing(timing, options.export.parent))
     return 0
+
+
+def _following(scripts: Sequence[FigureScript], program: str | None) -> Sequence[FigureScript]:
+    """The scripts whose runs can follow a program; others are not drawn."""
+    if program is None:
+        return scripts
+    program_fields(program)
+    following = [script for script in scripts if script.trainer is None]
+    if not following:
+        raise InputError("program", program, f"has no choices for the runs of {scripts[0].name}", "leave it out")
+    return following
 
 
 def _all(parts: Runs) -> list[StoredRun]:
@@ -219,6 +280,24 @@ def _swept(scripts: Sequence[FigureScript], request: Request, sweep: Sweep) -> d
         for name, parts in _run_all(sweep, again).items():
             runs[name] |= parts
     return runs
+
+
+def _planned(scripts: Sequence[FigureScript], request: Request, sweep: Sweep) -> tuple[list[Planned], int]:
+    """What is to be trained for some scripts, by kind of run, and how many runs the store has."""
+    wanted: list[RunConfig] = []
+    later: list[RunConfig] = []
+    planned: list[Planned] = []
+    known = 0
+    for script in scripts:
+        parts = script.runs(request)
+        if script.trainer is None:
+            wanted += [config for configs in parts.values() for config in configs]
+            later += _to_rerun(script, parts)
+        else:
+            some, stored = script.trainer.plan(parts, list(_to_rerun(script, parts)), sweep)
+            planned, known = planned + some, known + stored
+    some, stored = plan(sweep, wanted, later)
+    return some + planned, known + stored
 
 
 def _trained(

@@ -14,15 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from t1t2_pt.datasets.preprocessing import USUAL
+from t1t2_pt.networks.depth import DEPTH
 from t1t2_pt.runs.provenance import environment
 from t1t2_pt.runs.record import DIVERGED, FINISHED
 from t1t2_pt.runs.store import RunStore
+from t1t2_pt.sweeps.groups import DataKey
+from t1t2_pt.sweeps.planning import Planned
 from t1t2_pt.sweeps.sweep import Sweep
 from t1t2_pt.sweeps.work import Splits
 from t1t2_pt.system.errors import InputError, reason
 from t1t2_pt.system.files import replacing
 from t1t2_pt.system.reading import read_file
-from t1t2_pt.training.depth_training import DepthConfig, DepthProgram, History, train_depth
+from t1t2_pt.training.depth_training import DepthConfig, DepthProgram, History, step_times, train_depth
 
 FILE = "depth.jsonl.gz"
 TOLD_AFTER = 10  # runs: outside a terminal each time makes a line
@@ -109,12 +112,47 @@ class DepthSweep:
                 sweep.display.finish(len(batch))
         return {part: [found[config] for config in configs] for part, configs in parts.items()}
 
+    def plan(
+        self, parts: Mapping[Any, Sequence[DepthConfig]], later: Sequence[DepthConfig], sweep: Sweep
+    ) -> tuple[list[Planned], int]:
+        """What is to be trained of the runs of all parts, and of those `later` trained anew with what they found.
+
+        Returns
+        -------
+        As `planning.plan`.
+        """
+        splits = Splits(sweep.data_dir)
+        wanted, tuned = (
+            list(dict.fromkeys(_settled(config, splits) for config in configs))
+            for configs in (itertools.chain.from_iterable(parts.values()), later)
+        )
+        found = {} if sweep.recompute else stored_depth_runs(wanted, sweep.store)
+        again = [rerun_depth_config(found[config]) for config in tuned if config in found]
+        found |= stored_depth_runs(again, sweep.store)
+        missing = [config for config in (*wanted, *again) if config not in found]
+        # How the others will begin that are trained anew nobody knows.
+        missing += [dataclasses.replace(config, tune=()) for config in tuned if config not in found]
+        if not missing:
+            return [], len(found)
+        first, split = wanted[0], splits.get(*_data(wanted[0]))
+        times = step_times(first, DepthProgram(first, split, sweep.backend))
+        name = (first.dataset, f"{first.t1_samples:,}", f"{'-'.join(map(str, first.hidden))}, depth", str(first.epochs))
+        seconds = sum(config.steps * times[bool(config.tune)] for config in missing)
+        size = sum(array.nbytes for array in split.arrays.values())
+        return [Planned(name, len(missing), sum(config.steps for config in missing), seconds, size)], len(found)
+
     def export(self, runs: Sequence[DepthRun], folder: Path) -> Path:
         """Write runs into a folder, as `depth.jsonl.gz`, each once and a line each."""
         lines = [json.dumps(run.as_dict(), allow_nan=False) for run in {run.digest: run for run in runs}.values()]
         with replacing(folder / FILE) as partial:
             partial.write_bytes(gzip.compress("\n".join([*lines, ""]).encode(), mtime=0))
         return folder / FILE
+
+
+def rerun_depth_config(run: DepthRun) -> DepthConfig:
+    """A new run from the start with the m and v that T1-T2 ended with."""
+    changes: dict[str, Any] = {name: run.final[name] for name in DEPTH}
+    return dataclasses.replace(run.config, **changes, tune=())
 
 
 def read_depth_runs(path: Path) -> list[DepthRun]:
@@ -166,10 +204,13 @@ def _settled(config: DepthConfig, splits: Splits) -> DepthConfig:
     return dataclasses.replace(config, data=splits.fingerprint(config.dataset) or "")
 
 
+def _data(config: DepthConfig) -> DataKey:
+    return (config.dataset, config.t1_samples, config.t2_samples, config.split_seed, USUAL, "none", "apart")
+
+
 def _trained(config: DepthConfig, splits: Splits, programs: dict[Any, DepthProgram], sweep: Sweep) -> DepthRun:
-    data = (config.dataset, config.t1_samples, config.t2_samples, config.split_seed, USUAL, "none", "apart")
-    split = splits.get(*data)
-    key = (config.hidden, config.batch_size, data)
+    split = splits.get(*_data(config))
+    key = (config.hidden, config.batch_size, _data(config))
     if key not in programs:
         programs[key] = DepthProgram(config, split, sweep.backend)
     trained = train_depth(config, programs[key], lambda: sweep.display.advance(config.steps_per_epoch))

@@ -25,7 +25,7 @@ from t1t2_pt.steps.step import make_network
 from t1t2_pt.sweeps.groups import Group, data_key, make_groups, programs_of
 from t1t2_pt.sweeps.places import Here, Place, Runs
 from t1t2_pt.sweeps.progress import Display
-from t1t2_pt.sweeps.work import Splits, Work, check_memory
+from t1t2_pt.sweeps.work import Form, Splits, Work, check_memory
 from t1t2_pt.system.errors import InputError
 from t1t2_pt.system.interrupts import Interrupt, Interrupted, StopAskedError, orderly
 
@@ -103,7 +103,7 @@ class Sweep:
         """
         asked, configs = configs, self.settled(configs)
         wanted = list(dict.fromkeys(configs))
-        self._programs = {**programs_of(wanted), **self._programs}
+        self._remember(wanted)
         if not self.recompute:
             self._tidy()
         found: Trained = {} if self.recompute else self.store.get_all(wanted)
@@ -167,25 +167,38 @@ class Sweep:
         runs = iter(self.run([config for configs in parts.values() for config in configs], later))
         return {part: [next(runs) for _ in configs] for part, configs in parts.items()}
 
+    def form(self, dataset: str) -> Form:
+        """Shape of a sample of a data set, and its number of classes."""
+        return self._splits.form(dataset)
+
+    def _remember(self, wanted: Sequence[RunConfig]) -> None:
+        """Keep whose programs train these runs, and those that will be asked for when they have ended."""
+        self._programs = {**programs_of(wanted), **self._programs}
+
     def _groups(self, wanted: Sequence[RunConfig], missing: Sequence[RunConfig]) -> list[Group]:
-        """What is missing, in the groups of all that is wanted; bad data are found here, before training."""
+        """As `groups`; bad data, and groups too large, are found here, before training."""
         for key in dict.fromkeys(map(data_key, missing)):
             self._splits.get(*key)
+        groups = self.groups(wanted, missing)
+        for group in groups if self._here else ():
+            check_memory(group, self._splits.get(*data_key(group.template)), self.backend)
+        return groups
+
+    def groups(self, wanted: Sequence[RunConfig], missing: Sequence[RunConfig]) -> list[Group]:
+        """What is missing, in the groups of all that is wanted, all of them settled."""
+        self._remember(wanted)
         groups, lacking = [], set(missing)
         for group in make_groups(wanted, self._programs, self._fitting):
             absent = tuple(config for config in group.configs if config in lacking)
             if absent:
                 groups.append(dataclasses.replace(group, lacking=absent))
-        for group in groups if self._here else ():
-            check_memory(group, self._splits.get(*data_key(group.template)), self.backend)
         return groups
 
     def _fitting(self, config: RunConfig) -> int:
         """How many runs like this one train at once: what fits into the machine's memory, a share for each device."""
         if config.network in CONVOLUTIONAL:
             return 1
-        split = self._splits.get(*data_key(config))
-        network = make_network(config, split.input_shape, split.classes)
+        network = make_network(config, *self.form(config.dataset))
         fitting = runs_that_fit(config, network, self.backend.memory() // self.backend.lanes)
         return min(self.together, fitting) * self.backend.devices()
 

@@ -107,13 +107,13 @@ def store_timing(timing: Timing, config: RunConfig, backend: Backend, store: Run
     """Keep the times of a run's steps on a backend and a machine like this."""
     with store.writing() as connection:
         connection.execute(_TABLE)
-        row = _digest(config, backend), json.dumps(timing.as_dict())
+        row = digest_here(config.digest(), backend), json.dumps(timing.as_dict())
         connection.execute("INSERT OR REPLACE INTO timings VALUES (?, ?)", row)
 
 
 def stored_timing(config: RunConfig, backend: Backend, store: RunStore) -> Timing | None:
     """What `store_timing` kept, if it did."""
-    for (text,) in store.rows("timings", ("timing",), [_digest(config, backend)]):
+    for (text,) in store.rows("timings", ("timing",), [digest_here(config.digest(), backend)]):
         try:
             return Timing.from_dict(json.loads(text))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -129,9 +129,10 @@ def export_timing(timing: Timing, folder: Path) -> Path:
     return folder / FILE
 
 
-def _digest(config: RunConfig, backend: Backend) -> str:
+def digest_here(what: str, backend: Backend) -> str:
+    """What names a measurement of something on this backend and a machine like this."""
     where = {name: text for name, text in environment(backend).items() if name not in NOT_ARITHMETIC}
-    identity = [config.digest(), where]
+    identity = [what, where]
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 

@@ -26,6 +26,8 @@ from t1t2_pt.training.snapshots import Snapshot
 
 KEPT_BYTES = 1 << 30  # of splits that are kept
 
+Form = tuple[tuple[int, ...], int]
+
 
 @dataclasses.dataclass(frozen=True)
 class Work:
@@ -96,6 +98,7 @@ class Splits:
         self._data_dir = data_dir
         self._load = functools.lru_cache(maxsize=1)(self._read)
         self._kept: dict[DataKey, Split] = {}
+        self._forms: dict[str, Form] = {}
         self._lock = threading.Lock()
 
     def get(self, *key: *DataKey) -> Split:
@@ -110,9 +113,24 @@ class Splits:
             name, how = key[0], key[1:]
             split = self._kept.pop(key, None) or make_split(DATASETS[name], self._load(name), *how)
             self._kept[key] = split
+            self._forms[name] = split.input_shape, split.classes
             while len(self._kept) > 1 and sum(map(_bytes, self._kept.values())) > KEPT_BYTES:
                 del self._kept[next(iter(self._kept))]
             return split
+
+    def form(self, name: str) -> Form:
+        """Shape of a sample of a data set, and its number of classes.
+
+        Raises
+        ------
+        InputError
+            If it cannot be loaded.
+        """
+        with self._lock:
+            if name not in self._forms:
+                dataset = self._load(name)
+                self._forms[name] = dataset.train_images.shape[1:], dataset.classes
+            return self._forms[name]
 
     def _read(self, name: str) -> Dataset:
         dataset, place = DATASETS[name].load(self._data_dir), DATASETS[name].find(self._data_dir)

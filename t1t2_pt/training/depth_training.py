@@ -5,6 +5,7 @@ import functools
 import hashlib
 import json
 import math
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -192,6 +193,18 @@ class DepthProgram:
         return self._backend.function(
             {**state, f"{name}_inputs": batch.inputs, f"{name}_labels": batch.labels}, measured
         )
+
+
+def step_times(config: DepthConfig, program: DepthProgram, steps: int = 10) -> tuple[float, float]:
+    """Seconds that a T1 step and a T1+T2 step take, means over some steps in a row."""
+
+    def seconds(tune: tuple[str, ...]) -> float:
+        ends: list[float] = []
+        some = dataclasses.replace(config, tune=tune, t1_samples=steps * config.batch_size, epochs=2)
+        train_depth(some, program, lambda: ends.append(time.perf_counter()))
+        return (ends[1] - ends[0]) / steps  # the first epoch compiles
+
+    return seconds(()), seconds(DEPTH)
 
 
 def train_depth(config: DepthConfig, program: DepthProgram, after_epoch: Callable[[], object]) -> DepthTrained:
