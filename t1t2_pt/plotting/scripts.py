@@ -142,7 +142,12 @@ def parser(name: str, summary: str) -> argparse.ArgumentParser:
         help=f"data sets for the panels, of {','.join(DATASETS)} (default: those on this machine)",
     )
     result.add_argument("--seed", type=int, default=0, help="seed of the split, weights and starts (default: 0)")
-    result.add_argument("--reference", action="store_true", help="draw the paper's own numbers into the figure too")
+    result.add_argument(
+        "--reference",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="draw the paper's own numbers in, and the figure without them beside, as NAME-ours.png (default: yes)",
+    )
     result.add_argument(
         "--export",
         type=usable_path,
