@@ -7,11 +7,11 @@ PYTHON := .venv/bin/python
 FIGURES := $(basename $(notdir $(shell grep -l '^SCRIPT = FigureScript' reproduce/*.py)))
 OPTIONS := --preset $(PRESET) --backend $(BACKEND) $(if $(OUT),--out $(OUT)) $(if $(PROGRAM),--program $(PROGRAM)) $(if $(PLAN),--plan)
 
-.PHONY: help environment $(FIGURES) figures report test test-all bench baselines lint lock clean
+.PHONY: help environment $(FIGURES) figures figures-from-results report test test-all bench baselines lint lock clean
 
 help: ## show this list
-	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
-	@echo "              figures: $(FIGURES)"
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
+	@echo "                      figures: $(FIGURES)"
 
 environment: .venv/.ready ## set up .venv with the locked packages
 
@@ -28,6 +28,9 @@ fig1: ## draw Figure 1, likewise the others below (PRESET=, BACKEND=, PROGRAM=, 
 
 figures: environment ## draw every figure, training what they share once
 	@$(PYTHON) reproduce/everything.py $(OPTIONS)
+
+figures-from-results: environment ## draw the committed figures again from data/results, without training (a minute)
+	@$(PYTHON) reproduce/from_results.py $(if $(OUT),--out $(OUT))
 
 report: environment ## write figures/index.html, a page of every figure that was drawn
 	@$(PYTHON) reproduce/report.py

@@ -20,7 +20,7 @@ from t1t2_pt.plotting.captions import diverged, preset_and_data, smaller
 from t1t2_pt.plotting.parts import Part, Stage
 from t1t2_pt.plotting.report import Section
 from t1t2_pt.plotting.scripts import Drawing, FigureScript, Request, main
-from t1t2_pt.plotting.style import COLOURS, add_caption, draw_grid, draw_trajectory, new_figure
+from t1t2_pt.plotting.style import COLOURS, add_caption, draw_grid, draw_trajectory, new_figure, trajectory_legend
 from t1t2_pt.sweeps.depth_sweep import DepthRun, DepthSweep, rerun_depth_config
 from t1t2_pt.training.depth_training import DepthConfig
 
@@ -36,8 +36,8 @@ LOG_10 = math.log(10)
 STARTS = {"quick": 6, "laptop": 10, "overnight": 6, "paper": 10}
 GRID, FIXED, TUNED, RERUN = Part(Stage.GRID), Part(Stage.FIXED), Part(Stage.TUNED), Part(Stage.RERUN)
 ENDS = {FIXED: "fixed at the start", TUNED: "tuned by T1-T2", RERUN: "rerun with what was found"}
-# Of each quantity its label, and at how many times the smallest the colours end: errors differ little.
-QUANTITIES = {"t2_cost": ("validation cross-entropy (nats)", 2.5), "test_error": ("test error (%)", 1.25)}
+QUANTITIES = {"t2_cost": "validation cross-entropy (nats)", "test_error": "test error (%)"}
+BEYOND = 0.1  # share of the cells whose colours need not differ: some networks do not learn
 WEAK = 0.1  # where all a(i) are below it, they have become a factor that makes all logits small
 UNTRAINED = 50  # percent of errors above which a network has not learnt
 
@@ -72,15 +72,16 @@ def draw(trained: DepthRuns, preset: str, reference: Path | None) -> Drawing:
     figure, (*grids, strength) = new_figure(12.6, 4.6, 3)
     table = tabulate(trained)
     cells, paths = table[table["kind"] == "grid"], table[table["kind"] == "path"]
-    for axes, (quantity, (label, times)) in zip(grids, QUANTITIES.items(), strict=True):
+    for axes, (quantity, label) in zip(grids, QUANTITIES.items(), strict=True):
         values = cells.pivot(index="log10_v", columns="m", values=quantity)
-        draw_grid(axes, values.columns.to_numpy(), values.index.to_numpy(), values.to_numpy(), label, times)
+        draw_grid(axes, values.columns.to_numpy(), values.index.to_numpy(), values.to_numpy(), label, BEYOND)
         for _, path in paths.groupby("run"):
             draw_trajectory(axes, path["m"].to_numpy(), path["log10_v"].to_numpy())
         axes.set(xlabel="$m$, the layer that is read most", ylabel=r"$\log_{10}\,v$, how far others are read")
     for _, path in paths.groupby("run"):
         strength.plot(path["epoch"], path["largest"], color=COLOURS[0], alpha=0.8)
     strength.set(yscale="log", xlabel="epoch", ylabel="largest $a(i)$ of a hidden layer")
+    trajectory_legend(figure)
     caption = _caption(trained, table, preset)
     add_caption(figure, caption)
     return figure, table, caption

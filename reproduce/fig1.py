@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib import patheffects
 from matplotlib.axes import Axes
 
 from t1t2_pt.plotting.captions import diverged, preset_and_data, smaller
@@ -21,7 +22,17 @@ from t1t2_pt.config import RunConfig
 from t1t2_pt.plotting.parts import Configs, Part, Runs, Stage
 from t1t2_pt.plotting.scripts import REFERENCE, Drawing, FigureScript, Request, main
 from t1t2_pt.plotting.report import Section
-from t1t2_pt.plotting.style import COLOURS, LABELS, add_caption, draw_grid, draw_trajectory, new_figure
+from t1t2_pt.plotting.style import (
+    END_MARKER,
+    LABELS,
+    PAPER,
+    START_MARKER,
+    add_caption,
+    draw_grid,
+    draw_trajectory,
+    new_figure,
+    trajectory_legend,
+)
 from t1t2_pt.plotting.tables import read_table
 from t1t2_pt.runs.record import StoredRun
 
@@ -87,7 +98,7 @@ PRESETS = {
         starts=10,
     ),
 }
-NO_L2 = -5.6  # where the logarithmic axis of the left panel shows penalties too weak to matter, and 0
+NO_L2 = -5.6  # the logarithm that stands for weaker penalties, and for 0, which has none
 MARKERS = "mnist_fig1_markers.csv"  # starts and ends in the paper's figure
 PANELS = {"left": "log10_l2", "right": "hidden_noise"}
 
@@ -126,16 +137,21 @@ def draw(trained: Runs, preset: str, reference: Path | None) -> Drawing:
         draw_grid(axes, table.columns.to_numpy(), table.index.to_numpy(), table.to_numpy(), LABELS["test_cost"])
         tuned = trained[Part(Stage.TUNED, panel)]
         paths = [_path_rows(panel, vertical, number, run) for number, run in enumerate(tuned, start=1)]
+        edges = axes.get_xlim(), axes.get_ylim()
         for path in paths:
-            draw_trajectory(axes, [row["n0"] for row in path], [row["y"] for row in path])
+            draw_trajectory(axes, [row["n0"] for row in path], [max(row["y"], edges[1][0]) for row in path])
         rows += [*grid, *(row for path in paths for row in path)]
         if reference is not None:
-            rows += _draw_reference(axes, panel, vertical, reference)
-        axes.set(xlabel=LABELS["input_noise"], ylabel=LABELS[vertical])
+            _draw_reference(axes, panel, reference)
+        axes.set(xlabel=LABELS["input_noise"], ylabel=LABELS[vertical], xlim=edges[0], ylim=edges[1])
         if vertical == "log10_l2":
-            ticks = np.arange(-5, axes.get_ylim()[1])
-            axes.set_yticks([NO_L2, *ticks], ["0", *(f"{tick:g}".replace("-", "\N{MINUS SIGN}") for tick in ticks)])
+            axes.set_yticks(np.arange(np.ceil(edges[1][0]), edges[1][1]))
         axes.set_title("noise and L2 penalty" if panel == "left" else "noise at input and hidden layers")
+    trajectory_legend(figure)
+    if reference is not None:
+        handles = [axes.plot([], [], **_hollow(marker))[0] for marker in (START_MARKER, END_MARKER)]
+        legend = figure.legend(handles, ["start, the paper's", "end, the paper's"], loc="outside upper right", ncols=2)
+        legend.set_gid(PAPER)
     caption = _caption(trained, preset, reference is not None)
     add_caption(figure, caption)
     return figure, pd.DataFrame(rows), caption
@@ -163,20 +179,18 @@ def _path_rows(panel: str, vertical: str, number: int, run: StoredRun) -> list[d
     ]
 
 
-def _draw_reference(axes: Axes, panel: str, vertical: str, folder: Path) -> list[dict]:
+def _draw_reference(axes: Axes, panel: str, folder: Path) -> None:
     markers = read_table(folder / MARKERS, words=("panel", "kind"), numbers=("n0", "y"))
-    rows = []
-    for kind, marker in (("initial", "s"), ("final", "*")):
+    for kind, marker in (("initial", START_MARKER), ("final", END_MARKER)):
         points = markers[(markers["panel"] == panel) & (markers["kind"] == kind)]
-        size = 5 if marker == "s" else 9
-        axes.plot(
-            points["n0"], points["y"], marker, markersize=size, markerfacecolor="none", color=COLOURS[4], zorder=2
-        )
-        rows += [
-            {"panel": panel, "kind": f"paper_{kind}", "run": 0, "n0": n0, "y_axis": vertical, "y": y}
-            for n0, y in zip(points["n0"], points["y"], strict=True)
-        ]
-    return rows
+        axes.plot(points["n0"], points["y"], zorder=2, gid=PAPER, **_hollow(marker))
+
+
+def _hollow(marker: dict) -> dict:
+    """A marker as an outline, white within black so that it is seen on any colour."""
+    outline = [patheffects.withStroke(linewidth=2.4, foreground="black")]
+    hollow = {"markerfacecolor": "none", "markeredgecolor": "white", "markeredgewidth": 1, "path_effects": outline}
+    return {**marker, **hollow, "markersize": 0.8 * marker["markersize"]}
 
 
 def _caption(trained: Runs, preset: str, with_reference: bool) -> str:
@@ -187,7 +201,7 @@ def _caption(trained: Runs, preset: str, with_reference: bool) -> str:
     widths = "×".join(map(str, config.hidden))
     text = (
         f"T1-T2 tuning (white paths, square: start, star: end) over the test cost of fixed hyperparameters; "
-        f"0 on the left axis: an L2 penalty weaker than 10^{NO_L2}. "
+        "along the lower edge on the left: an L2 penalty weaker than those of the grid, or 0. "
         f"{preset_and_data(preset, every)}; "
         f"{widths} ReLU network, {config.epochs} epochs; {len(every) - tuned} fixed and {tuned} tuned runs; "
         f"backend {backends}."
@@ -196,7 +210,7 @@ def _caption(trained: Runs, preset: str, with_reference: bool) -> str:
     words = {"t1_samples": "55,000 samples", "hidden": "1000×1000×1000 units", "epochs": "250 epochs"}
     text += smaller(trained[Part(Stage.GRID, "left")][0].config, PRESETS["paper"].base, **words)
     if with_reference:
-        text += " Orange outlines: the starts and ends in the paper's figure."
+        text += " Outlines: the starts and ends in the paper's figure."
     return text
 
 

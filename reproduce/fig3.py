@@ -13,41 +13,47 @@ from matplotlib.axes import Axes
 from t1t2_pt.plotting.parts import Runs
 from t1t2_pt.plotting.scripts import REFERENCE, Drawing, FigureScript, main
 from t1t2_pt.plotting.report import Section
-from t1t2_pt.plotting.style import COLOURS, LABELS, add_caption, new_figure
+from t1t2_pt.plotting.style import COLOURS, LABELS, PAPER, add_caption, new_figure
 from t1t2_pt.plotting.tables import read_table
 
 FILES = tuple(f"svhn_fig3_run{number}.csv" for number in range(4))
-STYLES = ("-", (0, (7, 1)), (0, (4, 2)), (0, (3, 1, 1, 1)), (0, (1, 1.5)), (0, (1, 4)))
-LOWEST = 1e-6  # where the logarithmic axis shows a penalty of 0
+LOWEST = 1e-6  # below it the axis of the penalties is linear, down to a 0 that is shown as one
+WIDTHS = (6.5, 1.2)  # of the lines of the first and the last layer: where they coincide, all are seen
+NEAR = 0.05  # of the axis' height, within which line ends share a label
 
 
 def draw(trained: Runs, preset: str, reference: Path | None) -> Drawing:
-    """Input noise above, the L2 penalty of each layer below, solid for the input layer."""
+    """Input noise above, the L2 penalty of each layer below, the wider the lower."""
     figure, panels = new_figure(6.4, 7.0, 1, rows=2)
     (noise,), (penalty,) = panels
     run = trained[evolution.TUNED][0]
     epochs, levels = run.history["epoch"], len(run.config.l2)
-    curves = {("input_noise", 0): run.history["input_noise"]}
-    for layer in range(levels):
-        curves["log10_l2", layer] = np.log10(np.maximum(run.history[f"l2_{layer}"], LOWEST)).tolist()
+    penalties = [run.history[f"l2_{layer}"] for layer in range(levels)]
+    curves = {("input_noise", 0): (run.history["input_noise"], run.history["input_noise"])}
+    for layer, strength in enumerate(penalties):
+        curves["log10_l2", layer] = np.log10(np.maximum(strength, LOWEST)).tolist(), strength
+    of = {"kind": "ours", "run": 0}
     rows = [
-        {"kind": "ours", "run": 0, "hyperparameter": name, "layer": layer, "epoch": epoch, "value": value}
-        for (name, layer), values in curves.items()
-        for epoch, value in zip(epochs, values, strict=True)
+        {**of, "hyperparameter": name, "layer": layer, "epoch": epoch, "value": value, "level": level}
+        for (name, layer), columns in curves.items()
+        for epoch, value, level in zip(epochs, *columns, strict=True)
     ]
     if reference is not None:
-        rows += _draw_reference(noise, penalty, reference, epochs[-1])
-    noise.plot(epochs, curves["input_noise", 0], color=COLOURS[2], linewidth=2, zorder=3)
-    for layer in range(levels):
-        label = f"layer {layer + 1}" + (" (input)" if layer == 0 else "")
-        style = STYLES[layer * (len(STYLES) - 1) // (levels - 1)]
-        penalty.plot(epochs, curves["log10_l2", layer], linestyle=style, color=COLOURS[1], linewidth=1.8, label=label)
+        _draw_reference(noise, penalty, reference, epochs[-1])
+    noise.plot(epochs, run.history["input_noise"], color=COLOURS[4], linewidth=2, zorder=3)
+    for layer, (strength, width) in enumerate(zip(penalties, np.linspace(*WIDTHS, levels), strict=True)):
+        label, colour = _layer(layer, levels), COLOURS[layer % len(COLOURS)]
+        penalty.plot(epochs, strength, color=colour, linewidth=width, zorder=3 + layer / levels, label=label)
     noise.set(xlabel="epoch", ylabel="$n_0$, standard deviation\nof the input noise", ylim=(0, None))
-    penalty.set(xlabel="epoch", ylabel=LABELS["log10_l2"])
-    penalty.legend(loc="upper center", bbox_to_anchor=(0.5, 1.1), ncols=4, columnspacing=1)
+    penalty.set_yscale("symlog", linthresh=LOWEST, linscale=0.6)
+    penalty.set(xlabel="epoch", ylabel=LABELS["l2"], xlim=noise.get_xlim(), ylim=(-LOWEST / 3, None))
+    penalty.axhline(0, color="0.6", linewidth=0.8, zorder=0)
+    penalty.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=levels, columnspacing=1.2)
+    _label_ends(penalty, [strength[-1] for strength in penalties])
     text = (
         "The hyperparameters during the T1-T2 run: standard deviation of the input noise (top) and the L2 penalty of "
-        f"each layer (bottom; solid: input layer). {evolution.caption(trained, preset)}"
+        f"each layer (bottom; wide lines lie under narrow ones, and 0 is drawn as 0). "
+        f"{evolution.caption(trained, preset)}"
     )
     if reference is not None:
         text += (
@@ -58,24 +64,36 @@ def draw(trained: Runs, preset: str, reference: Path | None) -> Drawing:
     return figure, pd.DataFrame(rows), text
 
 
-def _draw_reference(noise: Axes, penalty: Axes, folder: Path, epochs: float) -> list[dict]:
+def _layer(number: int, levels: int) -> str:
+    names = {0: " (input)", levels - 1: " (softmax)"}
+    return f"layer {number + 1}{names.get(number, '')}"
+
+
+def _label_ends(axes: Axes, ends: list[float]) -> None:
+    """Beside the end of each line the layers that end there."""
+    place = axes.transData + axes.transAxes.inverted()
+    heights = [float(place.transform((0, end))[1]) for end in ends]
+    groups: list[list[int]] = []
+    for layer in sorted(np.flatnonzero(np.isfinite(heights)).tolist(), key=heights.__getitem__):
+        if groups and heights[layer] - heights[groups[-1][-1]] < NEAR:
+            groups[-1].append(layer)
+        else:
+            groups.append([layer])
+    for group in groups:
+        text = f"layer{'s' if len(group) > 1 else ''} {', '.join(str(layer + 1) for layer in sorted(group))}"
+        height = float(np.mean([heights[layer] for layer in group]))
+        axes.text(1.01, height, text, transform=axes.transAxes, va="center", fontsize=8)
+
+
+def _draw_reference(noise: Axes, penalty: Axes, folder: Path, epochs: float) -> None:
     """The paper's curves, pale, in the time of our run."""
-    rows = []
-    for run, name in enumerate(FILES, start=1):
+    for name in FILES:
         table = read_table(folder / name, words=("hyperparameter",), numbers=("curve", "epoch", "value"))
         table = table[(table["hyperparameter"] != "n0") | (table["value"] >= 0)].copy()
         table["epoch"] *= epochs / table["epoch"].max()
-        for (kind, curve), part in table.groupby(["hyperparameter", "curve"]):
-            axes, layer = (noise, 0) if kind == "n0" else (penalty, curve)
-            axes.plot(part["epoch"], part["value"], color="0.8", linewidth=0.8, zorder=1)
-            of = {
-                "kind": "paper",
-                "run": run,
-                "hyperparameter": "input_noise" if kind == "n0" else kind,
-                "layer": layer,
-            }
-            rows += [{**of, "epoch": e, "value": v} for e, v in zip(part["epoch"], part["value"], strict=True)]
-    return rows
+        for (kind, _), part in table.groupby(["hyperparameter", "curve"]):
+            axes, values = (noise, part["value"]) if kind == "n0" else (penalty, 10 ** part["value"])
+            axes.plot(part["epoch"], values, color="0.75", linewidth=0.8, zorder=1, gid=PAPER)
 
 
 def compare(table: pd.DataFrame) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import require_environment  # noqa: F401, I001  (must come first)
 import sys
 
 import setups
-from scatter import Scatter
+from scatter import Scatter, hyperparameters
 
 from t1t2_pt.plotting.report import Section
 from t1t2_pt.plotting.scripts import FigureScript, main
@@ -27,6 +27,8 @@ REPORT = Section(
     "Figure 4: test error with initial hyperparameters and with those found",
     "no model with hyperparameters found by T1-T2 performs poorly, however poor the start.",
     SCATTER.compare,
+    tables={"Hyperparameters at the start and at the end of T1-T2": hyperparameters},
+    chart=SCATTER.chart,
 )
 SCRIPT = FigureScript(
     "fig4", __doc__.split("\n\n")[0], setups.runs, SCATTER.draw, setups.reruns, report=REPORT, place=4

@@ -26,6 +26,7 @@ REPORT = Section(
     "Figure 5: hysteresis, the T1-T2 run against its rerun",
     "strong correlation; reruns somewhat better in most cases.",
     SCATTER.compare,
+    chart=SCATTER.chart,
 )
 SCRIPT = FigureScript(
     "fig5", __doc__.split("\n\n")[0], setups.runs, SCATTER.draw, setups.reruns, report=REPORT, place=5

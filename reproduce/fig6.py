@@ -40,6 +40,7 @@ REPORT = Section(
     "validation error predicts test error; on MNIST no structure, all errors low. (The paper's points on MNIST are "
     "published against the rerun only.)",
     SCATTER.compare,
+    chart=SCATTER.chart,
 )
 SCRIPT = FigureScript(
     "fig6", __doc__.split("\n\n")[0], setups.runs, SCATTER.draw, setups.reruns, report=REPORT, place=6

@@ -11,7 +11,7 @@ from pathlib import Path
 import fig1
 import pandas as pd
 
-from t1t2_pt.plotting.captions import diverged, preset_and_data, smaller
+from t1t2_pt.plotting.captions import diverged, network_name, preset_and_data, smaller
 from t1t2_pt.plotting.parts import Configs, Part, Runs, Stage
 from t1t2_pt.plotting.scripts import Drawing, FigureScript, Request, main
 from t1t2_pt.plotting.report import Section
@@ -66,8 +66,7 @@ def _caption(trained: Runs, preset: str) -> str:
         "Grid search without tuning: negative test log-likelihood (left) and test error (right) at the end of training "
         "with fixed hyperparameters; crosses: the lowest cell. Top: input noise and L2 penalty, without batch "
         f"normalisation; bottom: input and hidden noise, with it. {preset_and_data(preset, every)}; "
-        f"{config.epochs} epochs; "
-        f"{len(every)} runs, one seed."
+        f"{network_name(config)} ReLU network, {config.epochs} epochs; {len(every)} runs, one seed."
     )
     text += diverged(every, "grey")
     return text + smaller(config, fig1.PRESETS["paper"].base)

@@ -18,8 +18,9 @@ import numpy as np
 import pandas as pd
 import setups
 
-from t1t2_pt.plotting.captions import preset_and_data
+from t1t2_pt.plotting.captions import network_name, preset_and_data
 from t1t2_pt.plotting.parts import Configs, Runs, Stage
+from t1t2_pt.plotting.report import Section
 from t1t2_pt.plotting.scripts import Drawing, FigureScript, Request, main
 from t1t2_pt.plotting.style import COLOURS, add_caption, new_figure
 from t1t2_pt.sweeps.reruns import untuned
@@ -62,19 +63,24 @@ def tabulate(trained: Runs) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def summary(table: pd.DataFrame) -> str:
-    """The table for the README, in Markdown."""
-    lines = [
-        "| hyperparameters | starts | mean test error: fixed at the start | after T1-T2 | rerun | lower in the rerun |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
+def compare(table: pd.DataFrame) -> pd.DataFrame:
+    """Means over the poor starts of each pair of hyperparameters, and over the others."""
+    rows = []
     for panel, title in NAMES.items():
         for poor, kind in ((True, "poor"), (False, "other")):
             part = table[(table["panel"] == panel) & (table["poor"] == poor)]
-            means = " | ".join(f"{part[name].mean():.2f}%" for name in setups.ERRORS.values())
+            means = [f"{part[name].mean():.2f}%" for name in setups.ERRORS.values()]
             lower = int((part["rerun_error"] < part["before_error"]).sum())
-            lines.append(f"| {title} | {len(part)} {kind} | {means} | {lower} of {len(part)} |")
-    return "\n".join(lines)
+            rows.append((title, f"{len(part)} {kind}", *means, f"{lower} of {len(part)}"))
+    means = ["mean test error: fixed at the start", "after T1-T2", "rerun"]
+    return pd.DataFrame(rows, columns=["hyperparameters", "starts", *means, "lower in the rerun"])
+
+
+def summary(table: pd.DataFrame) -> str:
+    """The same for the README, in Markdown."""
+    found = compare(table)
+    rows = [list(found.columns), ["---"] * len(found.columns), *found.to_numpy().tolist()]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def draw(trained: Runs, preset: str, reference: Path | None) -> Drawing:
@@ -96,14 +102,20 @@ def draw(trained: Runs, preset: str, reference: Path | None) -> Drawing:
     caption = (
         f"Networks retrained with the hyperparameters that T1-T2 found, against those trained with the initial ones. "
         f"{preset_and_data(preset, every)}; "
-        f"{config.epochs} epochs; {len(table)} starts over {table['seed'].nunique()} seeds."
+        f"{network_name(config)} ReLU network, {config.epochs} epochs; "
+        f"{len(table)} starts over {table['seed'].nunique()} seeds."
     )
     add_caption(figure, caption)
     show(*summary(table).splitlines())
     return figure, table, caption
 
 
-SCRIPT = FigureScript("rerun", __doc__, runs, draw, setups.reruns, place=12, alone=True)
+REPORT = Section(
+    "Does tuning help: poor starts, what T1-T2 made of them, and the rerun",
+    "no such comparison over seeds; its Figure 4 has one point for each start.",
+    compare,
+)
+SCRIPT = FigureScript("rerun", __doc__, runs, draw, setups.reruns, report=REPORT, place=4.5, alone=True)
 
 if __name__ == "__main__":
     sys.exit(main(SCRIPT))

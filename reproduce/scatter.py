@@ -8,15 +8,15 @@ import numpy as np
 import pandas as pd
 import setups
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 
 from t1t2_pt.datasets import DATASETS
-from t1t2_pt.plotting import statistics
-from t1t2_pt.plotting.captions import data_names, diverged, preset_words, split_sizes
+from t1t2_pt.plotting import charts, statistics
+from t1t2_pt.plotting.captions import data_names, diverged, network_names, preset_words, split_sizes
 from t1t2_pt.plotting.claims import share_words, words
+from t1t2_pt.plotting.hyperparameter_paths import path_text, read_path
 from t1t2_pt.plotting.parts import Runs, Stage
 from t1t2_pt.plotting.scripts import REFERENCE, Drawing
-from t1t2_pt.plotting.style import COLOURS, add_caption, new_figure
+from t1t2_pt.plotting.style import COLOURS, add_caption, new_figure, round_ticks
 from t1t2_pt.plotting.tables import read_table
 
 MARKERS = "o^sDvP*X"
@@ -70,13 +70,11 @@ class Scatter:
         paper = {} if reference is None else self.reference(reference)
         panels = list(dict.fromkeys(table["panel"]))
         figure, axes_of = new_figure(max(4.9 * len(panels), 6), 5.6, len(panels))
-        rows = [table[["kind", "panel", "dataset", "setup", "label", "start", "x", "y"]]]
         for axes, panel in zip(axes_of, panels, strict=True):
             points = table[table["panel"] == panel]
             theirs = paper.get(panel)
             if theirs is not None:
-                axes.plot(theirs["x"], theirs["y"], ".", color="0.75", zorder=1, label="the paper's")
-                rows.append(theirs.assign(kind="paper", panel=panel))
+                axes.plot(theirs["x"], theirs["y"], ".", color="0.65", zorder=1, label="the paper's")
             _draw_setups(axes, points)
             _frame(axes, pd.concat([points[["x", "y"]], theirs]))  # which leaves out None
             _mark_diverged(axes, points)
@@ -85,7 +83,45 @@ class Scatter:
             axes.legend(loc="upper left")
         caption = _caption(self.text, trained, preset, bool(paper))
         add_caption(figure, caption)
-        return figure, pd.concat(rows, ignore_index=True), caption
+        return figure, table[["kind", "panel", "dataset", "setup", "label", "start", "x", "y", "path"]], caption
+
+    def chart(self, table: pd.DataFrame) -> list[charts.Panel]:
+        """The points of a table as the page shows them, over the paper's."""
+        paper = self.reference(REFERENCE)
+        panels = []
+        for panel, part in table.groupby("panel", sort=False):
+            groups = {
+                str(some["label"].iloc[0]): some.assign(says=[_says(row) for row in some.to_dict("records")])
+                for _, some in part.groupby("setup")
+            }
+            theirs = paper.get(str(panel), pd.DataFrame(columns=["x", "y"]))
+            title = DATASETS[part["dataset"].iloc[0]].title
+            labels = QUANTITIES[self.x], QUANTITIES[self.y]
+            panels.append(charts.panel(title, labels, groups, MARKERS, theirs.assign(says="the paper's")))
+        return panels
+
+
+def _says(row: Mapping) -> str:
+    """What a point says of itself."""
+    place = f"({row['x']:.2f}%, {row['y']:.2f}%)"
+    return f"{row['setup']}, {row['label']}; start {row['start']}: {row['path']}; {place}"
+
+
+def hyperparameters(table: pd.DataFrame) -> pd.DataFrame:
+    """Where the hyperparameters of each setup began and ended: the middle and the range over starts and layers."""
+    rows = []
+    for (_, _), part in table.groupby(["panel", "setup"], sort=False):
+        paths = [read_path(text) for text in part["path"]]
+        for symbol in paths[0]:
+            ends = zip(*(path[symbol] for path in paths), strict=True)
+            of = DATASETS[part["dataset"].iloc[0]].title, part["label"].iloc[0], symbol, str(len(part))
+            rows.append((*of, *(_middle_and_range(np.concatenate(some)) for some in ends)))
+    columns = ["data", "setup", "hyperparameter", "starts", "at the start: median (range)", "at the end"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _middle_and_range(values: np.ndarray) -> str:
+    return f"{np.nanmedian(values):.2g} ({np.nanmin(values):.2g} to {np.nanmax(values):.2g})"
 
 
 def tabulate(trained: Runs, preset: str) -> pd.DataFrame:
@@ -97,7 +133,7 @@ def tabulate(trained: Runs, preset: str) -> pd.DataFrame:
             tuned = found[Stage.TUNED]
             errors = setups.errors_by_stage(found) | {"validation_error": 100 * tuned.final["t2_error"]}
             of = {"panel": part.panel, "dataset": tuned.config.dataset, "setup": part.setup, "label": label}
-            rows.append({"kind": "ours", **of, "start": start, **errors})
+            rows.append({"kind": "ours", **of, "start": start, **errors, "path": path_text(tuned)})
     return pd.DataFrame(rows)
 
 
@@ -129,19 +165,10 @@ def _frame(axes: Axes, points: pd.DataFrame) -> None:
     bounds = (0.9 * float(np.nanmin(points)), 1.1 * float(np.nanmax(points)))
     axes.plot(bounds, bounds, color="0.6", linewidth=0.8, zorder=0)
     axes.set(xscale="log", yscale="log", xlim=bounds, ylim=bounds, aspect="equal")
-    ticks = _ticks(*bounds)
+    ticks = round_ticks(*bounds)
     axes.minorticks_off()
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
-
-
-def _ticks(low: float, high: float) -> list[float]:
-    """At least four round numbers within the bounds, of the coarsest steps that have so many."""
-    for steps in ((1, 2, 5), (1, 1.5, 2, 3, 5, 7), (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)):
-        ticks = [step * scale for scale in (0.1, 1, 10) for step in steps if low <= step * scale <= high]
-        if len(ticks) >= 4:
-            return ticks
-    return [tick for tick in MaxNLocator(5).tick_values(low, high) if low <= tick <= high]
 
 
 def _caption(text: str, trained: Runs, preset: str, with_reference: bool) -> str:
@@ -151,7 +178,8 @@ def _caption(text: str, trained: Runs, preset: str, with_reference: bool) -> str
     data = []
     for runs in panels.values():
         config = runs[-1].config
-        data.append(f"{data_names(runs)} ({split_sizes(config)}, {config.epochs} epochs)")
+        sizes = f"{split_sizes(config)}, {config.epochs} epochs, networks {network_names(runs)}"
+        data.append(f"{data_names(runs)} ({sizes})")
     every = [run for runs in panels.values() for run in runs]
     text += (
         f" Equal markers: equal configurations. {preset_words(preset, every)}: {'; '.join(data)}; {len(every)} runs."

@@ -1,6 +1,7 @@
 """Every figure from the stored quick runs: image, table, caption, and what was committed."""
 
 import functools
+import importlib
 import json
 from dataclasses import replace
 
@@ -17,9 +18,11 @@ from test_figures import curves, digest, kept, stored
 
 from t1t2_pt.backends import get_backend
 from t1t2_pt.datasets import DATASETS
+from t1t2_pt.plotting.hyperparameter_paths import read_path
 from t1t2_pt.plotting.parts import Part, Stage
 from t1t2_pt.plotting.scripts import REFERENCE, Request, main_of_all
-from t1t2_pt.plotting.style import STYLE
+from t1t2_pt.plotting.style import PAPER, STYLE
+from t1t2_pt.regularizers import HYPERPARAMETERS
 from t1t2_pt.runs.exchange import read_runs
 from t1t2_pt.runs.store import RunStore
 from t1t2_pt.sweeps.depth_sweep import read_depth_runs, store_depth_runs
@@ -28,6 +31,8 @@ from t1t2_pt.sweeps.timing import Timing, store_timing
 TIMING = Timing.from_dict(json.loads((ROOT / "data" / "results" / "timing.json").read_text()))
 DEPTHS = ROOT / "data" / "results" / "depth"
 SCRIPTS = {script.name: script for script in everything.SCRIPTS}
+UNKEPT = ("layers",)  # figures whose runs are not among the committed results
+SCRIPTS = {name: script for name, script in SCRIPTS.items() if name not in UNKEPT}
 PICTURES = [name for name, script in SCRIPTS.items() if not script.only_stored]
 SCATTERS = {
     "fig4": (Stage.FIXED, Stage.RERUN),
@@ -82,7 +87,7 @@ def drawn(name, preset="quick", reference=None):
 @pytest.mark.parametrize("name", [name for name in PICTURES if name != "fig1"])
 @pytest.mark.mpl_image_compare(savefig_kwargs={"dpi": 60}, style="default", tolerance=2)
 def test_image(name):
-    return drawn(name)[0]
+    return drawn(name, reference=REFERENCE)[0]
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
@@ -129,24 +134,50 @@ def test_fig2_draws_its_table():
 @pytest.mark.parametrize("reference", [None, REFERENCE])
 def test_fig3_draws_its_table(reference):
     figure, table, _ = drawn("fig3", reference=reference)
-    ours = table[table["kind"] == "ours"]
-    assert ours.groupby("hyperparameter")["layer"].nunique().to_dict() == {"input_noise": 1, "log10_l2": 4}
-    assert table["run"].nunique() == (1 if reference is None else 5)
-    drawings = 0
-    for (_, name, _), part in table.groupby(["run", "hyperparameter", "layer"]):
-        assert has_line(figure.axes[name == "log10_l2"], part["epoch"], part["value"])
-        drawings += 1
-    assert drawings == sum(len(axes.lines) for axes in figure.axes)
+    assert set(table["kind"]) == {"ours"}
+    assert table.groupby("hyperparameter")["layer"].nunique().to_dict() == {"input_noise": 1, "log10_l2": 4}
+    for (name, _), part in table.groupby(["hyperparameter", "layer"]):
+        assert has_line(figure.axes[name == "log10_l2"], part["epoch"], part["level"])
+    noise, penalty = figure.axes
+    paper = [line for line in (*noise.lines, *penalty.lines) if line.get_gid() == PAPER]
+    assert len(noise.lines) + len(penalty.lines) == 1 + 4 + 1 + len(paper)  # one marks 0
+    files = [] if reference is None else sorted(reference.glob("svhn_fig3_run*.csv"))
+    curves_of = pd.read_csv(files[0]).groupby(["hyperparameter", "curve"]).ngroups if files else 0
+    assert len(paper) == len(files) * curves_of == (0 if reference is None else 24)
+
+
+def test_fig3_shows_zeros_and_lines_that_coincide():
+    figure, table, _ = drawn("fig3")
+    penalty = figure.axes[1]
+    zeros = table[(table["hyperparameter"] == "log10_l2") & (table["level"] == 0)]
+    assert len(zeros)
+    assert (zeros["value"] == -6).all()  # where the logarithm in the table ends
+    bottom, top = penalty.get_ylim()
+    assert bottom < 0 < top
+    assert "0" in [label.get_text().strip("$").removeprefix("\\mathdefault{").rstrip("}") for label in ticks(penalty)]
+    layers = [line for line in penalty.lines if str(line.get_label()).startswith("layer")]
+    widths, orders = [[getattr(line, f"get_{name}")() for line in layers] for name in ("linewidth", "zorder")]
+    assert widths == sorted(widths, reverse=True)
+    assert orders == sorted(orders)
+    assert len(set(widths)) == len(set(orders)) == 4
+    assert [text.get_text() for text in penalty.texts] == ["layer 4", "layers 1, 2, 3"]
+
+
+def ticks(axes):
+    axes.figure.canvas.draw()
+    return axes.get_yticklabels()
 
 
 @pytest.mark.parametrize("reference", [None, REFERENCE])
 @pytest.mark.parametrize("name", SCATTERS)
 def test_scatter_draws_its_table(name, reference):
     figure, table, _ = drawn(name, reference=reference)
-    assert set(table["kind"]) == ({"ours"} if reference is None else {"ours", "paper"})
-    for axes, (_, part) in zip(figure.axes, table.groupby("panel", sort=True), strict=True):
+    pd.testing.assert_frame_equal(table, drawn(name)[1])
+    paper = {} if reference is None else importlib.import_module(name).SCATTER.reference(reference)
+    for axes, (panel, part) in zip(figure.axes, table.groupby("panel", sort=True), strict=True):
         points = np.concatenate([line.get_xydata() for line in axes.lines if line.get_linestyle() == "None"])
-        expected = part[["x", "y"]].to_numpy()
+        expected = pd.concat([part[["x", "y"]], paper.get(panel)]).to_numpy()
+        assert len(expected) > len(part) or reference is None
         np.testing.assert_array_equal(points[np.lexsort(points.T)], expected[np.lexsort(expected.T)])
 
 
@@ -160,6 +191,12 @@ def test_scatter_has_every_start(name, stages):
         np.testing.assert_allclose(part["x"], [100 * run.final[which] for run in x])
         np.testing.assert_allclose(part["y"], [100 * run.final["test_error"] for run in y])
         assert part["label"].nunique() == 1
+        for run, text in zip(runs[Part(Stage.TUNED, panel, setup)], part["path"], strict=True):
+            path = read_path(text)
+            assert list(path) == [HYPERPARAMETERS[tuned].symbol for tuned in run.config.tune]
+            start, end = path["n0"]
+            assert start == pytest.approx([run.config.input_noise], rel=5e-3)
+            assert end == pytest.approx([run.final["input_noise"]], rel=5e-3)
     assert set(ours["panel"]) == {"mnist", "svhn"}
     assert set(ours["dataset"]) == {"mnist", "digits-on-photos"}
 
@@ -201,9 +238,12 @@ def test_all_at_once_share_runs(tmp_path, monkeypatch, capsys):
     for training in ("work.train", "depth_sweep.train_depth"):
         monkeypatch.setattr(f"t1t2_pt.sweeps.{training}", None)  # would fail if called
     options = ["--store", str(store.path), "--out", str(tmp_path / "out"), "--datasets", "mnist,digits-on-photos"]
-    assert main_of_all("everything", "", everything.SCRIPTS, [*options, "--export", str(tmp_path / "all.jsonl")]) == 0
+    scripts = list(SCRIPTS.values())
+    assert main_of_all("everything", "", scripts, [*options, "--export", str(tmp_path / "all.jsonl")]) == 0
     written = {path.name for path in (tmp_path / "out").iterdir()}
-    assert written == {f"{name}.{kind}" for name in PICTURES for kind in ("png", "pdf", "csv")} | {"claims.csv"}
+    assert written == {f"{name}.{kind}" for name in PICTURES for kind in ("png", "pdf", "csv")} | {
+        *("claims.csv", "fig1-ours.png", "fig3-ours.png")
+    }
     exported = read_runs(tmp_path / "all.jsonl")
     assert {run.digest for run in exported} == set(kept("quick"))
     assert len(exported) == len(kept("quick"))
@@ -219,8 +259,11 @@ def test_cost_draws_its_table():
     assert values.iloc[1] + values.iloc[2] == pytest.approx(values.iloc[3])
     for name in ("ours", "paper"):
         part = table[(table["panel"] == "overhead") & (table["name"] == name)]
-        assert has_line(overhead, part["interval"], part["value"])
-    assert has_line(overhead, [10], [30])
+        assert has_line(overhead, part["interval"], part["backpropagations"])
+    assert has_line(overhead, [10], [0.3])
+    added = table[table["name"] == "ours"].set_index("interval")["backpropagations"]
+    assert added[1] == values.iloc[3]  # one unit on the left and in the middle
+    assert TIMING.environment["processor"] in drawn("cost")[2]
     ours = table[table["name"] == "ours"].set_index("interval")["value"]
     assert ours[10] == pytest.approx(100 * (TIMING.t1t2 - TIMING.t1) / TIMING.t1 / 10)
     part = table[table["panel"] == "result"]

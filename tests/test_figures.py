@@ -24,7 +24,7 @@ from t1t2_pt.plotting import scripts as module
 from t1t2_pt.plotting import style as plotting
 from t1t2_pt.plotting.captions import preset_and_data, smaller
 from t1t2_pt.plotting.parts import Part, Stage, within
-from t1t2_pt.plotting.scripts import PRESETS, FigureScript, Request, main, parser
+from t1t2_pt.plotting.scripts import PRESETS, REFERENCE, FigureScript, Request, main, parser
 from t1t2_pt.plotting.style import STYLE, save_figure
 from t1t2_pt.runs.exchange import read_runs
 from t1t2_pt.runs.record import StoredRun
@@ -63,19 +63,20 @@ def curves(axes):
 
 @pytest.mark.mpl_image_compare(filename="fig1.png", savefig_kwargs={"dpi": 60}, style="default", tolerance=2)
 def test_fig1_image():
-    return drawn()[0]
+    return drawn(reference=REFERENCE)[0]
 
 
 def test_another_colour_would_be_seen(tmp_path, monkeypatch):
     """The comparison fails when the background has another colour map."""
     monkeypatch.setattr(plotting, "GRID_COLOURS", "magma")
-    drawn()[0].savefig(tmp_path / "changed.png", dpi=60)
+    drawn(reference=REFERENCE)[0].savefig(tmp_path / "changed.png", dpi=60)
     difference = compare_images(ROOT / "tests" / "baseline" / "fig1.png", tmp_path / "changed.png", tol=2)
     assert difference is not None
 
 
 def test_fig1_draws_what_its_table_says():
     figure, table, _ = drawn()
+    assert table["y"].min() == fig1.NO_L2 < figure.axes[0].get_ylim()[0]  # drawn along the lower edge
     for axes, panel in zip(figure.axes, ("left", "right"), strict=False):
         rows = table[table["panel"] == panel]
         grid = rows[rows["kind"] == "grid"].pivot(index="y", columns="n0", values="test_cost").to_numpy()
@@ -85,7 +86,7 @@ def test_fig1_draws_what_its_table_says():
         wanted = fig1.runs(Request("quick"))[Part(Stage.TUNED, panel)]
         assert rows[rows["kind"] == "tuned"]["run"].nunique() == len(axes.lines) / 4 == len(wanted) > 1
         for number, path in rows[rows["kind"] == "tuned"].groupby("run"):
-            points = path[["n0", "y"]].to_numpy()
+            points = path[["n0", "y"]].clip(lower=pd.Series({"n0": 0, "y": axes.get_ylim()[0]}), axis=1).to_numpy()
             assert sum(np.array_equal(line, points) for line in lines) == 2  # its outline and itself
             markers = {line.get_marker(): line.get_xydata()[0] for line in axes.lines[4 * number - 4 : 4 * number]}
             np.testing.assert_array_equal(markers["s"], points[0])
@@ -130,12 +131,31 @@ def test_runs_on_other_data_do_not_pass_for_the_rest():
 
 
 def test_reference_is_drawn_when_asked():
-    figure, table, caption = drawn(reference=ROOT / "data" / "reference")
-    markers = pd.read_csv(ROOT / "data" / "reference" / "mnist_fig1_markers.csv")
-    assert (table["kind"] == "paper_final").sum() == (markers["kind"] == "final").sum() == 26
+    figure, table, caption = drawn(reference=REFERENCE)
+    markers = pd.read_csv(REFERENCE / "mnist_fig1_markers.csv")
     assert "the paper's figure" in caption
-    points = markers[(markers["panel"] == "left") & (markers["kind"] == "final")][["n0", "y"]].to_numpy()
-    assert any(np.array_equal(line, points) for line in curves(figure.axes[0]))
+    for axes, panel in zip(figure.axes, ("left", "right"), strict=False):
+        for kind in ("initial", "final"):
+            points = markers[(markers["panel"] == panel) & (markers["kind"] == kind)][["n0", "y"]].to_numpy()
+            assert len(points)
+            assert any(np.array_equal(line, points) for line in curves(axes))
+    pd.testing.assert_frame_equal(table, drawn()[1])  # which has ours alone
+
+
+def test_picture_without_the_papers_numbers_is_the_other_one(tmp_path):
+    """What `--no-reference` would draw, but for the room of the legend, and no word of it where there is none."""
+    figure, table, caption = drawn(reference=REFERENCE)
+    paths = save_figure(figure, table, tmp_path, "fig1", caption)
+    assert [path.name for path in paths] == ["fig1.png", "fig1.pdf", "fig1-ours.png", "fig1.csv"]
+    hidden = [artist for artist in figure.findobj() if artist.get_gid() == plotting.PAPER]
+    assert len(hidden) == 5  # starts and ends in both panels, and their legend
+    assert not any(artist.get_visible() for artist in hidden)
+    assert plotting.read_panels(paths[0]) == plotting.read_panels(paths[2])
+    width, height, share = plotting.read_panels(paths[0])
+    assert width > height > 500
+    assert 0.8 < share < 0.95
+    figure, table, caption = drawn()
+    assert [path.suffix for path in save_figure(figure, table, tmp_path, "a", caption)] == [".png", ".pdf", ".csv"]
 
 
 def test_parts_are_named_by_their_fields():
@@ -206,7 +226,8 @@ def test_script_draws_from_the_store_without_training(tmp_path, monkeypatch, cap
     for out in (tmp_path / "one", tmp_path / "two"):
         options = ["--store", str(store.path), "--out", str(out), "--export", str(out / "runs.jsonl.gz")]
         assert main(declaration, options) == 0
-        assert sorted(path.name for path in out.iterdir()) == ["fig1.csv", "fig1.pdf", "fig1.png", "runs.jsonl.gz"]
+        files = ["fig1-ours.png", "fig1.csv", "fig1.pdf", "fig1.png", "runs.jsonl.gz"]
+        assert sorted(path.name for path in out.iterdir()) == files
         contents.append({path.name: path.read_bytes() for path in out.iterdir()})
     assert contents[0] == contents[1]
     assert contents[0]["fig1.png"].startswith(b"\x89PNG")
@@ -301,13 +322,33 @@ def test_saving_leaves_the_old_file_when_drawing_fails(tmp_path, monkeypatch):
     assert len(list(tmp_path.iterdir())) == 3
 
 
-def test_diverged_cells_are_grey():
+@pytest.mark.parametrize(("beyond", "top", "extend"), [(0, 30.0, "neither"), (0.5, 2.0, "max")])
+def test_diverged_cells_are_grey_and_colours_end_at_the_largest(beyond, top, extend):
     figure, axes = plotting.new_figure(3, 2, 1)
-    plotting.draw_grid(axes[0], [0, 1], [0, 1], np.array([[1.0, np.nan], [2.0, 30.0]]), "cost")
+    plotting.draw_grid(axes[0], [0, 1], [0, 1], np.array([[1.0, np.nan], [2.0, 30.0]]), "cost", beyond)
     (mesh,) = axes[0].collections
     figure.canvas.draw()
     np.testing.assert_allclose(mesh.cmap(np.ma.masked), (0.6, 0.6, 0.6, 1))
-    assert mesh.get_clim() == (1.0, 2.5)
+    assert mesh.get_clim() == (1.0, top)
+    assert mesh.colorbar.extend == extend
+
+
+def test_cells_without_an_error_are_drawn_as_the_smallest():
+    _, axes = plotting.new_figure(3, 2, 1)
+    plotting.draw_grid(axes[0], [0, 1], [0, 1], np.array([[0.0, 4.0], [2.0, 8.0]]), "error")
+    (mesh,) = axes[0].collections
+    assert mesh.norm(0.0) == mesh.norm(2.0) == 0
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "wanted"),
+    [(0.7, 26, [1, 2, 5, 10, 20]), (0.21, 0.56, [0.3, 0.5]), (1e-4, 1e-3, [1e-4, 2e-4, 5e-4, 1e-3])],
+)
+def test_round_ticks(low, high, wanted):
+    ticks = plotting.round_ticks(low, high)
+    assert len(ticks) >= 4
+    assert set(wanted) <= set(ticks)
+    assert low <= min(ticks) < max(ticks) <= high
 
 
 def test_rerun_table():

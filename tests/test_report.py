@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 from dataclasses import replace
 
 import fig4
@@ -13,7 +14,9 @@ import pytest
 import report
 import scatter
 from conftest import ROOT
+from test_all_figures import UNKEPT
 
+from t1t2_pt.plotting import charts, verdicts
 from t1t2_pt.plotting.report import CLAIM, LARGEST
 from t1t2_pt.plotting.style import new_figure, read_metadata, save_figure
 from t1t2_pt.runs.exchange import read_runs
@@ -45,17 +48,79 @@ def test_page_says_what_it_must(page):
     assert len(text) < LARGEST
     for name in report.SECTIONS:
         assert f'id="{name}"' in text
+        if name in UNKEPT:
+            assert f"Not drawn yet: <code>make {name}</code>" in text
+            continue
         caption, runs = read_metadata(FIGURES / f"{name}.png")
         assert caption.split(";")[0][:60] in text.replace("&#39;", "'")
         assert runs
         assert all(run["run"] in text for run in runs)
         assert all(run["commit"] and run["backend"] and run["data"] for run in runs)
-    assert text.count("<img ") == len(list(FIGURES.glob("*.png"))) - 1 + len(list((FIGURES / "laptop").glob("*.png")))
+        assert text.count(html.escape(caption).replace("&#x27;", "&#39;")) == 1
+    points = [name for name, section in report.SECTIONS.items() if section.chart is not None]
+    assert text.count("<img ") == len([path for path in FIGURES.rglob("*.png") if path.stem not in points])
+    assert text.count('class="toggle"') == len([*FIGURES.rglob("*-ours.png"), *points, *points])
     table = pd.read_csv(FIGURES / "claims.csv")
     assert len(table) > 10
     for claim, verdict in zip(table["claim"], table["verdict"], strict=True):
         assert f"<td>{html.escape(claim)}</td>" in text
+        assert f"<tr><td>{html.escape(claim)} <span" in text  # in the summary
         assert verdict in ("holds", "does not hold", "undecided", "not at this scale", "cheaper here", "dearer here")
+
+
+def test_commands_lead_to_the_files_beside_them(page):
+    """What `make` is told to draw, and where, is the table that is linked."""
+    shown = re.findall(r"Draw it again: <code>(.*?)</code>.*?<a href=\"(.*?)\">", page.read_text())
+    assert len(shown) == len({path.with_suffix("") for path in FIGURES.rglob("*.csv")}) - 1  # claims have no picture
+    for command, table in shown:
+        arguments = ["make", "-n", "-o", ".venv/.ready", *command.split()[1:]]
+        made = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        script, out = re.search(r"reproduce/(\w+)\.py", made)[1], re.search(r"--out (\S+)", made)
+        assert (ROOT / (out[1] if out else "figures") / f"{script}.csv").samefile(FIGURES / table)
+        assert f"--preset {os.path.dirname(table) or 'quick'} " in made
+
+
+def test_points_say_their_setup_start_and_path(page):
+    """As many as the tables have, and the paper's."""
+    tables = {path: pd.read_csv(path) for name in ("fig4", "fig5", "fig6") for path in FIGURES.rglob(f"{name}.csv")}
+    assert len(tables) == 6
+    said = [html.unescape(text) for text in re.findall("<title>(.*?)</title></path>", page.read_text())]
+    for table in tables.values():
+        for row in table.itertuples():
+            text = f"{row.setup}, {row.label}; start {row.start}: {row.path}; ({row.x:.2f}%, {row.y:.2f}%)"
+            assert text in said
+    theirs = sum(len(set(table["panel"]) & {"mnist", "svhn"}) for table in tables.values())
+    assert said.count("the paper's") > 10 * theirs
+    assert len(said) == sum(map(len, tables.values())) + said.count("the paper's")
+
+
+def test_panel_has_points_where_they_are():
+    points = pd.DataFrame({"x": [1.0, 10.0, float("nan")], "y": [10.0, 1.0, 1.0], "says": ["a", "b", "diverged"]})
+    panel = charts.panel("P", ("x", "y"), {"g": points}, "o", points.iloc[:1])
+    (group,) = panel.groups
+    a, b, diverged = group.points
+    assert a.x < b.x
+    assert a.y < b.y  # from above
+    assert a.x - charts.LEFT == pytest.approx(charts.TOP + charts.SIZE - b.y)
+    assert diverged.x == charts.LEFT + charts.SIZE
+    assert panel.paper[0].x == a.x
+    assert dict(panel.ticks)["1"] == pytest.approx(a.x - charts.LEFT)
+
+
+def test_verdicts_are_summed_up_by_claim():
+    of = {"section": "2", "data": "MNIST", "ours": "some", "clusters": "0"}
+    rows = [
+        {**of, "claim": "a", "preset": "published", "verdict": "holds", "runs": "9"},
+        {**of, "claim": "a", "preset": "quick", "verdict": "undecided", "runs": "30", "clusters": "5"},
+        {**of, "claim": "b", "preset": "any", "verdict": "cheaper here", "runs": "1"},
+    ]
+    a, b = verdicts.summaries(rows, ["quick", "laptop"])
+    assert [one.count for one in a.findings["quick"]] == ["n = 30 in 5 clusters"]
+    assert list(b.findings) == ["quick"]
+    assert verdicts.tally([a, b], "quick") == "undecided: 1, cheaper here: 1"
+    run = {"run": "1", "data": "MNIST", "seed": "0", "epochs": "40", "hyperparameter steps": "100"}
+    others = {**run, "run": "2", "seed": "1", "hyperparameter steps": "1000"}, {**run, "hyperparameter steps": "0"}
+    assert verdicts.evidence("quick", [run, run, *others]) == [("quick", "MNIST", "2", "2", "40", "100 to 1,000")]
 
 
 def test_reference_numbers_are_beside_ours():
@@ -214,8 +279,9 @@ class TestBrowser:
     def test_every_anchor_leads_somewhere(self, browser):
         anchors = browser.execute_script("return [...document.querySelectorAll('a')].map(a => a.getAttribute('href'))")
         assert len(anchors) > len(report.SECTIONS)
-        for anchor in anchors:
-            assert anchor.startswith("#")
+        tables = {anchor for anchor in anchors if not anchor.startswith("#")}
+        assert tables == {str(path.relative_to(FIGURES)) for path in FIGURES.rglob("*.csv")}
+        for anchor in set(anchors) - tables:
             assert browser.execute_script("return document.getElementById(arguments[0]) !== null", anchor[1:]), anchor
 
     def test_table_sorts_both_ways(self, browser):
@@ -231,6 +297,56 @@ class TestBrowser:
         assert len(set(up)) > 1
         sort = "return document.querySelectorAll('#claims-table th')[6].getAttribute('aria-sort')"
         assert browser.execute_script(sort) == "descending"
+
+    def test_the_papers_points_can_be_left_out(self, browser):
+        lengths = "e => e.getClientRects().length > 0"
+        seen = f"return [...arguments[0].querySelectorAll('img, .paper')].map({lengths})"
+        figures = browser.find_elements("css selector", "figure:has(.toggle)")
+        assert len(figures) > 6
+        for figure in figures:
+            shown = browser.execute_script(seen, figure)
+            browser.execute_script("arguments[0].querySelector('.toggle').click()", figure)
+            hidden = browser.execute_script(seen, figure)
+            browser.execute_script("arguments[0].querySelector('.toggle').click()", figure)
+            assert browser.execute_script(seen, figure) == shown
+            assert shown[0]
+            assert not hidden[0]
+            assert sum(hidden) == len(shown) - sum(shown)
+
+    def test_figures_open_large_and_close(self, browser):
+        width = "return document.querySelector('dialog :is(img, svg)')?.getBoundingClientRect().width ?? 0"
+        for button in browser.find_elements("css selector", ".zoom"):
+            browser.execute_script("arguments[0].click()", button)
+            assert browser.execute_script("return document.querySelector('dialog').open")
+            assert browser.execute_script(width) > 440
+            browser.execute_script("document.querySelector('dialog button').click()")
+            assert not browser.execute_script("return document.querySelector('dialog').open")
+
+    def test_point_is_named_below_its_figure(self, browser):
+        figure = browser.find_element("css selector", "#fig4 figure")
+        point = "const p = arguments[0].querySelector('.points title').parentNode;"
+        said = browser.execute_script(
+            point + "p.dispatchEvent(new PointerEvent('pointerover', {bubbles: true}));"
+            "return arguments[0].querySelector('output').textContent",
+            figure,
+        )
+        assert said.startswith("M0, noise; start 0: n0 ")
+
+    def test_first_column_stays(self, browser):
+        left = browser.execute_script(
+            "const s = document.querySelector('#verdicts .scroll'); s.scrollLeft = 150;"
+            "return [s.scrollLeft, s.querySelector('td').getBoundingClientRect().left - s.getBoundingClientRect().left]"
+        )
+        assert left[0] > 100
+        assert left[1] == pytest.approx(0, abs=1)
+
+    def test_caption_in_the_picture_is_not_shown_twice(self, browser):
+        heights = browser.execute_script(
+            "return [...document.querySelectorAll('.crop')].filter(c => c.getClientRects().length)"
+            ".map(c => [c.clientHeight, c.firstChild.clientHeight])"
+        )
+        assert heights
+        assert all(0.7 * image < shown < 0.95 * image for shown, image in heights)
 
     @pytest.mark.parametrize("width", [375, 1200])
     def test_no_horizontal_scrolling(self, browser, width):

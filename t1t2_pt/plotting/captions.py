@@ -8,11 +8,35 @@ from t1t2_pt.config.fields import default
 from t1t2_pt.datasets import DATASETS
 from t1t2_pt.runs.record import StoredRun
 from t1t2_pt.system.errors import InputError
+from t1t2_pt.training.depth_training import DepthConfig
 
 
 def data_name(run: StoredRun) -> str:
     """What the data of a run are, without the sizes of their split."""
     return run.provenance["data"].rsplit("; T1", 1)[0]
+
+
+def network_name(config: RunConfig) -> str:
+    """The widths of the hidden layers, such as `64-64-64`, or the network's name."""
+    return "-".join(map(str, config.hidden)) if config.hidden else config.network
+
+
+def network_names(runs: Iterable[StoredRun]) -> str:
+    """The networks of some runs, each once: `64-64-64, 96-96`."""
+    return ", ".join(dict.fromkeys(network_name(run.config) for run in runs))
+
+
+def hyperparameter_steps(config: RunConfig | DepthConfig) -> int:
+    """How many of a run's steps move the hyperparameters; those of a continuous depth move in every one."""
+    if isinstance(config, DepthConfig):
+        return config.steps if config.tune else 0
+    ends = [epoch * config.steps_per_epoch // config.interval for epoch in range(config.epochs + 1)]
+    return sum(ends[epoch] - ends[epoch - 1] for epoch in range(1, config.epochs + 1) if config.tunes_in(epoch))
+
+
+def seconds_of(run: StoredRun) -> str:
+    """The time that a run trained, in seconds, by its history; of runs trained together each has its share."""
+    return f"{sum(run.history['seconds']):.2f}" if "seconds" in run.history else ""
 
 
 def split_sizes(config: RunConfig) -> str:

@@ -178,7 +178,12 @@ def parser(name: str, summary: str) -> argparse.ArgumentParser:
     result.add_argument(
         "--plan", action="store_true", help="train and draw nothing, but say what it would take on this machine"
     )
-    result.add_argument("--reference", action="store_true", help="draw the paper's own numbers into the figure too")
+    result.add_argument(
+        "--reference",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="draw the paper's own numbers in, and the figure without them beside, as NAME-ours.png (default: yes)",
+    )
     result.add_argument(
         "--export",
         type=usable_path,

@@ -1,0 +1,122 @@
+"""Every committed figure again from the committed runs, in data/results; nothing is trained.
+
+The runs go into a store that is thrown away. Figures whose runs are not all there are left out, and named. Those of the
+quick preset go to figures/, those of others into folders of their names.
+"""
+
+import require_environment  # noqa: F401, I001  (must come first)
+
+import dataclasses
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from t1t2_pt.backends import get_backend
+from t1t2_pt.cli.commands import OneLineParser, run_command
+from t1t2_pt.cli.options import usable_path
+from t1t2_pt.config import RunConfig
+from t1t2_pt.datasets import DATASETS
+from t1t2_pt.plotting.found_scripts import scripts_in
+from t1t2_pt.plotting.parts import Configs
+from t1t2_pt.plotting.scripts import PRESETS, FigureScript, Request, main_of_all
+from t1t2_pt.runs.exchange import read_runs
+from t1t2_pt.runs.provenance import REPOSITORY
+from t1t2_pt.runs.record import StoredRun
+from t1t2_pt.runs.store import RunStore
+from t1t2_pt.sweeps.depth_sweep import read_depth_runs, store_depth_runs, stored_depth_runs
+from t1t2_pt.sweeps.timing import FILE, Timing, store_timing
+from t1t2_pt.system.errors import InputError
+from t1t2_pt.system.reading import read_file
+from t1t2_pt.system.streams import log
+from t1t2_pt.training.depth_training import DepthConfig
+
+RESULTS = REPOSITORY / "data" / "results"
+LARGEST = 10_000  # bytes of a file of times
+
+
+def fill(store: RunStore, scripts: Sequence[FigureScript]) -> None:
+    """Put all committed runs and times into a store; the times are told to be of this machine."""
+    for path in sorted(RESULTS.glob("*.jsonl.gz")):
+        store.put(read_runs(path))
+    for path in sorted((RESULTS / "depth").glob("*.jsonl.gz")):
+        store_depth_runs(read_depth_runs(path), store)
+    timing = Timing.from_dict(json.loads(read_file(RESULTS / FILE, LARGEST)))
+    for config in {script.timed(Request(preset)) for script in scripts if script.timed for preset in PRESETS}:
+        store_timing(timing, settled(config.canonical), get_backend("auto"), store)
+
+
+def settled[Config: (RunConfig, DepthConfig)](config: Config) -> Config:
+    """With the content of the data, which all come with this repository."""
+    return dataclasses.replace(config, data=DATASETS[config.dataset].fingerprint or "")
+
+
+def complete(script: FigureScript, request: Request, store: RunStore) -> bool:
+    """Whether the store has every run of a figure."""
+    if script.only_stored:
+        return request.preset == next(iter(PRESETS))  # it draws all presets by itself
+    parts = script.runs(request)
+    found = {part: _stored(script, configs, store) for part, configs in parts.items()}
+    if not _whole(parts, found):
+        return False
+    more = {} if script.reruns is None else script.reruns(found)
+    return _whole(more, {part: _stored(script, configs, store) for part, configs in more.items()})
+
+
+def _stored(script: FigureScript, configs: Sequence, store: RunStore) -> list[StoredRun]:
+    wanted = [settled(config) for config in configs]
+    if script.trainer is not None:
+        known = stored_depth_runs(wanted, store)
+    else:
+        wanted = [config.canonical for config in wanted]
+        known = store.get_all(wanted)
+    return [known[config] for config in wanted if config in known]
+
+
+def _whole(parts: Configs, found: dict) -> bool:
+    return all(len(found[part]) == len(configs) for part, configs in parts.items())
+
+
+def draw(preset: str, out: Path, scripts: Sequence[FigureScript], store: RunStore) -> int:
+    """The figures of a preset whose runs are all in the store; returns an exit code."""
+    datasets = tuple(dict.fromkeys(run.config.dataset for run in read_runs(RESULTS / f"{preset}.jsonl.gz")))
+    request = Request(preset, datasets=datasets)
+    here = [script for script in scripts if complete(script, request, store)]
+    if lacking := [script.name for script in scripts if script not in here and not script.only_stored]:
+        log(f"left out at the {preset} preset, as data/results lacks runs of theirs: {', '.join(lacking)}")
+    options = ["--preset", preset, "--out", str(out), "--store", str(store.path), "--datasets", ",".join(datasets)]
+    return main_of_all("from_results", __doc__, here, options) if here else 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Draw them; returns the exit code, see `run_command`."""
+    parser = OneLineParser(prog="from_results.py", description=__doc__)
+    parser.add_argument(
+        "--out", type=usable_path, default=REPOSITORY / "figures", help="folder for the files (default: %(default)s)"
+    )
+    parser.add_argument("--figures", metavar="A,B,..", help="only these (default: all)")
+
+    def command() -> int:
+        options = parser.parse_args(arguments)
+        scripts = _chosen(options.figures)
+        with tempfile.TemporaryDirectory() as folder:
+            store = RunStore(Path(folder) / "runs.sqlite")
+            fill(store, scripts)
+            presets = [preset for preset in PRESETS if (RESULTS / f"{preset}.jsonl.gz").exists()]
+            outs = {preset: options.out / ("" if preset == presets[0] else preset) for preset in presets}
+            return max(draw(preset, out, scripts, store) for preset, out in outs.items())
+
+    return run_command("from_results", command)
+
+
+def _chosen(names: str | None) -> list[FigureScript]:
+    scripts = scripts_in(Path(__file__).parent)
+    wanted = [script.name for script in scripts] if names is None else [name.strip() for name in names.split(",")]
+    if unknown := set(wanted) - {script.name for script in scripts}:
+        raise InputError("--figures", names, f"has no {sorted(unknown)[0]!r}", "`make help` lists them")
+    return [script for script in scripts if script.name in wanted]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
