@@ -202,7 +202,7 @@ class TestDigest:
             ({"tune": ("input_noise",), "per_unit": ("input_noise",)}, {"hypergradient_clip": 5.0}),
             ({"tune": ("input_noise",)}, {"hypergradient_clip": 2.0}),
             ({"tune": ("hidden_noise",)}, {"noise_before_softmax": "fixed"}),
-            ({"hypergradient_norm": None}, {"hypergradient_limits": "rescale-each-clip"}),
+            ({"hypergradient_clip": None}, {"hypergradient_limits": "rescale-each-clip"}),
             ({"tune": ("l2",)}, {"t2_batch_size": 10}),
             ({"evaluate_every": 0}, {"evaluate_every": 249}),
         ],

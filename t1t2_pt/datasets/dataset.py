@@ -19,7 +19,7 @@ class Dataset:
     Parameters
     ----------
     train_images, test_images
-        uint8 [samples, height, width, maps].
+        uint8 [samples, height, width, channels].
     train_labels, test_labels
         int32 [samples], from 0 to classes - 1.
     provenance

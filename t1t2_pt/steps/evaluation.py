@@ -38,7 +38,7 @@ class Stage:
         The elementary parameters that it uses, by name.
     inputs
         `outcome` of the stage before, [samples, ...] (the inputs of the network for the first), and
-        where they are needed `mean` and `variance` of its maps over T1, and `labels` [samples].
+        where they are needed `mean` and `variance` of its channels over T1, and `labels` [samples].
     outputs
         `outcome`, and where the next stage normalises it its `mean` and `variance` over these
         samples; from the last stage `cost` and `error`, sums over these samples.

@@ -1,8 +1,8 @@
 """Preprocessing of images by name (Section 3), from uint8 to float32.
 
-A method is a function of T1 and any other parts, uint8 [samples, height, width, maps], to float32 arrays of the same
-shapes; what it fits it fits on T1. Each module here that defines `METHODS` offers those: a new method is a function in
-one of them, or a new file.
+A method is a function of T1 and any other parts, uint8 [samples, height, width, channels], to float32 arrays of the
+same shapes; what it fits it fits on T1. Each module here that defines `METHODS` offers those: a new method is a
+function in one of them, or a new file.
 
 Imports `system`.
 """

@@ -1,4 +1,4 @@
-"""Each feature (a pixel of a map) by itself: shifted and scaled by what it is on T1.
+"""Each feature (a pixel of a channel) by itself: shifted and scaled by what it is on T1.
 
 All start from grey levels in [0, 1].
 """
