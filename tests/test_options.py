@@ -257,7 +257,7 @@ def test_monitor_by_hand():
         assert found[f"{PREFIX}activation_mean_{layer}"] == pytest.approx(values.mean())
         assert found[f"{PREFIX}activation_std_{layer}"] == pytest.approx(values.std(0).mean())
         assert found[f"{PREFIX}activation_max_{layer}"] == values.max()
-        assert found[f"{PREFIX}activation_dead_{layer}"] == pytest.approx((values <= 1e-4).mean())
+        assert found[f"{PREFIX}activation_dead_{layer}"] == pytest.approx((np.abs(values) <= 1e-4).mean())
         assert found[f"{PREFIX}activation_constant_{layer}"] == pytest.approx((values.std(0) <= 1e-4).mean())
         noise = next(tensor.data for draw, tensor in one.drawn.items() if draw.position == layer)
         size = one.state["hidden_noise"] * np.sqrt((noise**2).mean())

@@ -1,4 +1,4 @@
 """Networks: what one is, its parameters, and the symbolic graphs of its layers and costs.
 
-Imports `ops` and `system`.
+Imports `ops`.
 """

@@ -78,7 +78,7 @@ def _of_activations(config: RunConfig, network: Network, state: Tensors, batch: 
         found[f"activation_mean_{layer}"] = h.mean()
         found[f"activation_std_{layer}"] = spread.mean()
         found[f"activation_max_{layer}"] = h.max()
-        found[f"activation_dead_{layer}"] = (h <= small).mean()
+        found[f"activation_dead_{layer}"] = (pt.abs(h) <= small).mean()
         found[f"activation_constant_{layer}"] = (spread <= small).mean()
         before, after = noisy.perturbed[layer]
         added = pt.sqrt(pt.sqr(after - before).mean())

@@ -22,6 +22,7 @@ from t1t2_pt.steps.monitoring import monitored
 from t1t2_pt.steps.regularization import Tensors, draws
 
 DTYPE = "float32"
+KEPT = 8  # compiled monitors
 
 _functions: dict[tuple[str, str, str], Callable[[Arrays], Arrays]] = {}
 _lock = threading.Lock()
@@ -67,6 +68,8 @@ def _function(
         with _lock:
             if key not in _functions:
                 _functions[key] = backend.function(inputs, _outputs(config, network, inputs))
+                if len(_functions) > KEPT:
+                    del _functions[next(iter(_functions))]
             return _functions[key], tuple(inputs)
 
 
