@@ -171,8 +171,8 @@ def _check_split(config: RunConfig, split: Split) -> None:
 def initial_snapshot(configs: Sequence[RunConfig], split: Split, template: RunConfig) -> Snapshot:
     """Runs before their first epoch, in the form that the program of `template` has."""
     network = make_network(configs[0], split.input_shape, split.classes)
-    form = {name: getattr(template, name) for name in ("tune", "hyper_optimizer", "method", "validation_statistics")}
-    form |= {"interval": 1, "tune_after": 0}
+    of_state = ("tune", "hyper_optimizer", "method", "validation_statistics", "noise_before_softmax")
+    form = {name: getattr(template, name) for name in of_state} | {"interval": 1, "tune_after": 0}
     states = [initial_state(dataclasses.replace(config, **form), network) for config in configs]
     state = {name: np.stack([one[name] for one in states]) for name in states[0]}
     levels = [_hyper_columns(config, network, level_values(config, network)) for config in configs]
