@@ -203,5 +203,5 @@ def _less_than_the_paper(trained: Runs) -> str:
     if all(len(some) == len(titles) for some in less.values()):
         return " Smaller than the paper's networks and samples, and fewer epochs than its 200 to 300."
     words = {"epochs": "fewer epochs than its 200 to 300", "networks": "smaller networks", "samples": "fewer samples"}
-    parts = [f"{text} on {' and '.join(less[name])}" for name, text in words.items() if less[name]]
+    parts = [f"{text} on {', '.join(less[name])}" for name, text in words.items() if less[name]]
     return f" Beside the paper: {'; '.join(parts)}." if parts else ""

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import rerun
+import scatter
 import setups
 from conftest import ROOT
 from matplotlib.collections import QuadMesh
@@ -302,6 +303,31 @@ def test_caption_says_what_is_less_than_the_papers():
     assert smaller(replace(paper, hidden=(900, 1000, 1000)), fields) == " Smaller than the paper's network."
     less = replace(paper, hidden=(9,), t1_samples=300, epochs=3)
     assert smaller(less, fields) == " Smaller than the paper's network, samples and 250 epochs."
+
+    def of_setups(preset):
+        wanted = setups.runs(Request(preset, datasets=("mnist", "svhn", "cifar10")))
+        (run, *_), *_ = stored("quick", fig1.runs(Request())).values()
+        runs = {part: [dataclasses.replace(run, config=c) for c in configs] for part, configs in wanted.items()}
+        return scatter._less_than_the_paper(runs)
+
+    assert of_setups("paper") == ""
+    assert of_setups("laptop").startswith(" Smaller than the paper's networks and samples, and fewer epochs than its")
+    assert of_setups("overnight") == (
+        " Beside the paper: fewer epochs than its 200 to 300 on MNIST, SVHN, CIFAR-10; "
+        "smaller networks on SVHN, CIFAR-10; fewer samples on CIFAR-10."
+    )
+
+
+def test_overnight_has_the_papers_networks_on_mnist():
+    paper, night = (fig1.runs(Request(preset)) for preset in ("paper", "overnight"))
+    for part, configs in night.items():
+        fields = {"epochs": 250, "input_noise": None, "hidden_noise": None, "l2": None, "tune": ()}
+        (one,) = {replace(config, **fields, seed=0) for config in configs}
+        assert one in {replace(config, **fields, seed=0) for config in paper[part]}
+    hidden = {
+        c.hidden for configs in setups.runs(Request("overnight")).values() for c in configs if c.dataset == "mnist"
+    }
+    assert hidden == {(1000, 1000, 1000), (4000, 2000, 1000, 500, 250)}
 
 
 def test_unknown_data_sets_are_told(capsys):

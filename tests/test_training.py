@@ -10,8 +10,9 @@ from pytensor.compile.mode import Mode
 
 from t1t2_pt.backends import get_backend
 from t1t2_pt.backends.host import HostBackend
-from t1t2_pt.config import replace, run_config
+from t1t2_pt.config import PROGRAMS, replace, run_config
 from t1t2_pt.steps.columns import epoch_columns
+from t1t2_pt.sweeps.groups import programs_of
 from t1t2_pt.system.errors import InputError
 from t1t2_pt.training.batches import t1_rows, t2_rows
 from t1t2_pt.training.loop import train
@@ -230,6 +231,18 @@ def test_softmax_noise_can_stay_fixed_or_away():
     assert positions(fixed) == (0, 1, 2)
     assert positions(replace(fixed, noise_before_softmax="none")) == (0, 1)
     assert positions(replace(fixed, input_noise=None, tune=())) == (1, 2)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_fixed_runs_train_as_part_of_tuned_ones(tiny_split, backend, name):
+    """Under the choices of every program; the same numbers as by themselves, to rounding."""
+    tuned = replace(tiny(hidden=(6, 5), tune=BOTH), **PROGRAMS[name])
+    fixed = replace(tuned, tune=()).canonical
+    assert programs_of([fixed, tuned])[fixed.graph()] == tuned
+    (alone,), (part,) = (train([fixed], tiny_split, backend, template=one) for one in (fixed, tuned))
+    assert part.history.keys() == alone.history.keys()
+    for column in ("train_cost", "test_cost", "hidden_noise"):
+        np.testing.assert_allclose(part.history[column], alone.history[column], rtol=1e-5)
 
 
 @pytest.mark.slow
