@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from t1t2_pt.config import run_config
 from t1t2_pt.plotting.captions import diverged, preset_and_data
 from t1t2_pt.plotting.parts import Configs, Part, Runs, Stage
 from t1t2_pt.plotting.report import Section
@@ -48,8 +47,8 @@ def runs(request: Request) -> Configs:
         "split_seed": request.seed,
     }
     return {
-        FREE: [run_config(**shared, gradient_norm=None)],
-        LIMITED: [run_config(**shared, gradient_norm=LIMIT)],
+        FREE: [request.config(**shared, gradient_norm=None)],
+        LIMITED: [request.config(**shared, gradient_norm=LIMIT)],
     }
 
 

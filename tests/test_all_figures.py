@@ -31,8 +31,6 @@ from t1t2_pt.sweeps.timing import Timing, store_timing
 TIMING = Timing.from_dict(json.loads((ROOT / "data" / "results" / "timing.json").read_text()))
 DEPTHS = ROOT / "data" / "results" / "depth"
 SCRIPTS = {script.name: script for script in everything.SCRIPTS}
-UNKEPT = ("layers",)  # figures whose runs are not among the committed results
-SCRIPTS = {name: script for name, script in SCRIPTS.items() if name not in UNKEPT}
 PICTURES = [name for name, script in SCRIPTS.items() if not script.only_stored]
 SCATTERS = {
     "fig4": (Stage.FIXED, Stage.RERUN),

@@ -272,7 +272,8 @@ def test_committed_runs_are_what_they_say():
     """Each exported run can be read, bears the digest of its config, and says what produced it."""
     from t1t2_pt.runs.exchange import read_runs
 
-    files = sorted((ROOT / "data" / "results").glob("*.jsonl.gz"))
+    results = ROOT / "data" / "results"
+    files = sorted([*results.glob("*.jsonl.gz"), *results.glob("experiments/*.jsonl.gz")])
     assert files
     for path in files:
         runs = read_runs(path)
