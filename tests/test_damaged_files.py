@@ -124,7 +124,7 @@ def _picture(path):
 def _read_picture(path):
     folder = path.parent / "drawn"
     (folder / "fig2.png").write_bytes(path.read_bytes())
-    write_report(folder, ["quick"], {"fig2": Section("a", "b")}, "lead")
+    write_report(folder, ["quick"], {"fig2": Section("a", "b")}, "lead", report.PAPER)
 
 
 def _unpacked(path):
@@ -171,7 +171,7 @@ def _read_table(path):
         _picture(path.parent / "fig4.png")
         (drawn / "fig2.png").rename(drawn / "fig4.png")
     (drawn / "fig4.csv").write_bytes(path.read_bytes())
-    write_report(drawn, ["quick"], {"fig4": Section("a", "b", report.SECTIONS["fig4"].compare)}, "lead")
+    write_report(drawn, ["quick"], {"fig4": Section("a", "b", report.SECTIONS["fig4"].compare)}, "lead", report.PAPER)
 
 
 def _claims(path):
