@@ -161,7 +161,8 @@ def _read_whitening(path):
 
 
 def _table(path):
-    path.write_text("kind,panel,dataset,x,y\n" + "ours,mnist,mnist,1.5,2.5\nours,svhn,digits,0.5,1e-3\n" * 5)
+    rows = "ours,mnist,mnist,M0,noise,0,1.5,2.5,n0 1 to 0\nours,svhn,digits,S0,both,1,0.5,1e-3,n0 1 to 0\n" * 5
+    path.write_text("kind,panel,dataset,setup,label,start,x,y,path\n" + rows)
 
 
 def _read_table(path):
