@@ -213,6 +213,7 @@ class TestTraining:
         found = history(jax, hyper_optimizer="sign", epochs=1, interval=6, noise_learning_rate=0.05)
         assert abs(found["input_noise"][1] - 0.3) == pytest.approx(0.05, rel=1e-5)
 
+    @pytest.mark.slow
     def test_momentum_can_follow_a_schedule(self, jax):
         constant = history(jax, optimizer="momentum", momentum=0.5)
         same = history(jax, optimizer="momentum", momentum=(0.5, 0.5))
@@ -235,6 +236,7 @@ class TestTraining:
             assert name in columns
             assert np.isfinite(watched[PREFIX + name][1:]).all()
 
+    @pytest.mark.slow
     def test_every_method_tunes(self, jax):
         ends = {
             method: history(jax, method=method, **FREE)["input_noise"][-1]
