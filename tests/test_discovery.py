@@ -62,16 +62,20 @@ def test_new_file_is_a_figure_everywhere(copy):
     error = (copy / "figures" / "tiny.csv").read_text().split(",")[-1].strip()
     assert f"<td>an error of {float(error):.6f}</td>" in page
 
-    listed = subprocess.run(["make", "help"], cwd=copy, capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(
+        ["make", "--no-print-directory", "help"], cwd=copy, capture_output=True, text=True, check=True
+    ).stdout
     assert listed.splitlines()[-1].split() == ["figures:", "fig1", "fig7", "tiny"]
-    command = ["make", "-n", "-o", ".venv/.ready", "tiny"]
+    command = ["make", "--no-print-directory", "-n", "-o", ".venv/.ready", "tiny"]
     shown = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=True).stdout
     assert "reproduce/tiny.py --preset quick" in shown
 
 
 def test_figures_are_those_of_the_folder():
     """The same to `make`, to what draws all, and to the report."""
-    listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(
+        ["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     assert sorted(SCRIPTS) == listed.splitlines()[-1].split()[1:]
     assert set(SCRIPTS) >= {*(f"fig{number}" for number in range(1, 8)), "cost", "spacetime", "claims", "rerun"}
     assert [script.name for script in everything.SCRIPTS] == [name for name in SCRIPTS if name != "rerun"]

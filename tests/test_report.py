@@ -69,7 +69,7 @@ def test_commands_lead_to_the_files_beside_them(page):
     shown = re.findall(r"Draw it again: <code>(.*?)</code>.*?<a href=\"(.*?)\">", page.read_text())
     assert len(shown) == len({path.with_suffix("") for path in FIGURES.rglob("*.csv")}) - 1  # claims have no picture
     for command, table in shown:
-        arguments = ["make", "-n", "-o", ".venv/.ready", *command.split()[1:]]
+        arguments = ["make", "--no-print-directory", "-n", "-o", ".venv/.ready", *command.split()[1:]]
         made = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=True).stdout
         script, out = re.search(r"reproduce/(\w+)\.py", made)[1], re.search(r"--out (\S+)", made)
         assert (ROOT / (out[1] if out else "figures") / f"{script}.csv").samefile(FIGURES / table)

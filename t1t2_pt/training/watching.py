@@ -23,6 +23,7 @@ from t1t2_pt.steps.regularization import Tensors, draws
 
 DTYPE = "float32"
 KEPT = 8  # compiled monitors
+T2_SAMPLES = 1000  # at most, of which C2 is watched: all of a large T2 would take as long as many updates
 
 _functions: dict[tuple[str, str, str], Callable[[Arrays], Arrays]] = {}
 _lock = threading.Lock()
@@ -51,11 +52,17 @@ def watch(
     for place, chosen in enumerate(rows):
         inputs = split.arrays["t1_inputs"][chosen].reshape(len(chosen), *network.input_shape)
         given |= {f"inputs_{place}": inputs, f"labels_{place}": split.arrays["t1_labels"][chosen]}
-    given["t2_inputs"] = split.arrays["t2_inputs"].reshape(-1, *network.input_shape)
-    given["t2_labels"] = split.arrays["t2_labels"]
+    few = slice(_of_t2(config))
+    given["t2_inputs"] = split.arrays["t2_inputs"][few].reshape(-1, *network.input_shape)
+    given["t2_labels"] = split.arrays["t2_labels"][few]
     function, names = _function(config, network, backend)
     found = function({name: given[name] for name in names})
     return {name: float(value) for name, value in found.items()}
+
+
+def _of_t2(config: RunConfig) -> int:
+    """How many samples of T2 the gradient of C2 is of."""
+    return min(config.t2_samples, T2_SAMPLES)
 
 
 def _function(
@@ -81,7 +88,7 @@ def _inputs(config: RunConfig, network: Network) -> Tensors:
         shape = (config.batch_size, *network.input_shape)
         inputs[f"inputs_{place}"] = pt.tensor(f"inputs_{place}", shape=shape, dtype=DTYPE)
         inputs[f"labels_{place}"] = pt.tensor(f"labels_{place}", shape=shape[:1], dtype="int32")
-    shape = (config.t2_samples, *network.input_shape)
+    shape = (_of_t2(config), *network.input_shape)
     inputs["t2_inputs"] = pt.tensor("t2_inputs", shape=shape, dtype=DTYPE)
     inputs["t2_labels"] = pt.tensor("t2_labels", shape=shape[:1], dtype="int32")
     return inputs
