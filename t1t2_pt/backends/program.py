@@ -19,9 +19,9 @@ from t1t2_pt.config import RunConfig
 from t1t2_pt.networks.network import Network
 from t1t2_pt.optimizers import SCHEDULES, ScheduleOptions, between
 from t1t2_pt.regularizers import HYPERPARAMETERS, STEP_SIZES
-from t1t2_pt.steps import noise, running_moments, step
+from t1t2_pt.steps import running_moments, step
 from t1t2_pt.steps.evaluation import SETS, Plan, Stage, build_stages, make_plan
-from t1t2_pt.steps.regularization import Tensors, draws
+from t1t2_pt.steps.regularization import Tensors, draw
 from t1t2_pt.steps.step import Batch, Momentum, Rates
 
 STEP_SIZE_FIELDS = ("learning_rate", *STEP_SIZES)  # all: a run that tunes nothing may train by a program that does
@@ -131,9 +131,7 @@ def _build(config: RunConfig, network: Network, samples: Mapping[str, int], dtyp
 
     t1 = Batch(data["t1_inputs"][rows["t1_rows"]], data["t1_labels"][rows["t1_rows"]])
     t2 = Batch(data["t2_inputs"][rows["t2_rows"]], data["t2_labels"][rows["t2_rows"]])
-    wanted = draws(config, network)
-    laws = [(draw.law, draw.shape) for draw in wanted]
-    drawn = dict(zip(wanted, noise.random_numbers(per_run["seed"], clock["step"], laws, dtype), strict=True))
+    drawn = draw(config, network, per_run["seed"], clock["step"], dtype)
     rates = rates_of(config, per_run, clock, dtype)
     number = clock["step"] + pt.constant(np.uint32(1))
     count = pt.cast(number, dtype)

@@ -13,10 +13,10 @@ from t1t2_pt.hypergradients import T1T2, hypergradient
 from t1t2_pt.networks import costs
 from t1t2_pt.networks.depth import DEPTH, DepthNetwork
 from t1t2_pt.ops.arguments import as_gradients
-from t1t2_pt.optimizers import Optimizer, adam, momentum
+from t1t2_pt.optimizers import adam, momentum
 from t1t2_pt.rewrites import FAST
 from t1t2_pt.steps.regularization import Tensors
-from t1t2_pt.steps.step import Batch, Rates
+from t1t2_pt.steps.step import Batch, Rates, updated
 
 ELEMENTARY, HYPER = momentum, adam  # an update with momentum depends on the depth as Eq. 3 has it, one with Adam not
 
@@ -75,7 +75,7 @@ def depth_t1t2_step(
     metrics = {"train_cost": cost, "validation_cost": validation_cost}
     for name, gradient, direct in zip(DEPTH, per_step_size, as_gradients(pt.grad(validation_cost, depth)), strict=True):
         whole = rates.elementary * gradient
-        new_state |= _update(HYPER, state, name, whole, rates.hyper[name], count)
+        new_state |= updated(HYPER, state, name, whole, rates.hyper[name], count)
         metrics |= {f"{name}/direct": direct, f"{name}/through": whole - direct}
     return new_state, metrics
 
@@ -94,18 +94,5 @@ def _moved(
 ) -> Tensors:
     moved: Tensors = {}
     for name, gradient in zip(network.shapes(), gradients, strict=True):
-        moved |= _update(ELEMENTARY, state, name, gradient, rates.elementary, count)
+        moved |= updated(ELEMENTARY, state, name, gradient, rates.elementary, count)
     return moved
-
-
-def _update(
-    optimizer: Optimizer,
-    state: Tensors,
-    name: str,
-    gradient: TensorVariable,
-    rate: TensorVariable,
-    count: TensorVariable,
-) -> Tensors:
-    memory = {kept: state[f"{name}/{kept}"] for kept in optimizer.memory}
-    value, memory = optimizer(state[name], gradient, memory, rate, count)
-    return {name: value, **{f"{name}/{kept}": tensor for kept, tensor in memory.items()}}

@@ -11,10 +11,10 @@ from pytensor.tensor.variable import TensorVariable
 
 from t1t2_pt.config import RunConfig
 from t1t2_pt.networks import costs
-from t1t2_pt.networks.network import Network
+from t1t2_pt.networks.network import ForwardPass, Network
 from t1t2_pt.ops.arguments import as_gradients
 from t1t2_pt.steps.regularization import Drawn, Tensors
-from t1t2_pt.steps.step import Batch, Rates, t1_step, train_pass
+from t1t2_pt.steps.step import Batch, Rates, elementary_step
 
 PREFIX = "monitor/"  # how the names of these columns begin
 SMALL = 1e-4  # activations at most so large count as 0, and so little varying ones as constant
@@ -41,36 +41,33 @@ def monitored(
     rates, count
         Of the first update.
     """
-    first, _ = t1_step(config, network, state, batches[0], drawn[0], rates, count)
-    one = np.ones((), dtype=count.dtype)
-    second, _ = t1_step(config, network, first, batches[1], drawn[1], rates, count + one)
-    passes = [
-        train_pass(config, network, of, batch, of_batch)
-        for of, batch, of_batch in zip((state, first), batches, drawn, strict=True)
-    ]
-    moves = [_moved(network, state, first), _moved(network, first, second)]
-    pairs: dict[str, list[Sequence[TensorVariable]]] = {"gradient": [one.gradients for one in passes], "update": moves}
+    moved, _, first = elementary_step(config, network, state, batches[0], drawn[0], rates, count)
+    between, later = {**state, **moved}, count + np.ones((), dtype=count.dtype)
+    after, _, second = elementary_step(config, network, between, batches[1], drawn[1], rates, later)
+    pairs: dict[str, tuple[Sequence[TensorVariable], Sequence[TensorVariable]]] = {
+        "gradient": (first.gradients, second.gradients),
+        "update": (_differences(network, state, between), _differences(network, between, after)),
+    }
     found: Tensors = {}
-    for what, (before, after) in pairs.items():
-        for name, a, b in zip(network.shapes(), before, after, strict=True):
+    for what, (of_first, of_second) in pairs.items():
+        for name, a, b in zip(network.shapes(), of_first, of_second, strict=True):
             found[f"{what}_norm_{name}"] = pt.sqrt(pt.sqr(a).sum())
             found[f"{what}_cosine_{name}"] = _cosine(a, b)
-    found |= _of_activations(config, network, state, batches[0], drawn[0]) | _of_parameters(network, state)
+    found |= _of_activations(first.noisy) | _of_parameters(network, state)
     found |= _of_validation(network, state, t2)
     return {PREFIX + name: pt.cast(tensor, count.dtype) for name, tensor in found.items()}
 
 
-def _moved(network: Network, before: Tensors, after: Tensors) -> Sequence[TensorVariable]:
+def _differences(network: Network, before: Tensors, after: Tensors) -> Sequence[TensorVariable]:
     return [after[name] - before[name] for name in network.shapes()]
 
 
-def _of_activations(config: RunConfig, network: Network, state: Tensors, batch: Batch, drawn: Drawn) -> Tensors:
+def _of_activations(noisy: ForwardPass) -> Tensors:
     """Of the output of each hidden layer in the noisy pass, from 1, before noise that is added to it.
 
     Mean, standard deviation and largest; the shares of elements that are 0, and of units that do not vary over the
     batch; and what noise adds, as a share of the standard deviation of what it is added to.
     """
-    noisy = train_pass(config, network, state, batch, drawn).noisy
     small = np.asarray(SMALL, dtype=noisy.logits.dtype)
     found: Tensors = {}
     for layer, h in enumerate(noisy.activations, start=1):

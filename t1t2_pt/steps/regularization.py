@@ -12,6 +12,7 @@ from t1t2_pt.config import RunConfig
 from t1t2_pt.networks import costs
 from t1t2_pt.networks.network import Network
 from t1t2_pt.regularizers import HIDDEN, HYPERPARAMETERS, INPUT, Regularizer
+from t1t2_pt.steps.noise import random_numbers
 
 Tensors = dict[str, TensorVariable]
 
@@ -73,11 +74,20 @@ def draws(config: RunConfig, network: Network) -> tuple[Draw, ...]:
     return tuple(found)
 
 
+def draw(
+    config: RunConfig, network: Network, seed: TensorVariable, step: TensorVariable, dtype: str
+) -> dict[Draw, TensorVariable]:
+    """Random numbers of a step, the uint32 `step`-th of a run of this uint32 `seed`."""
+    wanted = draws(config, network)
+    numbers = random_numbers(seed, step, [(one.law, one.shape) for one in wanted], dtype)
+    return dict(zip(wanted, numbers, strict=True))
+
+
 def perturbation(
     config: RunConfig, network: Network, state: Tensors, drawn: Drawn
 ) -> Callable[[int, TensorVariable], TensorVariable]:
     """The function of position and activation that `Network.logits` takes for the noisy pass."""
-    by_place = {(draw.regularizer, draw.position): tensor for draw, tensor in drawn.items()}
+    by_place = {(one.regularizer, one.position): tensor for one, tensor in drawn.items()}
 
     def perturb(position: int, h: TensorVariable) -> TensorVariable:
         for one in _perturbing(config, network, position):
@@ -95,8 +105,7 @@ def penalty(config: RunConfig, network: Network, state: Tensors, dtype: str) -> 
     terms = []
     for one in config.regularizers:
         if one.penalises:
-            levels = [_levels_of_weights(config, network, state, part.name) for part in one.hyperparameters]
-            terms.append(one.penalty(weights, *levels))
+            terms.append(one.penalty(weights, *_levels_of_weights(config, network, state, one)))
     return sum(terms[1:], terms[0]) if terms else costs.zero(dtype)
 
 
@@ -105,7 +114,7 @@ def constrained(config: RunConfig, network: Network, state: Tensors, updated: Te
     changed: Tensors = {}
     for one in config.regularizers:
         if one.constrains:
-            levels = [_levels_of_weights(config, network, state, part.name) for part in one.hyperparameters]
+            levels = _levels_of_weights(config, network, state, one)
             for name, *of_layer in zip(network.weight_names, *levels, strict=True):
                 changed[name] = one.constrain(changed.get(name, updated[name]), *of_layer)
     return changed
@@ -120,9 +129,15 @@ def _perturbing(config: RunConfig, network: Network, position: int) -> list[Regu
     return [one for one in config.regularizers if one.places is places]
 
 
-def _levels_of_weights(config: RunConfig, network: Network, state: Tensors, name: str) -> list[TensorVariable]:
-    levels = config.levels(name, network)
-    return [levels.at(state[name], place) for place in range(len(levels.numbers))]
+def _levels_of_weights(
+    config: RunConfig, network: Network, state: Tensors, one: Regularizer
+) -> list[list[TensorVariable]]:
+    """Of each hyperparameter the levels of all layers with weights."""
+    found = []
+    for part in one.hyperparameters:
+        levels = config.levels(part.name, network)
+        found.append([levels.at(state[part.name], place) for place in range(len(levels.numbers))])
+    return found
 
 
 def _level_at(config: RunConfig, network: Network, state: Tensors, name: str, position: int) -> TensorVariable:

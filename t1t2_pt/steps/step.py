@@ -25,7 +25,7 @@ from t1t2_pt.networks import costs
 from t1t2_pt.networks.network import CONVOLUTIONAL, ForwardPass, Network
 from t1t2_pt.ops import finite_squares
 from t1t2_pt.ops.arguments import as_gradients
-from t1t2_pt.optimizers import OPTIMIZERS
+from t1t2_pt.optimizers import OPTIMIZERS, Optimizer
 from t1t2_pt.regularizers import HYPERPARAMETERS, REGULARIZER_OF
 from t1t2_pt.rewrites import FAST
 from t1t2_pt.steps import running_moments
@@ -33,7 +33,6 @@ from t1t2_pt.steps.regularization import Drawn, Tensors, constrained, level_valu
 from t1t2_pt.system.errors import InputError
 
 T1_METRICS = ("train_cost", "penalty", "train_error", "repaired_gradients", "learning_rate")
-
 
 METHOD_MEMORY = "method/"  # how the names of what a hypergradient method keeps begin
 
@@ -125,7 +124,7 @@ def t1_step(
     The new state, and scalar metrics: `train_cost` (C1, noisy), `penalty`, `train_error`,
     `repaired_gradients` (elements that were not finite and were set to 0) and `learning_rate`.
     """
-    new_state, metrics, _ = _elementary_step(config, network, state, t1, drawn, rates, count)
+    new_state, metrics, _ = elementary_step(config, network, state, t1, drawn, rates, count)
     return {**state, **new_state}, metrics
 
 
@@ -146,7 +145,7 @@ def t1t2_step(
     metrics: `validation_cost` (C2 on the batch), `repaired_hypergradients`, and for each tuned
     hyperparameter its step size, `input_noise/learning_rate` and so on.
     """
-    new_state, metrics, done = _elementary_step(config, network, state, t1, drawn, rates, count)
+    new_state, metrics, done = elementary_step(config, network, state, t1, drawn, rates, count)
     validation_cost = _validation_cost(config, network, state, t2)
     gradients, kept = _hypergradients(config, network, state, new_state, t1, done, validation_cost, hyper_count)
     new_state.update(kept)
@@ -156,7 +155,8 @@ def t1t2_step(
         if config.hyper_decay and REGULARIZER_OF[name].perturbs:
             gradient = gradient + np.asarray(config.hyper_decay, dtype=gradient.dtype) * state[name]
         gradient = limited(config, network, name, gradient)
-        updates = _update(config.hyper_optimizer, state, name, gradient, rates.hyper[name], hyper_count, rates.momentum)
+        optimizer = OPTIMIZERS[config.hyper_optimizer]
+        updates = updated(optimizer, state, name, gradient, rates.hyper[name], hyper_count, rates.momentum)
         updates[name] = HYPERPARAMETERS[name].project(updates[name])
         new_state.update(updates)
     metrics |= {"validation_cost": validation_cost, "repaired_hypergradients": repaired}
@@ -166,11 +166,10 @@ def t1t2_step(
 
 def _validation_cost(config: RunConfig, network: Network, state: Tensors, t2: Batch) -> TensorVariable:
     """C2 on a batch, clean."""
-    parameters = {name: state[name] for name in network.shapes()}
     fixed = None
     if network.batch_norm and config.validation_statistics == "running":
         fixed = running_moments.running(network, state)
-    logits = network.forward(parameters, t2.inputs, statistics=fixed).logits
+    logits = network.forward(state, t2.inputs, statistics=fixed).logits
     return costs.cross_entropy(logits, t2.labels)
 
 
@@ -179,8 +178,7 @@ def _lowered_cost(
 ) -> TensorVariable:
     """What tuning lowers, by `hyper_cost`."""
     if config.hyper_cost == "validation-training":
-        parameters = {name: state[name] for name in network.shapes()}
-        return validation_cost - costs.cross_entropy(network.logits(parameters, t1.inputs), t1.labels)
+        return validation_cost - costs.cross_entropy(network.logits(state, t1.inputs), t1.labels)
     if config.hyper_cost == "penalised":
         held = {name: disconnected_grad(state[name]) for name in config.hyperparameters}
         return validation_cost + penalty(config, network, {**state, **held}, validation_cost.dtype)
@@ -198,16 +196,15 @@ def _hypergradients(
     hyper_count: TensorVariable,
 ) -> tuple[list[TensorVariable], Tensors]:
     """The hypergradients of what is tuned, and what the method keeps, by its names in the state."""
-    parameters = {name: state[name] for name in network.shapes()}
     problem = Problem(
         done.cost,
         _lowered_cost(config, network, state, t1, validation_cost),
-        list(parameters.values()),
+        [state[name] for name in network.shapes()],
         [state[name] for name in config.tune],
     )
     at_hand = Step(
         train_gradients=done.gradients,
-        next_params=[new_state[name] for name in parameters] if config.validation_gradient_at == "next" else None,
+        next_params=[new_state[name] for name in network.shapes()] if config.validation_gradient_at == "next" else None,
         max_norm=config.gradient_norm,
         count=hyper_count,
         memory={name.removeprefix(METHOD_MEMORY): state[name] for name in state if name.startswith(METHOD_MEMORY)},
@@ -248,17 +245,17 @@ class TrainPass:
 
 def train_pass(config: RunConfig, network: Network, state: Tensors, t1: Batch, drawn: Drawn) -> TrainPass:
     """The noisy pass; arguments as of `t1_step`."""
-    parameters = {name: state[name] for name in network.shapes()}
     perturb = perturbation(config, network, state, drawn)
-    noisy = network.forward(parameters, t1.inputs, perturb, config.noise_at == "preactivation")
+    noisy = network.forward(state, t1.inputs, perturb, config.noise_at == "preactivation")
     cost = costs.cross_entropy(noisy.logits, t1.labels)
     added = penalty(config, network, state, cost.dtype)
     regularised = cost + added
     metrics = {"train_cost": cost, "penalty": added, "train_error": costs.error_rate(noisy.logits, t1.labels)}
-    return TrainPass(regularised, as_gradients(pt.grad(regularised, list(parameters.values()))), metrics, noisy)
+    gradients = as_gradients(pt.grad(regularised, [state[name] for name in network.shapes()]))
+    return TrainPass(regularised, gradients, metrics, noisy)
 
 
-def _elementary_step(
+def elementary_step(
     config: RunConfig,
     network: Network,
     state: Tensors,
@@ -267,6 +264,7 @@ def _elementary_step(
     rates: Rates,
     count: TensorVariable,
 ) -> tuple[Tensors, Tensors, TrainPass]:
+    """What is new in the state, metrics, and the pass that they come from; arguments as of `t1_step`."""
     done = train_pass(config, network, state, t1, drawn)
     new_state: Tensors = {}
     squares, repaired = finite_squares(*done.gradients)
@@ -274,7 +272,8 @@ def _elementary_step(
         gradient = _repair(gradient)
         if config.gradient_norm is not None:
             gradient = rescale(gradient, config.gradient_norm, square)
-        new_state.update(_update(config.optimizer, state, name, gradient, rates.elementary, count, rates.momentum))
+        optimizer = OPTIMIZERS[config.optimizer]
+        new_state.update(updated(optimizer, state, name, gradient, rates.elementary, count, rates.momentum))
     new_state.update(constrained(config, network, state, new_state))
     if config.has_running_statistics:
         new_state.update(running_moments.updated(config, network, state, done.noisy.moments, count))
@@ -288,15 +287,16 @@ def _repair(gradient: TensorVariable) -> TensorVariable:
     return pt.switch(pt.abs(gradient) <= largest, gradient, np.zeros((), dtype=gradient.dtype))  # NaN <= x is false
 
 
-def _update(
-    optimizer: str,
+def updated(
+    optimizer: Optimizer,
     state: Tensors,
     name: str,
     gradient: TensorVariable,
     rate: TensorVariable,
     count: TensorVariable,
-    momentum: Momentum,
+    momentum: Momentum = None,
 ) -> Tensors:
-    memory = {key: state[f"{name}/{key}"] for key in OPTIMIZERS[optimizer].memory}
-    value, memory = OPTIMIZERS[optimizer](state[name], gradient, memory, rate, count, momentum)
+    """One entry of a state after an update, and the optimiser's memory of it, by their names in the state."""
+    memory = {key: state[f"{name}/{key}"] for key in optimizer.memory}
+    value, memory = optimizer(state[name], gradient, memory, rate, count, momentum)
     return {name: value, **{f"{name}/{key}": tensor for key, tensor in memory.items()}}

@@ -6,7 +6,6 @@ run does next depends on nothing but its state and the number of its next epoch.
 
 import dataclasses
 import functools
-import itertools
 import math
 import threading
 import time
@@ -273,12 +272,9 @@ def _watch(
 
 def _skipped(config: RunConfig, epoch: int) -> int:
     """T1+T2 steps of the epochs before, by the interval, in which the hyperparameters did not move."""
-    ends = [number * config.steps_per_epoch // config.interval for number in range(epoch)]
-    return sum(
-        after - before
-        for number, (before, after) in enumerate(itertools.pairwise(ends), start=1)
-        if not config.tunes_in(number)
-    )
+    ends = np.arange(epoch) * config.steps_per_epoch // config.interval
+    tuned = range(config.tune_after + 1, epoch, config.tune_every)  # see `RunConfig.tunes_in`
+    return int(ends[-1] - np.diff(ends)[np.array(tuned, dtype=int) - 1].sum())
 
 
 def _steps_with(metric: str, steps: int, hyper_steps: int) -> float:

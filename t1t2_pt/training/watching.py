@@ -17,15 +17,17 @@ from t1t2_pt.backends.program import STEP_SIZE_FIELDS, rates_of
 from t1t2_pt.config import RunConfig
 from t1t2_pt.datasets import Split
 from t1t2_pt.networks.network import Network
-from t1t2_pt.steps import noise, step
+from t1t2_pt.steps import step
 from t1t2_pt.steps.monitoring import monitored
-from t1t2_pt.steps.regularization import Tensors, draws
+from t1t2_pt.steps.regularization import Tensors, draw
 
 DTYPE = "float32"
 KEPT = 8  # compiled monitors
 T2_SAMPLES = 1000  # at most, of which C2 is watched: all of a large T2 would take as long as many updates
 
-_functions: dict[tuple[str, str, str], Callable[[Arrays], Arrays]] = {}
+Monitor = tuple[Callable[[Arrays], Arrays], tuple[str, ...]]  # a function, and the names of its inputs
+
+_functions: dict[tuple[str, str, str], Monitor] = {}
 _lock = threading.Lock()
 
 
@@ -65,19 +67,17 @@ def _of_t2(config: RunConfig) -> int:
     return min(config.t2_samples, T2_SAMPLES)
 
 
-def _function(
-    config: RunConfig, network: Network, backend: Backend
-) -> tuple[Callable[[Arrays], Arrays], tuple[str, ...]]:
+def _function(config: RunConfig, network: Network, backend: Backend) -> Monitor:
     """The compiled monitor of runs of one structure, and the names of its inputs."""
-    with pytensor.config.change_flags(floatX=DTYPE, traceback__limit=0):
-        inputs = _inputs(config, network)
-        key = (backend.name, config.graph(), repr(network))
-        with _lock:
-            if key not in _functions:
-                _functions[key] = backend.function(inputs, _outputs(config, network, inputs))
-                if len(_functions) > KEPT:
-                    del _functions[next(iter(_functions))]
-            return _functions[key], tuple(inputs)
+    key = (backend.name, config.graph(), repr(network))
+    with _lock:
+        if key not in _functions:
+            with pytensor.config.change_flags(floatX=DTYPE, traceback__limit=0):
+                inputs = _inputs(config, network)
+                _functions[key] = backend.function(inputs, _outputs(config, network, inputs)), tuple(inputs)
+            if len(_functions) > KEPT:
+                del _functions[next(iter(_functions))]
+        return _functions[key]
 
 
 def _inputs(config: RunConfig, network: Network) -> Tensors:
@@ -96,12 +96,8 @@ def _inputs(config: RunConfig, network: Network) -> Tensors:
 
 def _outputs(config: RunConfig, network: Network, inputs: Tensors) -> Tensors:
     batches = [step.Batch(inputs[f"inputs_{place}"], inputs[f"labels_{place}"]) for place in range(2)]
-    wanted = draws(config, network)
-    laws = [(draw.law, draw.shape) for draw in wanted]
     numbers = [inputs["step"] + pt.constant(np.uint32(place)) for place in range(2)]
-    drawn = [
-        dict(zip(wanted, noise.random_numbers(inputs["seed"], number, laws, DTYPE), strict=True)) for number in numbers
-    ]
+    drawn = [draw(config, network, inputs["seed"], number, DTYPE) for number in numbers]
     count = pt.cast(numbers[1], DTYPE)  # of the first update, from 1
     t2, rates = step.Batch(inputs["t2_inputs"], inputs["t2_labels"]), rates_of(config, inputs, inputs, DTYPE)
     return monitored(config, network, inputs, batches, drawn, t2, rates, count)
