@@ -20,7 +20,7 @@ from t1t2_pt.config import RunConfig
 from t1t2_pt.datasets import DATASETS
 from t1t2_pt.plotting.found_scripts import scripts_in
 from t1t2_pt.plotting.parts import Configs
-from t1t2_pt.plotting.scripts import PRESETS, FigureScript, Request, main_of_all
+from t1t2_pt.plotting.scripts import FIGURES, PRESETS, FigureScript, Request, folder_of, main_of_all
 from t1t2_pt.runs.exchange import read_runs
 from t1t2_pt.runs.provenance import REPOSITORY
 from t1t2_pt.runs.record import StoredRun
@@ -92,9 +92,7 @@ def draw(preset: str, out: Path, scripts: Sequence[FigureScript], store: RunStor
 def main(arguments: Sequence[str] | None = None) -> int:
     """Draw them; returns the exit code, see `run_command`."""
     parser = OneLineParser(prog="from_results.py", description=__doc__)
-    parser.add_argument(
-        "--out", type=usable_path, default=REPOSITORY / "figures", help="folder for the files (default: %(default)s)"
-    )
+    parser.add_argument("--out", type=usable_path, default=FIGURES, help="folder for the files (default: %(default)s)")
     parser.add_argument("--figures", metavar="A,B,..", help="only these (default: all)")
 
     def command() -> int:
@@ -104,8 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             store = RunStore(Path(folder) / "runs.sqlite")
             fill(store, scripts)
             presets = [preset for preset in PRESETS if (RESULTS / f"{preset}.jsonl.gz").exists()]
-            outs = {preset: options.out / ("" if preset == presets[0] else preset) for preset in presets}
-            return max(draw(preset, out, scripts, store) for preset, out in outs.items())
+            return max(draw(preset, folder_of(preset, within=options.out), scripts, store) for preset in presets)
 
     return run_command("from_results", command)
 

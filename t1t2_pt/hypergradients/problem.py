@@ -3,6 +3,7 @@
 import dataclasses
 import numbers
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from pytensor.graph.basic import Constant, Variable
@@ -168,8 +169,7 @@ def positive(option: str, value: object) -> None:
     TypeError, ValueError
         Naming the option.
     """
-    _check_real(option, value, "a number above 0")
-    if not 0 < value < np.inf:  # type: ignore[operator]
+    if not 0 < _real(option, value, "a number above 0") < np.inf:
         raise ValueError(f"{option} = {value}: is out of range; give a number above 0")
 
 
@@ -181,8 +181,7 @@ def share(option: str, value: object) -> None:
     TypeError, ValueError
         Naming the option.
     """
-    _check_real(option, value, "a number from 0 to less than 1")
-    if not 0 <= value < 1:  # type: ignore[operator]
+    if not 0 <= _real(option, value, "a number from 0 to less than 1") < 1:
         raise ValueError(f"{option} = {value}: give a number from 0 to less than 1")
 
 
@@ -198,9 +197,11 @@ def one_of(option: str, value: object, choices: Sequence[str]) -> None:
         raise ValueError(f"{option} = {shown(value)}: is unknown; give {' or '.join(choices)}")
 
 
-def _check_real(option: str, value: object, wanted: str) -> None:
+def _real(option: str, value: Any, wanted: str) -> Any:
+    """The value, which is a real number; their abstract type has no comparisons that mypy knows."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{option} = {shown(value)}: is a {type(value).__name__}; give {wanted}")
+    return value
 
 
 def name_of(variable: Variable, position: int, role: str) -> str:

@@ -193,9 +193,10 @@ def parser(name: str, summary: str) -> argparse.ArgumentParser:
     return result
 
 
-def folder_of(preset: str, program: str | None = None) -> Path:
+def folder_of(preset: str, program: str | None = None, within: Path | None = None) -> Path:
     """Where figures are drawn by default: those of the quick preset and no program in the folder of all others."""
-    folder = FIGURES if preset == next(iter(PRESETS)) else FIGURES / preset
+    within = within or FIGURES
+    folder = within if preset == next(iter(PRESETS)) else within / preset
     return folder if program is None else folder / f"program-{program}"
 
 

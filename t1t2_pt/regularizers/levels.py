@@ -6,7 +6,6 @@ columns in a history, and what a stored run says of where it ended.
 """
 
 import dataclasses
-import itertools
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -127,11 +126,11 @@ class Levels:
 
     def parts(self, values: TensorVariable) -> list[TensorVariable]:
         """A tensor of the values' shape as one of each place, or of each that is tied; each [numbers]."""
-        flat = values.reshape((-1,))
-        if self.grain != PER_UNIT:
-            return [flat[place : place + 1] for place in range(len(self.columns))] if values.type.ndim else [values]
-        ends = list(itertools.accumulate(self._known_units()))
-        return [flat[end - count : end] for end, count in zip(ends, self._known_units(), strict=True)]
+        if self.grain == TIED:
+            return [values]
+        if self.grain == PER_UNIT:
+            return [self.at(values, place) for place in range(len(self.numbers))]
+        return [values[place : place + 1] for place in range(len(self.columns))]
 
     def last(self, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """The level at the last place: a scalar, or [units]."""

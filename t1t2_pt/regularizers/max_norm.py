@@ -8,7 +8,7 @@ import pytensor.tensor as pt
 from pytensor.tensor.variable import TensorVariable
 
 from t1t2_pt.regularizers.locations import WEIGHTS
-from t1t2_pt.regularizers.regularizer import Hyperparameter, Regularizer
+from t1t2_pt.regularizers.regularizer import Hyperparameter, Regularizer, sum_by_unit
 
 
 class MaxNorm(Regularizer):
@@ -19,7 +19,7 @@ class MaxNorm(Regularizer):
     def constrain(self, weights: TensorVariable, *levels: TensorVariable) -> TensorVariable:
         """The weights [..., units], each unit's scaled down where its norm is larger."""
         (largest,) = levels
-        norms = pt.sqrt(pt.sqr(weights).sum(axis=tuple(range(weights.type.ndim - 1))))
+        norms = pt.sqrt(sum_by_unit(pt.sqr(weights)))
         return weights * pt.switch(norms > largest, largest / norms, np.ones((), dtype=weights.dtype))
 
 

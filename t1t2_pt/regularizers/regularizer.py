@@ -134,6 +134,11 @@ class Regularizer:
         raise NotImplementedError
 
 
+def sum_by_unit(x: TensorVariable) -> TensorVariable:
+    """[..., units] -> [units]."""
+    return x.sum(axis=tuple(range(x.type.ndim - 1)))
+
+
 def of_activations(
     kind: type["Regularizer"], name: str, symbol: str, what: str, step_size: StepSize | None, largest: float = math.inf
 ) -> tuple["Regularizer", ...]:
@@ -169,7 +174,7 @@ class StrengthPenalty(Regularizer):
             return first * sum(sums[1:], sums[0])
         terms = []
         for w, strength in zip(weights, strengths, strict=True):
-            axes = None if strength.type.ndim == 0 else tuple(range(w.type.ndim - 1))
-            term = strength * self.elements(w).sum(axis=axes)
-            terms.append(term if term.type.ndim == 0 else term.sum())
+            elements = self.elements(w)
+            tied = strength.type.ndim == 0
+            terms.append(strength * elements.sum() if tied else (strength * sum_by_unit(elements)).sum())
         return sum(terms[1:], terms[0])

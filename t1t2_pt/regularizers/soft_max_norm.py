@@ -10,7 +10,7 @@ import pytensor.tensor as pt
 from pytensor.tensor.variable import TensorVariable
 
 from t1t2_pt.regularizers.locations import WEIGHTS
-from t1t2_pt.regularizers.regularizer import Hyperparameter, Regularizer, StepSize
+from t1t2_pt.regularizers.regularizer import Hyperparameter, Regularizer, StepSize, sum_by_unit
 
 TINY = 1e-30  # under the root, so that its derivative at 0 is finite
 
@@ -23,7 +23,7 @@ class SoftMaxNorm(Regularizer):
         terms = []
         for w, cutoff, slope in zip(weights, *levels, strict=True):
             tiny, zero = (np.asarray(value, dtype=w.dtype) for value in (TINY, 0))
-            norms = pt.sqrt(pt.sqr(w).sum(axis=tuple(range(w.type.ndim - 1))) + tiny)
+            norms = pt.sqrt(sum_by_unit(pt.sqr(w)) + tiny)
             terms.append((slope * pt.sqr(pt.maximum(norms - cutoff, zero))).sum())
         return sum(terms[1:], terms[0])
 

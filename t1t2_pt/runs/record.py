@@ -70,8 +70,8 @@ class StoredRun:
             "digest": self.digest,
             "config": self.config.as_dict(),
             "status": self.status,
-            "final": {name: _to_json(value) for name, value in self.final.items()},
-            "history": {name: [*map(_to_json, column)] for name, column in self.history.items()},
+            "final": {name: to_json(value) for name, value in self.final.items()},
+            "history": {name: [*map(to_json, column)] for name, column in self.history.items()},
             "provenance": self.provenance,
             "finished": self.finished,
         }
@@ -180,7 +180,8 @@ def _same(a: float, b: float) -> bool:
     return a == b or (math.isnan(a) and math.isnan(b))
 
 
-def _to_json(value: float) -> float | None:
+def to_json(value: float) -> float | None:
+    """A number as JSON has it: null where it is not finite."""
     return value if math.isfinite(value) else None
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from t1t2_pt.datasets.preprocessing import USUAL
 from t1t2_pt.networks.depth import DEPTH
 from t1t2_pt.runs.provenance import environment
-from t1t2_pt.runs.record import DIVERGED, FINISHED
+from t1t2_pt.runs.record import DIVERGED, FINISHED, to_json
 from t1t2_pt.runs.store import RunStore
 from t1t2_pt.sweeps.groups import DataKey
 from t1t2_pt.sweeps.planning import Planned
@@ -62,8 +62,8 @@ class DepthRun:
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON, with null for what is not finite."""
         plain = dataclasses.asdict(self)
-        plain["history"] = {name: [_to_json(value) for value in column] for name, column in self.history.items()}
-        return plain | {"final": {name: _to_json(value) for name, value in self.final.items()}}
+        plain["history"] = {name: [to_json(value) for value in column] for name, column in self.history.items()}
+        return plain | {"final": {name: to_json(value) for name, value in self.final.items()}}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "DepthRun":
@@ -190,10 +190,6 @@ def stored_depth_runs(configs: Sequence[DepthConfig], store: RunStore) -> dict[D
             raise InputError("store", str(store.path), problem, "add --recompute") from None
         found[run.config] = run
     return found
-
-
-def _to_json(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def _from_json(value: float | None) -> float:
