@@ -79,7 +79,8 @@ def mnist(preset: str, other: tuple[int, ...], adam_rate: float, more: bool, sta
             Setup("M5", "noise per layer", {"hidden": three}, NOISE, ("hidden_noise",)),
             Setup("M6", "twice as wide, noise", {"hidden": tuple(2 * width for width in three)}, NOISE),
         ]
-    return Scale(shared.base, setups, shared.starts if starts is None else starts)
+    base = {**shared.base, "interval": shared.interval}
+    return Scale(base, setups, shared.starts if starts is None else starts)
 
 
 def svhn(preset: str, base: Mapping[str, object], three: tuple[int, ...], deep: tuple[int, ...], starts: int) -> Scale:
@@ -88,14 +89,14 @@ def svhn(preset: str, base: Mapping[str, object], three: tuple[int, ...], deep: 
     setups = [Setup("S0", "noise and L2 per layer", {"hidden": three, **PLAIN, **rates}, NOISE_AND_L2, ("l2",))]
     if deep:
         setups.append(Setup("S1", "deep, noise per layer", {"hidden": deep}, NOISE, ("hidden_noise",)))
-    return Scale(base, setups, starts)
+    return Scale({**base, "interval": fig1.PRESETS[preset].interval}, setups, starts)
 
 
-def cifar10(base: Mapping[str, object], width: float, starts: int) -> Scale:
+def cifar10(preset: str, base: Mapping[str, object], width: float, starts: int) -> Scale:
     """The paper's two convolutional networks, with the smaller noise that they bear."""
     noise = {"input_noise": (0.0, 0.5), "hidden_noise": (0.0, 0.5)}
     return Scale(
-        base,
+        {**base, "interval": fig1.PRESETS[preset].interval},
         [
             Setup("C0", "All-CNN-C, noise", {"network": "all-cnn-c", "width": width}, noise),
             Setup(
@@ -119,22 +120,22 @@ SCALES = {
     "quick": {
         "mnist": mnist("quick", (96, 96), 2e-2, more=False),
         "svhn": svhn("quick", _sizes(2_000, 1_000, 20), (64, 64, 64), (), 6),
-        "cifar10": cifar10(_sizes(1_000, 500, 4), 0.05, 2),
+        "cifar10": cifar10("quick", _sizes(1_000, 500, 4), 0.05, 2),
     },
     "laptop": {
-        "mnist": mnist("laptop", (400, 200, 100, 50, 25), 1e-2, more=True),
-        "svhn": svhn("laptop", _sizes(20_000, 5_000, 15), (200, 200, 200), (400, 200, 100, 50, 25), 5),
-        "cifar10": cifar10(_sizes(4_000, 1_000, 12), 0.1, 3),
+        "mnist": mnist("laptop", (400, 200, 100, 50, 25), 1e-2, more=True, starts=5),
+        "svhn": svhn("laptop", _sizes(65_000, 8_257, 40), (200, 200, 200), (400, 200, 100, 50, 25), 5),
+        "cifar10": cifar10("laptop", _sizes(4_000, 1_000, 12), 0.1, 3),
     },
     "overnight": {
-        "mnist": mnist("overnight", (4000, 2000, 1000, 500, 250), 1e-3, more=False, starts=3),
-        "svhn": svhn("overnight", _sizes(65_000, 8_257, 40), (1000, 1000, 1000), (2000, 1000, 500, 250, 125), 3),
-        "cifar10": cifar10(_sizes(10_000, 5_000, 15), 0.25, 2),
+        "mnist": mnist("overnight", (4000, 2000, 1000, 500, 250), 1e-3, more=False, starts=5),
+        "svhn": svhn("overnight", _sizes(65_000, 8_257, 300), (1000, 1000, 1000), (2000, 1000, 500, 250, 125), 5),
+        "cifar10": cifar10("overnight", _sizes(10_000, 5_000, 40), 0.25, 5),
     },
     "paper": {
         "mnist": mnist("paper", (4000, 2000, 1000, 500, 250), 1e-3, more=True),
         "svhn": svhn("paper", _sizes(65_000, 8_257, 300), (2000, 2000, 2000), (4000, 2000, 1000, 500, 250), 10),
-        "cifar10": cifar10(_sizes(45_000, 5_000, 250), 1.0, 10),
+        "cifar10": cifar10("paper", _sizes(45_000, 5_000, 250), 1.0, 10),
     },
 }
 

@@ -29,7 +29,7 @@ def runs(request: Request) -> Configs:
     """A run at each fixed level, evaluated every epoch, and the tuned runs."""
     scale = fig1.PRESETS[request.preset]
     base = {**scale.base, "seed": request.seed, "split_seed": request.seed}
-    tuned = {"tune": ("input_noise",), "evaluate_every": 0}
+    tuned = {"tune": ("input_noise",), "evaluate_every": 0, "interval": scale.interval}
     return {
         FIXED: [request.config(**base, input_noise=level) for level in scale.n0],
         TUNED: [

@@ -5,6 +5,7 @@ Runs are trained one after another; a step is one call that updates the state in
 
 import functools
 import gc
+import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -47,6 +48,9 @@ class HostBackend:
 
     def available_memory(self) -> int:
         return available_memory()
+
+    def parameters_at_once(self) -> float:
+        return math.inf  # they train one after another in any case
 
     def devices(self) -> int:
         return 1

@@ -86,6 +86,9 @@ class Backend(Protocol):
     def available_memory(self) -> int:
         """Bytes that can be had on each device now."""
 
+    def parameters_at_once(self) -> float:
+        """Parameters, of all runs of a population, from which on it trains them slower than one after another."""
+
     def devices(self) -> int:
         """Devices over which a population is spread."""
 

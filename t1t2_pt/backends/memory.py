@@ -31,8 +31,7 @@ def run_bytes(config: RunConfig, network: Network) -> int:
 
 def _state_bytes(config: RunConfig, network: Network) -> int:
     """Of the state, and of the gradients of all parameters, which are alive together before the update."""
-    parameters = sum(math.prod(shape) for shape in network.shapes().values())
-    return FLOAT * parameters * (1 + len(OPTIMIZERS[config.optimizer].memory) + 2)
+    return FLOAT * network.parameter_count * (1 + len(OPTIMIZERS[config.optimizer].memory) + 2)
 
 
 def _activation_bytes(config: RunConfig, network: Network) -> int:

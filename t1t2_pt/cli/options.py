@@ -86,13 +86,15 @@ def config_from(options: argparse.Namespace) -> RunConfig:
     return replace(config, **dict(zip(SIZES, sizes_that_fit(usual, here, *sizes), strict=True)))
 
 
-def add_program(parser: Options) -> None:
-    """The option that names a program."""
-    programs = "; ".join(f"{name}, {text}" for name, text in DESCRIPTIONS.items())
+def add_program(parser: Options, default: str | None = None, **more: str) -> None:
+    """The option that names a program, or one of `more`, by their descriptions."""
+    programs = "; ".join(f"{name}, {text}" for name, text in (DESCRIPTIONS | more).items())
+    usual = "none of them" if default is None else default
     parser.add_argument(
         "--program",
         metavar="NAME",
-        help=f"choices for what is not given: {programs} (default: none of them; docs/programs.md has them)",
+        default=default,
+        help=f"choices for what is not given: {programs} (default: {usual}; docs/programs.md has them)",
     )
 
 

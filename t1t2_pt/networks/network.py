@@ -236,6 +236,11 @@ class Network:
         """Names of the weights, which bear the L2 penalty."""
         return tuple(name for name in self.shapes() if name.startswith("weights"))
 
+    @property
+    def parameter_count(self) -> int:
+        """How many numbers the elementary parameters have."""
+        return sum(math.prod(shape) for shape in self.shapes().values())
+
     def shapes(self) -> dict[str, Shape]:
         """Shape of each elementary parameter by name: `weights_i` and `bias_i` of layer i, from 0.
 

@@ -38,6 +38,8 @@ PRESETS = {
     "overnight": "the paper's networks and data on MNIST, fewer epochs and runs: hours on 2 cores, can be stopped",
     "paper": "the paper's network, data, epochs and grid, for a GPU or a cluster",
 }
+PROGRAM = "march-2016"  # the published pictures', which every preset follows
+OURS = "ours"  # asks for the library's own defaults
 FIGURES = REPOSITORY / "figures"
 LARGEST_SEED = 1_000_000  # leaves room for the seeds that a script counts up from it
 REFERENCE = REPOSITORY / "data" / "reference"
@@ -57,7 +59,7 @@ class Request:
     datasets
         Those that may be used.
     program
-        A name in `PROGRAMS`, or None.
+        A name in `PROGRAMS`; None: the library's own defaults.
     samples
         For training, by data set, where there may be fewer than published.
     """
@@ -65,7 +67,7 @@ class Request:
     preset: str = "quick"
     seed: int = 0
     datasets: tuple[str, ...] = ("mnist", "digits-on-photos")
-    program: str | None = None
+    program: str | None = PROGRAM
     samples: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     def config(self, **fields: Any) -> RunConfig:
@@ -163,7 +165,7 @@ def parser(name: str, summary: str) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     result.add_argument("--preset", choices=PRESETS, default="quick", help="scale of the experiment (default: quick)")
-    add_program(result)
+    add_program(result, PROGRAM, **{OURS: "the defaults of `t1t2 train`"})
     result.add_argument(
         "--out",
         type=usable_path,
@@ -193,11 +195,11 @@ def parser(name: str, summary: str) -> argparse.ArgumentParser:
     return result
 
 
-def folder_of(preset: str, program: str | None = None, within: Path | None = None) -> Path:
-    """Where figures are drawn by default: those of the quick preset and no program in the folder of all others."""
+def folder_of(preset: str, program: str = PROGRAM, within: Path | None = None) -> Path:
+    """Where figures are drawn by default: those of the quick preset and usual program in the folder of all others."""
     within = within or FIGURES
     folder = within if preset == next(iter(PRESETS)) else within / preset
-    return folder if program is None else folder / f"program-{program}"
+    return folder if program == PROGRAM else folder / f"program-{program}"
 
 
 def _request(options: argparse.Namespace) -> Request:
@@ -210,7 +212,8 @@ def _request(options: argparse.Namespace) -> Request:
         if name not in DATASETS:
             raise InputError("--datasets", name, "is unknown", f"give some of {','.join(DATASETS)}")
     samples = {name: training_samples(name, options.data_dir) for name in names}
-    return Request(options.preset, options.seed, names, options.program, samples)
+    program = None if options.program == OURS else options.program
+    return Request(options.preset, options.seed, names, program, samples)
 
 
 def _run(scripts: Sequence[FigureScript], options: argparse.Namespace) -> int:
@@ -261,11 +264,12 @@ def _run(scripts: Sequence[FigureScript], options: argparse.Namespace) -> int:
     return 0
 
 
-def _following(scripts: Sequence[FigureScript], program: str | None) -> Sequence[FigureScript]:
-    """The scripts whose runs can follow a program; others are not drawn."""
-    if program is None:
+def _following(scripts: Sequence[FigureScript], program: str) -> Sequence[FigureScript]:
+    """The scripts whose runs can follow a program; where it is not the usual one, others are not drawn."""
+    if program == PROGRAM:
         return scripts
-    program_fields(program)
+    if program != OURS:
+        program_fields(program)
     following = [script for script in scripts if script.trainer is None]
     if not following:
         raise InputError("program", program, f"has no choices for the runs of {scripts[0].name}", "leave it out")

@@ -210,7 +210,7 @@ def measure(config: RunConfig, network: Network, size: int, backend: Backend, tu
 
 def _steps_in_a_call(config: RunConfig, network: Network, size: int) -> int:
     """So many that what a call takes besides does not count."""
-    products = sum(math.prod(shape) for shape in network.shapes().values()) * config.batch_size * size
+    products = network.parameter_count * config.batch_size * size
     return min(MANY, max(FEW, PRODUCTS // products))
 
 

@@ -195,12 +195,13 @@ class Sweep:
         return groups
 
     def _fitting(self, config: RunConfig) -> int:
-        """How many runs like this one train at once: what fits into the machine's memory, a share for each device."""
+        """How many runs like this one train at once, a share for each device: what fits and is quicker than singly."""
         if config.network in CONVOLUTIONAL:
             return 1
         network = make_network(config, *self.form(config.dataset))
         fitting = runs_that_fit(config, network, self.backend.memory() // self.backend.lanes)
-        return min(self.together, fitting) * self.backend.devices()
+        gaining = self.backend.parameters_at_once() / network.parameter_count
+        return int(max(1, min(self.together, fitting, gaining))) * self.backend.devices()
 
     def work(self, group: Group, owner: str) -> Work:
         """What is lacking of a group, as work."""
