@@ -15,8 +15,8 @@ PRESETS = {
     "overnight": {"hidden": (1000, 1000, 1000), "t1_samples": 65_000, "t2_samples": 8_257, "epochs": 300},
     "paper": {"hidden": (2000, 2000, 2000), "t1_samples": 65_000, "t2_samples": 8_257, "epochs": 300},
 }
-# The noise rises and falls over thousands of hyperparameter steps, of which the paper has 19,500: with a part of SVHN, or a
-# smaller set, every update is one.
+# The noise rises and falls over thousands of hyperparameter steps, of which the paper has 19,500: with a part of SVHN,
+# or a smaller set, every update is one.
 INTERVAL = {"quick": 1, "laptop": 1, "overnight": 1, "paper": 10}
 START = {"input_noise": 0.1, "l2": 1e-5}
 STARTS = 3  # each with a seed and a split of its own; the figures draw the first, and the others pale
@@ -55,7 +55,8 @@ def caption(trained: Runs, preset: str) -> str:
         f"{preset_words(preset, every)}: {data_names(every)}; {split_sizes(config)} samples; "
         f"{'-'.join(map(str, config.hidden))} ReLU network, {config.epochs} epochs; start: input noise "
         f"{config.input_noise:g}, L2 penalty {config.l2[0]:g} in every layer; "
-        f"{config.steps // config.interval:,} hyperparameter steps; {len(trained[TUNED])} runs each, with a split of its own."
+        f"{config.steps // config.interval:,} hyperparameter steps; {len(trained[TUNED])} runs of each kind, every one "
+        "with a seed and a split of its own."
     )
     text += diverged(every, "curves end where they did")
     return text + smaller(config, PRESETS["paper"])

@@ -60,9 +60,9 @@ def _axis(first: float, last: float, number: int) -> tuple[float, ...]:
     return tuple(round(float(v), 6) for v in np.linspace(first, last, number))
 
 
-# Every preset follows the program that the published pictures came from (`Request.program`). Below the paper's scale there
-# are fewer updates, so every second one moves the hyperparameters, and the left panel takes smaller steps than the paper's
-# 0.1 and 1e-4, which are too much for a small network. With few samples and many epochs hidden noise helps, as in the paper.
+# Every preset follows the program that the published pictures came from (`Request.program`). Below the paper's scale
+# there are fewer updates, so every second one moves the hyperparameters, and the left panel takes smaller steps than
+# the paper's 0.1 and 1e-4, too much for a small network. With few samples and many epochs hidden noise helps, as there.
 PRESETS = {
     "quick": Preset(
         base={"hidden": (64, 64, 64), "t1_samples": 2_500, "t2_samples": 1_000, "epochs": 40},

@@ -3,6 +3,7 @@
 import require_environment  # noqa: F401, I001  (must come first)
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import evolution
@@ -15,10 +16,12 @@ from t1t2_pt.plotting.scripts import REFERENCE, Drawing, FigureScript, main
 from t1t2_pt.plotting.report import Section
 from t1t2_pt.plotting.style import COLOURS, LABELS, PAPER, add_caption, new_figure
 from t1t2_pt.plotting.tables import read_table
+from t1t2_pt.runs.record import StoredRun
 
 FILES = tuple(f"svhn_fig3_run{number}.csv" for number in range(4))
 LOWEST = 1e-6  # below it the axis of the penalties is linear, down to a 0 that is shown as one
 WIDTHS = (6.5, 1.2)  # of the lines of the first and the last layer: where they coincide, all are seen
+PALE = {"linewidth": 0.9, "alpha": 0.45, "zorder": 2}
 NEAR = 0.05  # of the axis' height, within which line ends share a label
 
 
@@ -26,20 +29,17 @@ def draw(trained: Runs, preset: str, reference: Path | None) -> Drawing:
     """Input noise above, the L2 penalty of each layer below, the wider the lower."""
     figure, panels = new_figure(6.4, 7.0, 1, rows=2)
     (noise,), (penalty,) = panels
-    run = trained[evolution.TUNED][0]
+    run, *others = trained[evolution.TUNED]
     epochs, levels = run.history["epoch"], len(run.config.l2)
     penalties = [run.history[f"l2_{layer}"] for layer in range(levels)]
-    curves = {("input_noise", 0): (run.history["input_noise"], run.history["input_noise"])}
-    for layer, strength in enumerate(penalties):
-        curves["log10_l2", layer] = np.log10(np.maximum(strength, LOWEST)).tolist(), strength
-    of = {"kind": "ours", "run": 0}
-    rows = [
-        {**of, "hyperparameter": name, "layer": layer, "epoch": epoch, "value": value, "level": level}
-        for (name, layer), columns in curves.items()
-        for epoch, value, level in zip(epochs, *columns, strict=True)
-    ]
+    rows = [row for number, one in enumerate(trained[evolution.TUNED]) for row in _rows(number, one)]
     if reference is not None:
         _draw_reference(noise, penalty, reference, epochs[-1])
+    for other in others:
+        noise.plot(other.history["epoch"], other.history["input_noise"], color=COLOURS[4], **PALE)
+        for layer in range(levels):
+            colour = COLOURS[layer % len(COLOURS)]
+            penalty.plot(other.history["epoch"], other.history[f"l2_{layer}"], color=colour, **PALE)
     noise.plot(epochs, run.history["input_noise"], color=COLOURS[4], linewidth=2, zorder=3)
     for layer, (strength, width) in enumerate(zip(penalties, np.linspace(*WIDTHS, levels), strict=True)):
         label, colour = _layer(layer, levels), COLOURS[layer % len(COLOURS)]
@@ -52,7 +52,7 @@ def draw(trained: Runs, preset: str, reference: Path | None) -> Drawing:
     _label_ends(penalty, [strength[-1] for strength in penalties])
     text = (
         "The hyperparameters during the T1-T2 run: standard deviation of the input noise (top) and the L2 penalty of "
-        f"each layer (bottom; wide lines lie under narrow ones, and 0 is drawn as 0). "
+        "each layer (bottom; wide lines lie under narrow ones, and 0 is drawn as 0); thin: runs with other splits. "
         f"{evolution.caption(trained, preset)}"
     )
     if reference is not None:
@@ -62,6 +62,19 @@ def draw(trained: Runs, preset: str, reference: Path | None) -> Drawing:
         )
     add_caption(figure, text)
     return figure, pd.DataFrame(rows), text
+
+
+def _rows(number: int, run: StoredRun) -> Iterator[dict]:
+    """Every hyperparameter at every epoch of a run; `value` of a penalty is its logarithm."""
+    noise = run.history["input_noise"]
+    curves = {("input_noise", 0): (noise, noise)}
+    for layer in range(len(run.config.l2)):
+        strength = run.history[f"l2_{layer}"]
+        curves["log10_l2", layer] = np.log10(np.maximum(strength, LOWEST)).tolist(), strength
+    of = {"kind": "ours", "run": number}
+    for (name, layer), columns in curves.items():
+        for epoch, value, level in zip(run.history["epoch"], *columns, strict=True):
+            yield {**of, "hyperparameter": name, "layer": layer, "epoch": epoch, "value": value, "level": level}
 
 
 def _layer(number: int, levels: int) -> str:
@@ -108,9 +121,10 @@ def compare(table: pd.DataFrame) -> pd.DataFrame:
                 curve = run[(run["hyperparameter"] == kind) & (run["curve"] == layer)]
                 ends += [f"{curve['value'].iloc[-1]:.2f}"] if len(curve) else []
             of = title if name == "input_noise" else f"{title}, layer {layer + 1}"
-            values = part["value"]
-            rows.append((of, ", ".join(ends), f"{values.iloc[0]:.2f}", f"{values.max():.2f}", f"{values.iloc[-1]:.2f}"))
-    return pd.DataFrame(rows, columns=["", "paper: ends of four runs", "ours: start", "highest", "end"])
+            runs = part.groupby("run")["value"]
+            found = [", ".join(f"{value:.2f}" for value in values) for values in (runs.max(), runs.last())]
+            rows.append((of, ", ".join(ends), f"{part['value'].iloc[0]:.2f}", *found))
+    return pd.DataFrame(rows, columns=["", "paper: ends of four runs", "ours: start", "highest of each run", "ends"])
 
 
 REPORT = Section(

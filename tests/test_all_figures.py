@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import cost
 import everything
+import evolution
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -117,16 +118,19 @@ def has_line(axes, x, y):
 
 def test_fig2_draws_its_table():
     figure, table, _ = drawn("fig2")
-    for row, run in enumerate(("fixed", "tuned")):
-        part = table[table["run"] == run]
-        assert len(part) == 40
+    for row, kind in enumerate(("fixed", "tuned")):
         for column, quantity in enumerate(("error", "cost")):
             axes = figure.axes[2 * row + column]
-            assert len(axes.lines) == 3
-            for which in ("t1", "t2", "test"):
-                assert has_line(axes, part["epoch"], part[f"{which}_{quantity}"])
-    run = trained("fig2")[Part(Stage.TUNED)][0]
-    assert table[table["run"] == "tuned"]["test_error"].iloc[-1] == 100 * run.final["test_error"]
+            assert len(axes.lines) == 3 * evolution.STARTS
+            for start in range(evolution.STARTS):
+                part = table[(table["run"] == kind) & (table["start"] == start)]
+                assert len(part) == evolution.PRESETS["quick"]["epochs"]
+                for which in ("train", "t2", "test"):
+                    assert has_line(axes, part["epoch"], part[f"{which}_{quantity}"])
+    for start, run in enumerate(trained("fig2")[Part(Stage.TUNED)]):
+        of_run = table[(table["run"] == "tuned") & (table["start"] == start)]
+        assert of_run["test_error"].iloc[-1] == 100 * run.final["test_error"]
+        assert of_run["train_error"].iloc[-1] == 100 * run.final["train_error"]
 
 
 @pytest.mark.parametrize("reference", [None, REFERENCE])
@@ -134,11 +138,11 @@ def test_fig3_draws_its_table(reference):
     figure, table, _ = drawn("fig3", reference=reference)
     assert set(table["kind"]) == {"ours"}
     assert table.groupby("hyperparameter")["layer"].nunique().to_dict() == {"input_noise": 1, "log10_l2": 4}
-    for (name, _), part in table.groupby(["hyperparameter", "layer"]):
+    for (_, name, _), part in table.groupby(["run", "hyperparameter", "layer"]):
         assert has_line(figure.axes[name == "log10_l2"], part["epoch"], part["level"])
     noise, penalty = figure.axes
     paper = [line for line in (*noise.lines, *penalty.lines) if line.get_gid() == PAPER]
-    assert len(noise.lines) + len(penalty.lines) == 1 + 4 + 1 + len(paper)  # one marks 0
+    assert len(noise.lines) + len(penalty.lines) == evolution.STARTS * (1 + 4) + 1 + len(paper)  # one marks 0
     files = [] if reference is None else sorted(reference.glob("svhn_fig3_run*.csv"))
     curves_of = pd.read_csv(files[0]).groupby(["hyperparameter", "curve"]).ngroups if files else 0
     assert len(paper) == len(files) * curves_of == (0 if reference is None else 24)
