@@ -17,7 +17,6 @@ from t1t2_pt.backends import get_backend
 from t1t2_pt.cli.commands import OneLineParser, run_command
 from t1t2_pt.cli.options import usable_path
 from t1t2_pt.config import RunConfig
-from t1t2_pt.datasets import DATASETS
 from t1t2_pt.plotting.found_scripts import scripts_in
 from t1t2_pt.plotting.parts import Configs
 from t1t2_pt.plotting.scripts import FIGURES, PRESETS, FigureScript, Request, folder_of, main_of_all
@@ -26,6 +25,7 @@ from t1t2_pt.runs.provenance import REPOSITORY
 from t1t2_pt.runs.record import StoredRun
 from t1t2_pt.runs.store import RunStore
 from t1t2_pt.sweeps.depth_sweep import read_depth_runs, store_depth_runs, stored_depth_runs
+from t1t2_pt.sweeps.work import Splits
 from t1t2_pt.sweeps.timing import FILE, Timing, store_timing
 from t1t2_pt.system.errors import InputError
 from t1t2_pt.system.reading import read_file
@@ -44,12 +44,12 @@ def fill(store: RunStore, scripts: Sequence[FigureScript]) -> None:
         store_depth_runs(read_depth_runs(path), store)
     timing = Timing.from_dict(json.loads(read_file(RESULTS / FILE, LARGEST)))
     for config in {script.timed(Request(preset)) for script in scripts if script.timed for preset in PRESETS}:
-        store_timing(timing, settled(config.canonical), get_backend("auto"), store)
+        store_timing(timing, settled(config.canonical, store), get_backend("auto"), store)
 
 
-def settled[Config: (RunConfig, DepthConfig)](config: Config) -> Config:
-    """With the content of the data, which all come with this repository."""
-    return dataclasses.replace(config, data=DATASETS[config.dataset].fingerprint or "")
+def settled[Config: (RunConfig, DepthConfig)](config: Config, store: RunStore) -> Config:
+    """With the content of the data that the runs used."""
+    return dataclasses.replace(config, data=next(iter(store.contents(config.dataset)), ""))
 
 
 def complete(script: FigureScript, request: Request, store: RunStore) -> bool:
@@ -65,7 +65,7 @@ def complete(script: FigureScript, request: Request, store: RunStore) -> bool:
 
 
 def _stored(script: FigureScript, configs: Sequence, store: RunStore) -> list[StoredRun]:
-    wanted = [settled(config) for config in configs]
+    wanted = [settled(config, store) for config in configs]
     if script.trainer is not None:
         known = stored_depth_runs(wanted, store)
     else:
@@ -80,8 +80,11 @@ def _whole(parts: Configs, found: dict) -> bool:
 
 def draw(preset: str, out: Path, scripts: Sequence[FigureScript], store: RunStore) -> int:
     """The figures of a preset whose runs are all in the store; returns an exit code."""
-    datasets = tuple(dict.fromkeys(run.config.dataset for run in read_runs(RESULTS / f"{preset}.jsonl.gz")))
-    request = Request(preset, datasets=datasets)
+    used = tuple(dict.fromkeys(run.config.dataset for run in read_runs(RESULTS / f"{preset}.jsonl.gz")))
+    datasets = tuple(name for name in used if Splits(None).fingerprint(name, fetch=False) in (None, *store.contents(name)))
+    if other := ", ".join(sorted({*used} - {*datasets})):
+        log(f"left out at the {preset} preset, as what is here of it is not what the runs used: {other}")
+    request = Request(preset, datasets=datasets, samples={name: store.samples(name) for name in datasets})
     here = [script for script in scripts if complete(script, request, store)]
     if lacking := [script.name for script in scripts if script not in here and not script.only_stored]:
         log(f"left out at the {preset} preset, as data/results lacks runs of theirs: {', '.join(lacking)}")

@@ -25,6 +25,7 @@ from t1t2_pt.plotting.style import STYLE, save_figure
 from t1t2_pt.runs.exchange import check_export, export_runs
 from t1t2_pt.runs.provenance import REPOSITORY
 from t1t2_pt.runs.record import StoredRun
+from t1t2_pt.runs.store import RunStore
 from t1t2_pt.sweeps.planning import Planned, plan
 from t1t2_pt.sweeps.sweep import Sweep
 from t1t2_pt.sweeps.timing import export_timing, timed
@@ -202,8 +203,11 @@ def folder_of(preset: str, program: str = PROGRAM, within: Path | None = None) -
     return folder if program == PROGRAM else folder / f"program-{program}"
 
 
-def _request(options: argparse.Namespace) -> Request:
-    """What the options ask for; without `--datasets`, all that is on this machine."""
+def _request(options: argparse.Namespace, store: RunStore) -> Request:
+    """What the options ask for; without `--datasets`, all that is on this machine.
+
+    Of data that are absent there are as many as stored runs used: figures can be drawn from them.
+    """
     if options.datasets is None:
         names = tuple(name for name in DATASETS if find(name, options.data_dir) is not None)
     else:
@@ -212,6 +216,8 @@ def _request(options: argparse.Namespace) -> Request:
         if name not in DATASETS:
             raise InputError("--datasets", name, "is unknown", f"give some of {','.join(DATASETS)}")
     samples = {name: training_samples(name, options.data_dir) for name in names}
+    absent = [name for name in names if find(name, options.data_dir) is None]
+    samples |= {name: used for name in absent if (used := store.samples(name))}
     program = None if options.program == OURS else options.program
     return Request(options.preset, options.seed, names, program, samples)
 
@@ -225,8 +231,8 @@ def _run(scripts: Sequence[FigureScript], options: argparse.Namespace) -> int:
         raise InputError("--seed", options.seed, "is out of range", f"give a whole number from 0 to {LARGEST_SEED}")
     if options.export is not None:
         check_export("--export", options.export)
-    request = _request(options)
     sweep = sweep_from(options)
+    request = _request(options, sweep.store)
     if left := [script.name for script in asked if script not in scripts]:
         sweep.display.log(f"left out: {', '.join(left)}, of whose runs no program says anything")
     if options.plan:

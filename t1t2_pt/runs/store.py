@@ -106,6 +106,13 @@ class RunStore:
         found = self._select("runs", columns, known, (dataset, UNKNOWN))
         return [str(content) for (content,) in found]
 
+    def samples(self, dataset: str) -> int:
+        """How many training samples of a data set the largest stored run used; 0: there is none."""
+        of = "CASE WHEN json_valid(config) THEN json_extract(config, '$.{}') ELSE 0 END"
+        columns = (f"coalesce(max({of.format('t1_samples')} + {of.format('t2_samples')}), 0) AS samples",)
+        ((largest,),) = self._select("runs", columns, f"WHERE {of.format('dataset')} = ?", (dataset,))
+        return int(largest)
+
     def rows(self, table: str, columns: Iterable[str], digests: Iterable[str]) -> list[Row]:
         """What a table of the store, which need not be there, holds of some digests."""
         found = []
