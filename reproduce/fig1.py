@@ -60,6 +60,8 @@ def _axis(first: float, last: float, number: int) -> tuple[float, ...]:
     return tuple(round(float(v), 6) for v in np.linspace(first, last, number))
 
 
+OF_PAPER = (0.0, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)  # of the paper's eleven levels, so that cells can be compared
+
 # Every preset follows the program that the published pictures came from (`Request.program`). Below the paper's scale
 # there are fewer updates, so every second one moves the hyperparameters, and the left panel takes smaller steps than
 # the paper's 0.1 and 1e-4, too much for a small network. With few samples and many epochs hidden noise helps, as there.
@@ -78,8 +80,8 @@ PRESETS = {
         base={"hidden": (200, 200, 200), "t1_samples": 5_000, "t2_samples": 5_000, "epochs": 60},
         left={"noise_learning_rate": 3e-2, "l2_learning_rate": 3e-5},
         right={"noise_learning_rate": 1e-1},
-        n0=_axis(0, 1, 8),
-        n1=_axis(0, 1, 8),
+        n0=OF_PAPER,
+        n1=OF_PAPER,
         log10_l2=_axis(-5, -2.9, 8),
         starts=8,
         interval=2,

@@ -81,7 +81,9 @@ def _whole(parts: Configs, found: dict) -> bool:
 def draw(preset: str, out: Path, scripts: Sequence[FigureScript], store: RunStore) -> int:
     """The figures of a preset whose runs are all in the store; returns an exit code."""
     used = tuple(dict.fromkeys(run.config.dataset for run in read_runs(RESULTS / f"{preset}.jsonl.gz")))
-    datasets = tuple(name for name in used if Splits(None).fingerprint(name, fetch=False) in (None, *store.contents(name)))
+    datasets = tuple(
+        name for name in used if Splits(None).fingerprint(name, fetch=False) in (None, *store.contents(name))
+    )
     if other := ", ".join(sorted({*used} - {*datasets})):
         log(f"left out at the {preset} preset, as what is here of it is not what the runs used: {other}")
     request = Request(preset, datasets=datasets, samples={name: store.samples(name) for name in datasets})
