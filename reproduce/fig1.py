@@ -19,13 +19,13 @@ from matplotlib.axes import Axes
 
 from t1t2_pt.plotting.captions import diverged, preset_and_data, smaller
 from t1t2_pt.config import RunConfig
+from t1t2_pt.plotting.landscapes import Landscape, landscape
 from t1t2_pt.plotting.parts import Configs, Part, Runs, Stage
 from t1t2_pt.plotting.scripts import REFERENCE, Drawing, FigureScript, Request, main
 from t1t2_pt.plotting.report import Section
 from t1t2_pt.plotting.style import (
     END_MARKER,
     LABELS,
-    PAPER,
     START_MARKER,
     add_caption,
     draw_grid,
@@ -108,8 +108,9 @@ PRESETS = {
     ),
 }
 NO_L2 = -5.6  # the logarithm that stands for weaker penalties, and for 0, which has none
-MARKERS = "mnist_fig1_markers.csv"  # starts and ends in the paper's figure
+MARKERS = {"starts": START_MARKER, "ends": END_MARKER}
 PANELS = {"left": "log10_l2", "right": "hidden_noise"}
+TITLES = {"left": "noise and L2 penalty", "right": "noise at input and hidden layers"}
 
 
 def runs(request: Request) -> Configs:
@@ -138,33 +139,45 @@ def _config(request: Request, panel: str, n0: float, y: float, seed: int, tuned:
 
 
 def draw(trained: Runs, preset: str, reference: Path | None) -> Drawing:
-    """Both panels, the table of everything in them, and the caption."""
-    figure, panels = new_figure(9.6, 4.6, 2)
+    """Both panels, with the paper's own below them, the table of ours, and the caption."""
+    rows_of_panels = 1 if reference is None else 2
+    figure, panels = new_figure(9.6, 4.6 if reference is None else 8.4, 2, rows=rows_of_panels)
+    above, below = (panels, []) if reference is None else panels
     rows = []
-    for axes, (panel, vertical) in zip(panels, PANELS.items(), strict=True):
+    for axes, (panel, vertical) in zip(above, PANELS.items(), strict=True):
         grid = grid_rows(panel, vertical, trained[Part(Stage.GRID, panel)])
-        table = pd.DataFrame(grid).pivot(index="y", columns="n0", values="test_cost")
-        draw_grid(axes, table.columns.to_numpy(), table.index.to_numpy(), table.to_numpy(), LABELS["test_cost"])
+        _draw_cells(axes, pd.DataFrame(grid).pivot(index="y", columns="n0", values="test_cost"), LABELS["test_cost"])
         tuned = trained[Part(Stage.TUNED, panel)]
         paths = [_path_rows(panel, vertical, number, run) for number, run in enumerate(tuned, start=1)]
         edges = axes.get_xlim(), axes.get_ylim()
         for path in paths:
             draw_trajectory(axes, [row["n0"] for row in path], [max(row["y"], edges[1][0]) for row in path])
         rows += [*grid, *(row for path in paths for row in path)]
-        if reference is not None:
-            _draw_reference(axes, panel, reference)
-        axes.set(xlabel=LABELS["input_noise"], ylabel=LABELS[vertical], xlim=edges[0], ylim=edges[1])
-        if vertical == "log10_l2":
-            axes.set_yticks(np.arange(np.ceil(edges[1][0]), edges[1][1]))
-        axes.set_title("noise and L2 penalty" if panel == "left" else "noise at input and hidden layers")
+        for which, marker in () if reference is None else MARKERS.items():
+            points = paper_markers(reference, panel)[which]
+            axes.plot(points["x"], points["y"], zorder=2, **_hollow(marker))
+        _finish(axes, panel, edges, TITLES[panel])
+    for axes, panel in zip(below, PANELS, strict=reference is not None):
+        _draw_cells(axes, paper_grid(reference, panel), "test cost, in the paper's unit")
+        edges = axes.get_xlim(), axes.get_ylim()
+        for which, marker in MARKERS.items():
+            points = paper_markers(reference, panel)[which]
+            axes.plot(points["x"], points["y"], clip_on=False, zorder=4, **marker)
+        _finish(axes, panel, edges, f"the paper's: {TITLES[panel]}")
     trajectory_legend(figure)
-    if reference is not None:
-        handles = [axes.plot([], [], **_hollow(marker))[0] for marker in (START_MARKER, END_MARKER)]
-        legend = figure.legend(handles, ["start, the paper's", "end, the paper's"], loc="outside upper right", ncols=2)
-        legend.set_gid(PAPER)
     caption = _caption(trained, preset, reference is not None)
     add_caption(figure, caption)
     return figure, pd.DataFrame(rows), caption
+
+
+def _draw_cells(axes: Axes, table: pd.DataFrame, label: str) -> None:
+    draw_grid(axes, table.columns.to_numpy(), table.index.to_numpy(), table.to_numpy(), label)
+
+
+def _finish(axes: Axes, panel: str, edges: tuple, title: str) -> None:
+    axes.set(xlabel=LABELS["input_noise"], ylabel=LABELS[PANELS[panel]], xlim=edges[0], ylim=edges[1], title=title)
+    if PANELS[panel] == "log10_l2":
+        axes.set_yticks(np.arange(np.ceil(edges[1][0]), edges[1][1]))
 
 
 def grid_rows(panel: str, vertical: str, grid: Sequence[StoredRun]) -> list[dict]:
@@ -189,18 +202,46 @@ def _path_rows(panel: str, vertical: str, number: int, run: StoredRun) -> list[d
     ]
 
 
-def _draw_reference(axes: Axes, panel: str, folder: Path) -> None:
-    markers = read_table(folder / MARKERS, words=("panel", "kind"), numbers=("n0", "y"))
-    for kind, marker in (("initial", START_MARKER), ("final", END_MARKER)):
-        points = markers[(markers["panel"] == panel) & (markers["kind"] == kind)]
-        axes.plot(points["n0"], points["y"], zorder=2, gid=PAPER, **_hollow(marker))
-
-
 def _hollow(marker: dict) -> dict:
     """A marker as an outline, white within black so that it is seen on any colour."""
     outline = [patheffects.withStroke(linewidth=2.4, foreground="black")]
     hollow = {"markerfacecolor": "none", "markeredgecolor": "white", "markeredgewidth": 1, "path_effects": outline}
     return {**marker, **hollow, "markersize": 0.8 * marker["markersize"]}
+
+
+def paper_grid(folder: Path, panel: str) -> pd.DataFrame:
+    """The test cost of the paper's cells in the unit of its colour bar, by vertical axis (rows) and n0 (columns)."""
+    vertical = {"left": "log10_l2", "right": "n1"}[panel]
+    columns = ("n0", vertical, "test_cost_arbitrary_units")
+    table = read_table(folder / f"mnist_fig1_{panel}_grid.csv", numbers=columns)
+    return table.pivot(index=vertical, columns="n0", values=columns[-1])
+
+
+def paper_markers(folder: Path, panel: str) -> dict[str, pd.DataFrame]:
+    """Starts and ends of the paper's runs, as columns `x` and `y`."""
+    markers = read_table(folder / "mnist_fig1_markers.csv", words=("panel", "kind"), numbers=("n0", "y")).rename(
+        columns={"n0": "x"}
+    )
+    found = markers[markers["panel"] == panel].groupby("kind")
+    return {"starts": found.get_group("initial")[["x", "y"]], "ends": found.get_group("final")[["x", "y"]]}
+
+
+def chart(table: pd.DataFrame) -> list[Landscape]:
+    """The panels of the page: ours with their paths, the paper's with their starts and ends."""
+    panels = []
+    for panel, vertical in PANELS.items():
+        labels = (
+            "n0, standard deviation of the input noise",
+            {"log10_l2": "log10 of the L2 penalty"}.get(vertical, "n1, standard deviation of the hidden noise"),
+        )
+        part = table[table["panel"] == panel].rename(columns={"n0": "x"})
+        grid = part[part["kind"] == "grid"].pivot(index="y", columns="x", values="test_cost")
+        paths = {f"run {int(run)}": path for run, path in part[part["kind"] == "tuned"].groupby("run")}
+        markers = paper_markers(REFERENCE, panel)
+        panels.append(landscape(TITLES[panel], labels, grid, paths, markers))
+        theirs = paper_grid(REFERENCE, panel)
+        panels.append(landscape(f"the paper's: {TITLES[panel]}", labels, theirs, {}, markers, True))
+    return panels
 
 
 def _caption(trained: Runs, preset: str, with_reference: bool) -> str:
@@ -220,34 +261,33 @@ def _caption(trained: Runs, preset: str, with_reference: bool) -> str:
     words = {"t1_samples": "55,000 samples", "hidden": "1000×1000×1000 units", "epochs": "250 epochs"}
     text += smaller(trained[Part(Stage.GRID, "left")][0].config, PRESETS["paper"].base, **words)
     if with_reference:
-        text += " Outlines: the starts and ends in the paper's figure."
+        text += " Outlines, and below: the starts and ends in the paper's own figure, of 250 epochs."
     return text
 
 
 def compare(table: pd.DataFrame) -> pd.DataFrame:
     """Where the paths of the paper and ours start and end: the middle half of them."""
-    markers = read_table(REFERENCE / MARKERS, words=("panel", "kind"), numbers=("n0", "y"))
     rows = []
-    for panel, title in (("left", "noise and L2"), ("right", "noise at input and hidden layers")):
-        ours = table[(table["panel"] == panel) & (table["kind"] == "tuned")].groupby("run")
-        theirs = markers[markers["panel"] == panel].groupby("kind")
-        for which, points, paper in (("start", ours.first(), "initial"), ("end", ours.last(), "final")):
-            found = theirs.get_group(paper)
-            rows.append((title, which, *_middle_half(found), *_middle_half(points)))
+    for panel, title in TITLES.items():
+        ours = table[(table["panel"] == panel) & (table["kind"] == "tuned")].rename(columns={"n0": "x"}).groupby("run")
+        theirs = paper_markers(REFERENCE, panel)
+        for which, points, paper in (("start", ours.first(), "starts"), ("end", ours.last(), "ends")):
+            rows.append((title, which, *_middle_half(theirs[paper]), *_middle_half(points)))
     names = ("n0, middle half", "vertical axis, middle half")
     columns = ["panel", "of the", *(f"{who}: {name}" for who in ("paper", "ours") for name in names)]
     return pd.DataFrame(rows, columns=columns)
 
 
 def _middle_half(points: pd.DataFrame) -> list[str]:
-    quartiles = points[["n0", "y"]].quantile([0.25, 0.75])
-    return [f"{quartiles[axis].iloc[0]:.2f} to {quartiles[axis].iloc[1]:.2f}" for axis in ("n0", "y")]
+    quartiles = points[["x", "y"]].quantile([0.25, 0.75])
+    return [f"{quartiles[axis].iloc[0]:.2f} to {quartiles[axis].iloc[1]:.2f}" for axis in ("x", "y")]
 
 
 REPORT = Section(
     "Figure 1: hyperparameters during training, over the test cost of fixed ones",
     "all runs reach a reasonable region whatever the start, moving towards lower cost.",
     compare,
+    chart=chart,
 )
 SCRIPT = FigureScript("fig1", __doc__.split("\n\n")[0], runs, draw, report=REPORT, place=1)
 

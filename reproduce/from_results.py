@@ -87,11 +87,11 @@ def draw(preset: str, out: Path, scripts: Sequence[FigureScript], store: RunStor
     if other := ", ".join(sorted({*used} - {*datasets})):
         log(f"left out at the {preset} preset, as what is here of it is not what the runs used: {other}")
     request = Request(preset, datasets=datasets, samples={name: store.samples(name) for name in datasets})
-    here = [script for script in scripts if complete(script, request, store)]
-    if lacking := [script.name for script in scripts if script not in here and not script.only_stored]:
+    whole = [script for script in scripts if complete(script, request, store)]
+    if lacking := [script.name for script in scripts if script not in whole and not script.only_stored]:
         log(f"left out at the {preset} preset, as data/results lacks runs of theirs: {', '.join(lacking)}")
     options = ["--preset", preset, "--out", str(out), "--store", str(store.path), "--datasets", ",".join(datasets)]
-    return main_of_all("from_results", __doc__, here, options) if here else 0
+    return main_of_all("from_results", __doc__, whole, options) if whole else 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,10 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.interpolate import RegularGridInterpolator
 
-from t1t2_pt.plotting.tables import read_table
 from t1t2_pt.runs.record import StoredRun
-
-FILES = {"left": ("mnist_fig1_left_grid.csv", "log10_l2"), "right": ("mnist_fig1_right_grid.csv", "n1")}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,14 +50,13 @@ class Grid:
 
 def of_runs(panel: str, runs: Sequence[StoredRun], quantity: str = "test_cost") -> Grid:
     """The grid of a panel of Figure 1, of `test_cost` or `test_error`."""
-    return _pivot(pd.DataFrame(fig1.grid_rows(panel, fig1.PANELS[panel], runs)), "y", quantity)
+    table = pd.DataFrame(fig1.grid_rows(panel, fig1.PANELS[panel], runs))
+    return _grid(table.pivot(index="y", columns="n0", values=quantity))
 
 
 def published(folder: Path, panel: str) -> Grid:
     """The paper's grid of that panel; costs in the unit of its colour bar."""
-    name, vertical = FILES[panel]
-    columns = ("n0", vertical, "test_cost_arbitrary_units")
-    return _pivot(read_table(folder / name, numbers=columns), *columns[1:])
+    return _grid(fig1.paper_grid(folder, panel))
 
 
 def average(grids: Sequence[Grid]) -> Grid:
@@ -68,6 +64,5 @@ def average(grids: Sequence[Grid]) -> Grid:
     return dataclasses.replace(grids[0], values=np.nanmean([grid.values for grid in grids], axis=0))
 
 
-def _pivot(table: pd.DataFrame, vertical: str, quantity: str) -> Grid:
-    cells = table.pivot(index=vertical, columns="n0", values=quantity)
+def _grid(cells: pd.DataFrame) -> Grid:
     return Grid(cells.columns.to_numpy(float), cells.index.to_numpy(float), cells.to_numpy(float))

@@ -244,7 +244,7 @@ def test_all_at_once_share_runs(tmp_path, monkeypatch, capsys):
     assert main_of_all("everything", "", scripts, [*options, "--export", str(tmp_path / "all.jsonl")]) == 0
     written = {path.name for path in (tmp_path / "out").iterdir()}
     assert written == {f"{name}.{kind}" for name in PICTURES for kind in ("png", "pdf", "csv")} | {
-        *("claims.csv", "fig1-ours.png", "fig3-ours.png")
+        *("claims.csv", "fig3-ours.png")
     }
     exported = read_runs(tmp_path / "all.jsonl")
     assert {run.digest for run in exported} == set(kept("quick"))

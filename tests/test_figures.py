@@ -134,23 +134,31 @@ def test_runs_on_other_data_do_not_pass_for_the_rest():
 def test_reference_is_drawn_when_asked():
     figure, table, caption = drawn(reference=REFERENCE)
     markers = pd.read_csv(REFERENCE / "mnist_fig1_markers.csv")
-    assert "the paper's figure" in caption
-    for axes, panel in zip(figure.axes, ("left", "right"), strict=False):
+    assert "the paper's own figure" in caption
+    for place, (panel, title) in enumerate(fig1.TITLES.items()):
+        ours, theirs = figure.axes[place], figure.axes[2 + place]
+        assert (ours.get_title(), theirs.get_title()) == (title, f"the paper's: {title}")
         for kind in ("initial", "final"):
             points = markers[(markers["panel"] == panel) & (markers["kind"] == kind)][["n0", "y"]].to_numpy()
             assert len(points)
-            assert any(np.array_equal(line, points) for line in curves(axes))
+            for axes in (ours, theirs):
+                assert any(np.array_equal(line, points) for line in curves(axes))
+        grid = pd.read_csv(REFERENCE / f"mnist_fig1_{panel}_grid.csv")
+        (mesh,) = (c for c in theirs.collections if isinstance(c, QuadMesh))
+        assert sorted(np.ma.getdata(mesh.get_array()).ravel()) == sorted(grid["test_cost_arbitrary_units"])
     pd.testing.assert_frame_equal(table, drawn()[1])  # which has ours alone
 
 
 def test_picture_without_the_papers_numbers_is_the_other_one(tmp_path):
     """What `--no-reference` would draw, but for the room of the legend, and no word of it where there is none."""
-    figure, table, caption = drawn(reference=REFERENCE)
-    paths = save_figure(figure, table, tmp_path, "fig1", caption)
-    assert [path.name for path in paths] == ["fig1.png", "fig1.pdf", "fig1-ours.png", "fig1.csv"]
-    hidden = [artist for artist in figure.findobj() if artist.get_gid() == plotting.PAPER]
-    assert len(hidden) == 5  # starts and ends in both panels, and their legend
-    assert not any(artist.get_visible() for artist in hidden)
+    figure, (axes,) = plotting.new_figure(6, 4, 1)
+    axes.plot([0, 1], [0, 1])
+    axes.plot([0, 1], [1, 0], gid=plotting.PAPER)
+    plotting.add_caption(figure, "a caption")
+    paths = save_figure(figure, pd.DataFrame({"x": [0, 1]}), tmp_path, "fig3", "a caption")
+    assert [path.name for path in paths] == ["fig3.png", "fig3.pdf", "fig3-ours.png", "fig3.csv"]
+    (hidden,) = (artist for artist in figure.findobj() if artist.get_gid() == plotting.PAPER)
+    assert not hidden.get_visible()
     assert plotting.read_panels(paths[0]) == plotting.read_panels(paths[2])
     width, height, share = plotting.read_panels(paths[0])
     assert width > height > 500
@@ -227,7 +235,7 @@ def test_script_draws_from_the_store_without_training(tmp_path, monkeypatch, cap
     for out in (tmp_path / "one", tmp_path / "two"):
         options = ["--store", str(store.path), "--out", str(out), "--export", str(out / "runs.jsonl.gz")]
         assert main(declaration, options) == 0
-        files = ["fig1-ours.png", "fig1.csv", "fig1.pdf", "fig1.png", "runs.jsonl.gz"]
+        files = ["fig1.csv", "fig1.pdf", "fig1.png", "runs.jsonl.gz"]
         assert sorted(path.name for path in out.iterdir()) == files
         contents.append({path.name: path.read_bytes() for path in out.iterdir()})
     assert contents[0] == contents[1]

@@ -13,7 +13,7 @@ from pathlib import Path
 import jinja2
 import pandas as pd
 
-from t1t2_pt.plotting import charts, verdicts
+from t1t2_pt.plotting import charts, landscapes, verdicts
 from t1t2_pt.plotting.style import OURS, read_metadata, read_panels
 from t1t2_pt.plotting.tables import read_table
 from t1t2_pt.sweeps.progress import duration
@@ -40,7 +40,7 @@ CLAIM = (
 TEMPLATE = Path(__file__).resolve().parent / "templates" / "report.html.jinja"
 
 Compare = Callable[[pd.DataFrame], pd.DataFrame]
-Chart = Callable[[pd.DataFrame], list[charts.Panel]]
+Chart = Callable[[pd.DataFrame], Sequence[charts.Panel | landscapes.Landscape]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Section:
     tables
         More tables made of the figure's, by their headings.
     chart
-        From the figure's table to panels whose points say what they are; they stand in the picture's place.
+        From the figure's table to panels of one kind whose parts say what they are; they stand in the picture's place.
     """
 
     title: str
@@ -78,7 +78,7 @@ class Picture:
     source: str
     ours: str
     shape: str
-    chart: list[charts.Panel]
+    chart: Sequence[charts.Panel | landscapes.Landscape]
     caption: str
     csv: str
     command: str
@@ -140,6 +140,7 @@ def write_report(
         tally=lambda preset: verdicts.tally(found, preset),
         evidence=[tuple(paper), *(row for preset in presets for row in verdicts.evidence(preset, runs[preset]))],
         charts=charts,
+        landscapes=landscapes,
     )
     content = page.encode()
     if len(content) > LARGEST:
