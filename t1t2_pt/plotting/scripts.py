@@ -257,7 +257,8 @@ def _run(scripts: Sequence[FigureScript], options: argparse.Namespace) -> int:
             more = [timings[config]]
         with matplotlib.rc_context(STYLE):
             figure, table, caption = script.draw(found, options.preset, reference, *more)
-        show(*save_figure(figure, table, out, script.name, caption, _all(found)))
+        folder = FIGURES if script.only_stored and options.out is None else out  # it is of all presets
+        show(*save_figure(figure, table, folder, script.name, caption, _all(found)))
     if options.export is not None:
         every = (run for parts in swept.values() for run in _all(parts))
         export_runs(list({run.digest: run for run in every}.values()), options.export)
