@@ -21,7 +21,7 @@ from t1t2_pt.runs.record import StoredRun
 FILES = tuple(f"svhn_fig3_run{number}.csv" for number in range(4))
 LOWEST = 1e-6  # below it the axis of the penalties is linear, down to a 0 that is shown as one
 WIDTHS = (6.5, 1.2)  # of the lines of the first and the last layer: where they coincide, all are seen
-PALE = {"linewidth": 0.9, "alpha": 0.45, "zorder": 2}
+PALE = {"linewidth": 1.1, "linestyle": ":", "zorder": 2}
 NEAR = 0.05  # of the axis' height, within which line ends share a label
 
 
@@ -52,7 +52,7 @@ def draw(trained: Runs, preset: str, reference: Path | None) -> Drawing:
     _label_ends(penalty, [strength[-1] for strength in penalties])
     text = (
         "The hyperparameters during the T1-T2 run: standard deviation of the input noise (top) and the L2 penalty of "
-        "each layer (bottom; wide lines lie under narrow ones, and 0 is drawn as 0); thin: runs with other splits. "
+        "each layer (bottom; wide lines lie under narrow ones, and 0 is drawn as 0); dotted: runs with other splits. "
         f"{evolution.caption(trained, preset)}"
     )
     if reference is not None:

@@ -8,7 +8,7 @@ from conftest import need
 
 from t1t2_pt.backends import get_backend
 from t1t2_pt.backends.program import Program
-from t1t2_pt.config import run_config
+from t1t2_pt.config import replace, run_config
 from t1t2_pt.runs import provenance
 from t1t2_pt.steps.step import make_network
 from t1t2_pt.sweeps import timing as module
@@ -41,13 +41,15 @@ def test_what_follows():
     assert TIMING.overhead(10) == pytest.approx(0.1)
 
 
-def test_parts_compute_what_they_say():
+@pytest.mark.parametrize("statistics", ["batch", "running"])
+def test_parts_compute_what_they_say(statistics):
     """The plain backpropagation is the T1 step with the plainest update; the pass over T2 sees no noise."""
     backend = need("jax")
-    network = make_network(CONFIG, (784,), 10)
+    config = replace(CONFIG, validation_statistics=statistics)
+    network = make_network(config, (784,), 10)
     samples = dict.fromkeys(("t1", "t2", "test"), module.SAMPLES)
-    part = module._Part(CONFIG, network, samples, part="backpropagation")
-    whole = Program(CONFIG, network, samples)
+    part = module._Part(config, network, samples, part="backpropagation")
+    whole = Program(config, network, samples)
     assert part.identity != whole.identity
     assert part.graphs.t1t2 is None
     graphs = part.graphs
@@ -56,7 +58,7 @@ def test_parts_compute_what_they_say():
     step = backend.function(inputs, {**moved, "cost": graphs.t1.metrics["train_cost"]})
     rng = np.random.default_rng(0)
     values = {name: np.zeros(v.type.shape, v.dtype) for name, v in inputs.items()}
-    values |= {name: module.step.initial_state(CONFIG, network)[name] for name in graphs.state}
+    values |= {name: module.step.initial_state(config, network)[name] for name in graphs.state}
     values["t1_inputs"] = rng.standard_normal(values["t1_inputs"].shape).astype("float32")
     values["t1_rows"] = np.arange(100, dtype="int32")
     values["steps"] = np.float32(1)

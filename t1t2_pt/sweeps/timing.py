@@ -27,6 +27,7 @@ from t1t2_pt.ops.arguments import as_gradients
 from t1t2_pt.runs.provenance import NOT_ARITHMETIC, environment
 from t1t2_pt.runs.store import RunStore
 from t1t2_pt.steps import step
+from t1t2_pt.steps.regularization import Tensors
 from t1t2_pt.system.errors import InputError, reason
 from t1t2_pt.system.files import replacing
 from t1t2_pt.training.loop import NEVER
@@ -208,23 +209,28 @@ class _Part(Program):
             return dataclasses.replace(whole, t1=_PARTS[self.part](self, whole), t1t2=None)
 
 
-def _gradients(cost: TensorVariable, graphs: Graphs) -> Sequence[TensorVariable]:
-    """One for each elementary parameter."""
-    return as_gradients(pt.grad(cost, list(graphs.parameters.values())))
+def _gradients(cost: TensorVariable, parameters: Tensors) -> Sequence[TensorVariable]:
+    return as_gradients(pt.grad(cost, list(parameters.values())))
+
+
+def _elementary(program: Program, graphs: Graphs) -> Tensors:
+    """The elementary parameters, without running statistics, which have no gradient."""
+    return {name: graphs.parameters[name] for name in program.network.shapes()}
 
 
 def _backpropagation(program: Program, graphs: Graphs) -> Graph:
     rate = np.asarray(1e-6, program.dtype)
     cost = graphs.t1.metrics["train_cost"]
-    gradients = _gradients(cost, graphs)
-    moved = {name: graphs.state[name] - rate * g for name, g in zip(graphs.parameters, gradients, strict=True)}
+    parameters = _elementary(program, graphs)
+    gradients = zip(parameters, _gradients(cost, parameters), strict=True)
+    moved = {name: graphs.state[name] - rate * gradient for name, gradient in gradients}
     return Graph({**graphs.state, **moved}, {"train_cost": cost})
 
 
 def _c2_pass(program: Program, graphs: Graphs) -> Graph:
     batch = graphs.data["t2_inputs"][graphs.rows["t1_rows"]], graphs.data["t2_labels"][graphs.rows["t1_rows"]]
     cost = costs.cross_entropy(program.network.logits(graphs.parameters, batch[0]), batch[1])
-    squares = [pt.sum(pt.sqr(gradient)) for gradient in _gradients(cost, graphs)]
+    squares = [pt.sum(pt.sqr(gradient)) for gradient in _gradients(cost, _elementary(program, graphs))]
     # A weight that depends on the result keeps the loop from being computed once for all steps.
     bias = graphs.state["bias_0"] + np.asarray(1e-12, program.dtype) * sum(squares)
     return Graph({**graphs.state, "bias_0": bias}, {"train_cost": cost})
