@@ -13,7 +13,6 @@ from t1t2_pt.plotting import statistics
 from t1t2_pt.plotting.claims import Claim, Row, words
 from t1t2_pt.plotting.parts import Part, Runs, Stage, within
 from t1t2_pt.plotting.statistics import Estimate
-from t1t2_pt.plotting.tables import read_table
 from t1t2_pt.runs.record import StoredRun
 
 REASONABLE = 1.25  # times the lowest cost of the grid
@@ -38,10 +37,9 @@ def rows(claims: Mapping[str, Claim], preset: str, parts: Runs, reference: Path)
 
 def published(claims: Mapping[str, Claim], reference: Path) -> Iterator[Row]:
     """The ends in the paper's Figure 1, in its own grids."""
-    markers = read_table(reference / fig1.MARKERS, words=("panel", "kind"), numbers=("n0", "y"))
     for panel, title in rerun.NAMES.items():
-        found = markers[(markers["panel"] == panel) & (markers["kind"] == "final")]
-        ends = list(zip(found["n0"], found["y"], strict=True))
+        found = fig1.paper_markers(reference, panel)["ends"]
+        ends = list(zip(found["x"], found["y"], strict=True))
         of = {"preset": "published", "data": f"MNIST, {title}"}
         yield from _of_ends(claims, [(grids.published(reference, panel), ends)], of)
 
