@@ -35,6 +35,7 @@ def runs(request: Request) -> Configs:
         "batch_norm": False,
         "initialization": "fan-in",
         "schedule": "linear",
+        "hyper_schedule": "constant",  # the sums of the biases are made with one step size
         "interval": 1,
         "l2": (START,) * (len(base["hidden"]) + 1),
         "tune": ("l2",),
