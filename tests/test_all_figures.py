@@ -8,6 +8,7 @@ from dataclasses import replace
 import cost
 import everything
 import evolution
+import fig3
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ from t1t2_pt.datasets import DATASETS
 from t1t2_pt.plotting.hyperparameter_paths import read_path
 from t1t2_pt.plotting.parts import Part, Stage
 from t1t2_pt.plotting.scripts import REFERENCE, Request, main_of_all
-from t1t2_pt.plotting.style import PAPER, STYLE
+from t1t2_pt.plotting.style import PAPER, STYLE, new_figure
 from t1t2_pt.regularizers import HYPERPARAMETERS
 from t1t2_pt.runs.exchange import read_runs
 from t1t2_pt.runs.store import RunStore
@@ -162,7 +163,15 @@ def test_fig3_shows_zeros_and_lines_that_coincide():
     assert widths == sorted(widths, reverse=True)
     assert orders == sorted(orders)
     assert len(set(widths)) == len(set(orders)) == 4
-    assert [text.get_text() for text in penalty.texts] == ["layer 4", "layers 1, 2, 3"]
+    assert [text.get_text() for text in penalty.texts] == ["layers 1, 2, 3, 4"]
+
+
+def test_fig3_names_layers_that_end_apart():
+    figure, (axes,) = new_figure(4, 3, 1)
+    axes.set(yscale="log", ylim=(1e-6, 1e-1))
+    fig3._label_ends(axes, [1e-3, 1.1e-3, 1e-3, 1e-4, float("nan")])
+    assert [text.get_text() for text in axes.texts] == ["layer 4", "layers 1, 2, 3"]
+    assert figure.axes == [axes]
 
 
 def ticks(axes):

@@ -19,7 +19,7 @@ from conftest import ROOT
 from matplotlib.collections import QuadMesh
 from matplotlib.testing.compare import compare_images
 
-from t1t2_pt.config import PROGRAMS, replace
+from t1t2_pt.config import PROGRAMS, PUBLISHED, replace
 from t1t2_pt.datasets import DATASETS
 from t1t2_pt.plotting import scripts as module
 from t1t2_pt.plotting import style as plotting
@@ -154,7 +154,7 @@ def test_picture_without_the_papers_numbers_is_the_other_one(tmp_path):
     figure, (axes,) = plotting.new_figure(6, 4, 1)
     axes.plot([0, 1], [0, 1])
     axes.plot([0, 1], [1, 0], gid=plotting.PAPER)
-    plotting.add_caption(figure, "a caption")
+    plotting.add_caption(figure, "a caption " * 30)
     paths = save_figure(figure, pd.DataFrame({"x": [0, 1]}), tmp_path, "fig3", "a caption")
     assert [path.name for path in paths] == ["fig3.png", "fig3.pdf", "fig3-ours.png", "fig3.csv"]
     (hidden,) = (artist for artist in figure.findobj() if artist.get_gid() == plotting.PAPER)
@@ -284,14 +284,20 @@ def test_program_of_a_figure(name):
     """Its fields are those of every run of every figure, but where the figure gives them, and the caption says so."""
     for script in everything.SCRIPTS:
         if script.trainer is None and script.name != "layers":  # which gives them itself
-            plain, others = script.runs(Request()), script.runs(Request(program=name))
+            plain, others = (script.runs(Request(program=one)) for one in (None, name))
             assert plain.keys() == others.keys()
             for part, configs in others.items():
                 assert configs == [replace(config, **PROGRAMS[name]) for config in plain[part]]
     run = stored("quick", fig1.runs(Request()))[Part(Stage.TUNED, "right")][0]
-    made = [dataclasses.replace(run, config=c) for some in fig1.runs(Request(program=name)).values() for c in some]
-    assert preset_and_data("quick", made).startswith(f"Preset quick with the choices of {name}: MNIST, T1 2,500")
-    assert preset_and_data("quick", [*made, run]).startswith("Preset quick: ")
+
+    def made(program):
+        some = [config for part in fig1.runs(Request(program=program)).values() for config in part]
+        return [dataclasses.replace(run, config=config) for config in some]
+
+    told = "" if name == PUBLISHED else f" with the choices of {name}"
+    assert preset_and_data("quick", made(name)).startswith(f"Preset quick{told}: MNIST, T1 2,500")
+    assert preset_and_data("quick", made(None)).startswith("Preset quick with this library's defaults: MNIST")
+    assert preset_and_data("quick", [*made(name), *made(None)]).startswith("Preset quick: ")
 
 
 def test_program_is_told_where_it_has_nothing_to_say(tmp_path, capsys):
@@ -319,9 +325,12 @@ def test_caption_says_what_is_less_than_the_papers():
         return scatter._less_than_the_paper(runs)
 
     assert of_setups("paper") == ""
-    assert of_setups("laptop").startswith(" Smaller than the paper's networks and samples, and fewer epochs than its")
-    assert of_setups("overnight") == (
+    assert of_setups("laptop") == (
         " Beside the paper: fewer epochs than its 200 to 300 on MNIST, SVHN, CIFAR-10; "
+        "smaller networks on MNIST, SVHN, CIFAR-10; fewer samples on MNIST, CIFAR-10."
+    )
+    assert of_setups("overnight") == (
+        " Beside the paper: fewer epochs than its 200 to 300 on MNIST, CIFAR-10; "
         "smaller networks on SVHN, CIFAR-10; fewer samples on CIFAR-10."
     )
 

@@ -5,7 +5,7 @@ Imports `datasets`, `hypergradients`, `optimizers`, `regularizers`, `networks` a
 
 from t1t2_pt.config.identity import DIGEST_VERSION, FORMER_NAMES, LOOP, OWN
 from t1t2_pt.config.making import FIELDS, OPTIONS, USUAL, field_info, replace, run_config, with_today_names
-from t1t2_pt.config.programs import DESCRIPTIONS, PROGRAMS, program_fields
+from t1t2_pt.config.programs import DESCRIPTIONS, PROGRAMS, PUBLISHED, program_fields
 from t1t2_pt.config.run_config import ALGORITHM, RunConfig
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "OPTIONS",
     "OWN",
     "PROGRAMS",
+    "PUBLISHED",
     "USUAL",
     "RunConfig",
     "field_info",

@@ -40,6 +40,7 @@ PROGRAMS: dict[str, dict[str, Any]] = {
     },
     "paper": {**_MARCH, "validation_gradient_at": "next"},
 }
+PUBLISHED = "march-2016"  # the program of the published pictures, which the figures follow
 DESCRIPTIONS: dict[str, str] = {
     "march-2016": "the authors' program of 11 March 2016, with which the paper's pictures were published",
     "may-2016": "the authors' program of late May 2016",

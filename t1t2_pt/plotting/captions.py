@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from t1t2_pt.config import PROGRAMS, RunConfig, replace
+from t1t2_pt.config import PROGRAMS, PUBLISHED, RunConfig, replace
 from t1t2_pt.config.fields import default
 from t1t2_pt.datasets import DATASETS
 from t1t2_pt.runs.record import StoredRun
@@ -59,12 +59,14 @@ def preset_and_data(preset: str, runs: Sequence[StoredRun]) -> str:
 
 
 def preset_words(preset: str, runs: Iterable[StoredRun]) -> str:
-    """The preset, and the program (or those alike) whose choices all of the runs have, where they are not defaults."""
+    """The preset, and whose choices all of the runs have, where they are not those of the published pictures."""
     configs = [run.config for run in runs if isinstance(run.config, RunConfig)]
-    usual = {name: default(name, RunConfig) for fields in PROGRAMS.values() for name in fields}
-    if all(_has(config, usual) for config in configs):
-        return f"Preset {preset}"
+    ours = {name: default(name, RunConfig) for fields in PROGRAMS.values() for name in fields}
     found = [name for name, fields in PROGRAMS.items() if all(_has(config, fields) for config in configs)]
+    if PUBLISHED in found:
+        return f"Preset {preset}"
+    if all(_has(config, ours) for config in configs):
+        return f"Preset {preset} with this library's defaults"
     return f"Preset {preset}" + (f" with the choices of {' or '.join(found)}" if found else "")
 
 

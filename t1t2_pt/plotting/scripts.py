@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from t1t2_pt.cli.commands import OneLineParser, run_command
 from t1t2_pt.cli.options import add_program, add_sweep_options, sweep_from, usable_path
-from t1t2_pt.config import RunConfig, program_fields, replace, run_config
+from t1t2_pt.config import PUBLISHED, RunConfig, program_fields, replace, run_config
 from t1t2_pt.datasets import DATASETS, find, sizes_that_fit, training_samples
 from t1t2_pt.plotting.parts import Configs, Part, Runs, Stage
 from t1t2_pt.plotting.planned import show_plan
@@ -39,7 +39,6 @@ PRESETS = {
     "overnight": "the paper's networks and data on MNIST, fewer epochs and runs: hours on 2 cores, can be stopped",
     "paper": "the paper's network, data, epochs and grid, for a GPU or a cluster",
 }
-PROGRAM = "march-2016"  # the published pictures', which every preset follows
 OURS = "ours"  # asks for the library's own defaults
 FIGURES = REPOSITORY / "figures"
 LARGEST_SEED = 1_000_000  # leaves room for the seeds that a script counts up from it
@@ -68,7 +67,7 @@ class Request:
     preset: str = "quick"
     seed: int = 0
     datasets: tuple[str, ...] = ("mnist", "digits-on-photos")
-    program: str | None = PROGRAM
+    program: str | None = PUBLISHED
     samples: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     def config(self, **fields: Any) -> RunConfig:
@@ -166,7 +165,7 @@ def parser(name: str, summary: str) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     result.add_argument("--preset", choices=PRESETS, default="quick", help="scale of the experiment (default: quick)")
-    add_program(result, PROGRAM, **{OURS: "the defaults of `t1t2 train`"})
+    add_program(result, PUBLISHED, **{OURS: "the defaults of `t1t2 train`"})
     result.add_argument(
         "--out",
         type=usable_path,
@@ -196,11 +195,11 @@ def parser(name: str, summary: str) -> argparse.ArgumentParser:
     return result
 
 
-def folder_of(preset: str, program: str = PROGRAM, within: Path | None = None) -> Path:
+def folder_of(preset: str, program: str = PUBLISHED, within: Path | None = None) -> Path:
     """Where figures are drawn by default: those of the quick preset and usual program in the folder of all others."""
     within = within or FIGURES
     folder = within if preset == next(iter(PRESETS)) else within / preset
-    return folder if program == PROGRAM else folder / f"program-{program}"
+    return folder if program == PUBLISHED else folder / f"program-{program}"
 
 
 def _request(options: argparse.Namespace, store: RunStore) -> Request:
@@ -273,7 +272,7 @@ def _run(scripts: Sequence[FigureScript], options: argparse.Namespace) -> int:
 
 def _following(scripts: Sequence[FigureScript], program: str) -> Sequence[FigureScript]:
     """The scripts whose runs can follow a program; where it is not the usual one, others are not drawn."""
-    if program == PROGRAM:
+    if program == PUBLISHED:
         return scripts
     if program != OURS:
         program_fields(program)
