@@ -151,7 +151,10 @@ def draw(trained: Runs, preset: str, reference: Path | None) -> Drawing:
         paths = [_path_rows(panel, vertical, number, run) for number, run in enumerate(tuned, start=1)]
         edges = axes.get_xlim(), axes.get_ylim()
         for path in paths:
-            draw_trajectory(axes, [row["n0"] for row in path], [max(row["y"], edges[1][0]) for row in path])
+            inside = [
+                np.clip([row[name] for row in path], *edge) for name, edge in zip(("n0", "y"), edges, strict=True)
+            ]
+            draw_trajectory(axes, *inside)
         rows += [*grid, *(row for path in paths for row in path)]
         for which, marker in () if reference is None else MARKERS.items():
             points = paper_markers(reference, panel)[which]

@@ -87,7 +87,8 @@ def test_fig1_draws_what_its_table_says():
         wanted = fig1.runs(Request("quick"))[Part(Stage.TUNED, panel)]
         assert rows[rows["kind"] == "tuned"]["run"].nunique() == len(axes.lines) / 4 == len(wanted) > 1
         for number, path in rows[rows["kind"] == "tuned"].groupby("run"):
-            points = path[["n0", "y"]].clip(lower=pd.Series({"n0": 0, "y": axes.get_ylim()[0]}), axis=1).to_numpy()
+            edges = np.array([axes.get_xlim(), axes.get_ylim()]).T  # beyond which no path is drawn
+            points = np.clip(path[["n0", "y"]].to_numpy(), *edges)
             assert sum(np.array_equal(line, points) for line in lines) == 2  # its outline and itself
             markers = {line.get_marker(): line.get_xydata()[0] for line in axes.lines[4 * number - 4 : 4 * number]}
             np.testing.assert_array_equal(markers["s"], points[0])
