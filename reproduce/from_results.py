@@ -79,19 +79,26 @@ def _whole(parts: Configs, found: dict) -> bool:
 
 
 def draw(preset: str, out: Path, scripts: Sequence[FigureScript], store: RunStore) -> int:
-    """The figures of a preset whose runs are all in the store; returns an exit code."""
+    """The figures of a preset, each with the data sets of which all its runs are in the store; returns an exit code."""
     used = tuple(dict.fromkeys(run.config.dataset for run in read_runs(RESULTS / f"{preset}.jsonl.gz")))
     datasets = tuple(
         name for name in used if Splits(None).fingerprint(name, fetch=False) in (None, *store.contents(name))
     )
     if other := ", ".join(sorted({*used} - {*datasets})):
         log(f"left out at the {preset} preset, as what is here of it is not what the runs used: {other}")
-    request = Request(preset, datasets=datasets, samples={name: store.samples(name) for name in datasets})
-    whole = [script for script in scripts if complete(script, request, store)]
-    if lacking := [script.name for script in scripts if script not in whole and not script.only_stored]:
+    samples = {name: store.samples(name) for name in datasets}
+    together: dict[tuple[str, ...], list[FigureScript]] = {}
+    for script in scripts:
+        each = (Request(preset, datasets=(name,), samples=samples) for name in datasets)
+        found = tuple(request.datasets[0] for request in each if complete(script, request, store))
+        together.setdefault(found, []).append(script)
+    if lacking := [script.name for script in together.pop((), []) if not script.only_stored]:
         log(f"left out at the {preset} preset, as data/results lacks runs of theirs: {', '.join(lacking)}")
-    options = ["--preset", preset, "--out", str(out), "--store", str(store.path), "--datasets", ",".join(datasets)]
-    return main_of_all("from_results", __doc__, whole, options) if whole else 0
+    options = ["--preset", preset, "--out", str(out), "--store", str(store.path), "--datasets"]
+    return max(
+        (main_of_all("from_results", __doc__, some, [*options, ",".join(names)]) for names, some in together.items()),
+        default=0,
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

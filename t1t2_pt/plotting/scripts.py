@@ -332,12 +332,21 @@ def _to_rerun(script: FigureScript, parts: Configs) -> Iterator[RunConfig]:
 
 
 def _of_all_presets(script: FigureScript, request: Request, sweep: Sweep) -> dict[Part, list[StoredRun]]:
-    """The parts of each preset whose runs the store has; those of the preset asked for that it lacks are told."""
+    """The parts of each preset whose runs the store has; those of the preset asked for that it lacks are told.
+
+    Runs on data that are not on this machine count too: a part is of the first data set that has all of its runs.
+    """
+    used = {name: sweep.store.samples(name) for name in DATASETS}
+    names = [name for name in DATASETS if name in request.datasets or used[name]]
+    samples = {**used, **request.samples}
     found: dict[Part, list[StoredRun]] = {}
     for preset in PRESETS:
-        parts = script.runs(dataclasses.replace(request, preset=preset))
-        here = _stored(sweep, parts)
-        if preset == request.preset and len(here) < len(parts):
+        here: dict[Part, list[StoredRun]] = {}
+        for datasets in (tuple(names), *((name,) for name in names)):
+            wanted = script.runs(dataclasses.replace(request, preset=preset, datasets=datasets, samples=samples))
+            here |= {part: runs for part, runs in _stored(sweep, wanted).items() if part not in here}
+        parts = script.runs(request)
+        if preset == request.preset and not set(parts) <= set(here):
             lacking = ", ".join(dict.fromkeys(part.name("figure", "panel") for part in parts if part not in here))
             sweep.display.log(f"the store lacks runs of {lacking} at this preset: `make figures rerun` trains them")
         if script.reruns is not None:
