@@ -10,6 +10,7 @@ from t1t2_pt.cli.commands import OneLineParser, run_command
 from t1t2_pt.cli.doctor import examine
 from t1t2_pt.cli.options import (
     add_data_dir,
+    add_own_data,
     add_run_options,
     add_store,
     add_sweep_options,
@@ -52,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
     )
     train.set_defaults(command=_train)
     add_run_options(train)
+    add_own_data(train.add_argument_group("own data", "a file or folder in the place of --dataset"))
     where = train.add_argument_group("where", "backend, data and result")
     add_sweep_options(where)
     where.add_argument("--json", action="store_true", help="print the result as JSON")

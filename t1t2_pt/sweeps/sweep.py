@@ -16,6 +16,8 @@ from pathlib import Path
 from t1t2_pt.backends import Backend
 from t1t2_pt.backends.memory import runs_that_fit
 from t1t2_pt.config import ALGORITHM, RunConfig
+from t1t2_pt.datasets import Dataset
+from t1t2_pt.datasets.own_files import OwnFile
 from t1t2_pt.networks.network import CONVOLUTIONAL
 from t1t2_pt.runs.checkpoints import Every, of_other_versions, readable, remove
 from t1t2_pt.runs.record import StoredRun
@@ -57,6 +59,8 @@ class Sweep:
         How often checkpoints are written.
     place
         Makes the place where work is done, when there is any; None: this process.
+    own
+        Data of one's own that runs of them are trained on, and where they lie: None where in this process alone.
     """
 
     def __init__(
@@ -69,13 +73,18 @@ class Sweep:
         quiet: bool = False,
         every: Every = Every(seconds=300),  # noqa: B008  (frozen)
         place: Callable[[Callable[[str], None]], Place] | None = None,
+        own: tuple[Dataset, OwnFile | None] | None = None,
     ) -> None:
         self.store, self.backend, self.data_dir = store, backend, data_dir
         self.recompute, self.together, self.every = recompute, together, every
         self.display = Display(quiet)
         self._here = place is None
         self._place = place or (lambda log: Here(backend, self._splits, log))
-        self._splits = Splits(data_dir)
+        self._own = own
+        if own is not None and own[1] is None and place is not None:
+            remedy = "write them by numpy.savez and name that file, or train here"
+            raise InputError("data", own[0].name, "lie in the memory of this process alone", remedy)
+        self._splits = Splits(data_dir, None if own is None else own[0])
         self._programs: dict[str, RunConfig] = {}
 
     @property
@@ -204,7 +213,8 @@ class Sweep:
 
     def work(self, group: Group, owner: str) -> Work:
         """What is lacking of a group, as work."""
-        work = Work(group, self.backend.name, self.data_dir, self.checkpoints, self.every, owner)
+        own = None if self._own is None else self._own[1]
+        work = Work(group, self.backend.name, self.data_dir, self.checkpoints, self.every, owner, own=own)
         if group.lacking != group.configs:
             return work
         # Listed now, while all of the group is ours: should it be lost, the files of who takes it are not among them.

@@ -12,14 +12,16 @@ from pathlib import Path
 
 from t1t2_pt.backends import Backend, get_backend
 from t1t2_pt.backends.memory import check_fits
-from t1t2_pt.datasets import DATASETS, Dataset, Split, make_split
+from t1t2_pt.datasets import DATASETS, OWN_SOURCES, Dataset, Split, make_split, source_of
 from t1t2_pt.datasets.fingerprints import fingerprint_of, note
+from t1t2_pt.datasets.own_files import OwnFile
 from t1t2_pt.runs.checkpoints import Checkpoint, Every, UnusableCheckpointError
 from t1t2_pt.runs.provenance import environment
 from t1t2_pt.runs.record import StoredRun, finished_run
 from t1t2_pt.steps.step import make_network
 from t1t2_pt.sweeps.company import company
 from t1t2_pt.sweeps.groups import DataKey, Group, data_key
+from t1t2_pt.system.errors import InputError
 from t1t2_pt.system.interrupts import StopAskedError
 from t1t2_pt.training.loop import initial_snapshot, train
 from t1t2_pt.training.snapshots import Snapshot
@@ -47,6 +49,8 @@ class Work:
         Whose work it is: as nobody else does, it writes checkpoints under this name.
     superseded
         Checkpoints of the group that others left, when nobody else trains any of it.
+    own
+        Where data of one's own lie.
     """
 
     group: Group
@@ -56,6 +60,7 @@ class Work:
     every: Every
     owner: str = ""
     superseded: tuple[Path, ...] = ()
+    own: OwnFile | None = None
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -92,10 +97,13 @@ class Splits:
     ----------
     data_dir
         Folder of the data sets; None looks in the usual places.
+    own
+        Data of one's own, or where they lie.
     """
 
-    def __init__(self, data_dir: Path | None) -> None:
+    def __init__(self, data_dir: Path | None, own: Dataset | OwnFile | None = None) -> None:
         self._data_dir = data_dir
+        self._own = own
         self._load = functools.lru_cache(maxsize=1)(self._read)
         self._kept: dict[DataKey, Split] = {}
         self._forms: dict[str, Form] = {}
@@ -111,7 +119,7 @@ class Splits:
         """
         with self._lock:
             name, how = key[0], key[1:]
-            split = self._kept.pop(key, None) or make_split(DATASETS[name], self._load(name), *how)
+            split = self._kept.pop(key, None) or make_split(source_of(name), self._load(name), *how)
             self._kept[key] = split
             self._forms[name] = split.input_shape, split.classes
             while len(self._kept) > 1 and sum(map(_bytes, self._kept.values())) > KEPT_BYTES:
@@ -133,6 +141,14 @@ class Splits:
             return self._forms[name]
 
     def _read(self, name: str) -> Dataset:
+        if name in OWN_SOURCES:
+            dataset = self._own.read() if isinstance(self._own, OwnFile) else self._own
+            if dataset is None or dataset.name != name:
+                problem = (
+                    "is data of somebody's own" if dataset is None else f"is not what these data are, {dataset.name}"
+                )
+                raise InputError("dataset", name, problem, "name its file by --data")
+            return dataset
         dataset, place = DATASETS[name].load(self._data_dir), DATASETS[name].find(self._data_dir)
         if place is not None:
             note(DATASETS[name], place, dataset)
@@ -147,6 +163,8 @@ class Splits:
             If it cannot be found or read.
         """
         with self._lock:
+            if name in OWN_SOURCES:
+                return self._load(name).fingerprint if self._own is not None or fetch else None
             place = DATASETS[name].find(self._data_dir)
             if place is None and not fetch:
                 return None

@@ -35,7 +35,7 @@ def serve(connection: Connection) -> None:
     splits = None
     while True:
         work = orders.get()
-        splits = splits or Splits(work.data_dir)
+        splits = splits or Splits(work.data_dir, work.own)
         callbacks = Callbacks(stop.is_set, lambda steps: answer("steps", steps), lambda text: answer("log", text))
         try:
             runs = do(work, callbacks, splits)
