@@ -45,7 +45,7 @@ class TestLabels:
         assert data.train_labels.dtype == np.int32
         plain = np.ravel(np.asarray(labels))
         for inputs, found in ((data.train_images, data.train_labels), (data.test_images, data.test_labels)):
-            rows = [int(np.flatnonzero((X == row).all(axis=1))[0]) for row in inputs]
+            rows = [int(np.flatnonzero((row == X).all(axis=1))[0]) for row in inputs]
             assert [classes[number] for number in found] == plain[rows].tolist()
 
     @pytest.mark.parametrize(

@@ -1,14 +1,18 @@
 """The `t1t2` command: train one run, look at stored runs and verify them, get data, check the installation."""
 
 import argparse
+import contextlib
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from t1t2_pt.cli import data as cli_data
+from t1t2_pt.cli import predict as cli_predict
 from t1t2_pt.cli import verify as cli_verify
 from t1t2_pt.cli.commands import OneLineParser, run_command
 from t1t2_pt.cli.doctor import examine
 from t1t2_pt.cli.options import (
+    absolute_path,
     add_data_dir,
     add_own_data,
     add_run_options,
@@ -19,11 +23,14 @@ from t1t2_pt.cli.options import (
     sweep_from,
     usable_path,
 )
+from t1t2_pt.models.model_files import check_model_path
 from t1t2_pt.regularizers import HYPERPARAMETERS
 from t1t2_pt.runs.exchange import check_export, export_runs, read_runs
-from t1t2_pt.runs.record import StoredRun
+from t1t2_pt.runs.record import DIVERGED, StoredRun
 from t1t2_pt.runs.store import RunStore
 from t1t2_pt.runs.stored import existing, find, readable_runs
+from t1t2_pt.sweeps.event_files import EventFiles
+from t1t2_pt.system.errors import InputError
 from t1t2_pt.system.streams import show, show_table
 
 
@@ -56,6 +63,16 @@ def parser() -> argparse.ArgumentParser:
     add_own_data(train.add_argument_group("own data", "a file or folder in the place of --dataset"))
     where = train.add_argument_group("where", "backend, data and result")
     add_sweep_options(where)
+    where.add_argument(
+        "--save-model",
+        type=absolute_path,
+        metavar="FILE",
+        help="keep the trained network with all that it takes to predict in this .npz file; a stored run is trained "
+        "again for it",
+    )
+    where.add_argument(
+        "--log-dir", type=absolute_path, metavar="DIR", help="write TensorBoard event files below this folder"
+    )
     where.add_argument("--json", action="store_true", help="print the result as JSON")
 
     runs = commands.add_parser(
@@ -87,6 +104,7 @@ def parser() -> argparse.ArgumentParser:
     add_store(import_)
 
     cli_verify.add_command(commands)
+    cli_predict.add_command(commands)
 
     data = commands.add_parser("data", help="list, fetch and verify data sets")
     cli_data.add_commands(data.add_subparsers(required=True, metavar="COMMAND"))
@@ -100,9 +118,22 @@ def parser() -> argparse.ArgumentParser:
 
 def _train(options: argparse.Namespace) -> int:
     config = config_from(options)
-    (run,) = sweep_from(options).run([config])
+    if options.save_model is not None:
+        check_model_path("--save-model", options.save_model)
+        if options.scheduler is not None:
+            problem = "is asked of a cluster, whose machines may have other disks"
+            raise InputError("--save-model", str(options.save_model), problem, "train here, or with --workers")
+    with contextlib.ExitStack() as stack:
+        more: dict[str, Any] = {}
+        if options.log_dir is not None:
+            files = EventFiles(options.log_dir)
+            stack.callback(files.close)
+            more["watchers"] = [files]
+        if options.save_model is not None:
+            more["model"] = options.save_model
+        (run,) = sweep_from(options, **more).run([config])
     _print_run(run, options.json)
-    return 0
+    return 1 if options.save_model is not None and run.status == DIVERGED else 0
 
 
 def _list(options: argparse.Namespace) -> int:

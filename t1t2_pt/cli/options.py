@@ -3,7 +3,7 @@
 import argparse
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from t1t2_pt.datasets.own_files import OwnFile
 from t1t2_pt.runs.checkpoints import Every
 from t1t2_pt.runs.store import RunStore, default_store
 from t1t2_pt.sweeps.places import Place
+from t1t2_pt.sweeps.reports import Watcher
 from t1t2_pt.sweeps.sweep import Sweep
 from t1t2_pt.sweeps.worker_processes import WorkerProcesses
 from t1t2_pt.system.errors import InputError
@@ -102,7 +103,7 @@ def add_own_data(parser: Options) -> None:
     )
     parser.add_argument("--target", metavar="COLUMN", help="column of a table that has the labels")
     parser.add_argument(
-        "--drop", type=_names, default=(), metavar="COLUMN,..", help="columns of a table that are left out"
+        "--drop", type=names_of, default=(), metavar="COLUMN,..", help="columns of a table that are left out"
     )
     parser.add_argument("--test-data", type=absolute_path, metavar="FILE", help="test set of --data, likewise")
     parser.add_argument(
@@ -114,7 +115,8 @@ def add_own_data(parser: Options) -> None:
     )
 
 
-def _names(text: str) -> tuple[str, ...]:
+def names_of(text: str) -> tuple[str, ...]:
+    """Names separated by commas."""
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
@@ -277,8 +279,8 @@ def add_store(parser: Options) -> None:
     parser.add_argument("--store", type=absolute_path, default=default_store(), help=STORE_HELP)
 
 
-def sweep_from(options: argparse.Namespace) -> Sweep:
-    """The sweep that the options of `add_sweep_options` ask for.
+def sweep_from(options: argparse.Namespace, watchers: Sequence[Watcher] = (), model: Path | None = None) -> Sweep:
+    """The sweep that the options of `add_sweep_options` ask for; `watchers` and `model` as of `Sweep`.
 
     Raises
     ------
@@ -304,6 +306,8 @@ def sweep_from(options: argparse.Namespace) -> Sweep:
         every=every,
         place=place,
         own=own_data(options),
+        watchers=watchers,
+        model=model,
     )
 
 
