@@ -168,6 +168,8 @@ class TestSplits:
         assert (config.t1_samples, config.t2_samples, config.batch_size, config.samples_of_t2) == (39, 9, 9, 9)
         config = own_config(data, batch_size=20)
         assert (config.batch_size, config.samples_of_t2) == (20, 9)
+        assert config.canonical.canonical == config.canonical
+        assert config.digest() == own_config(data, batch_size=20, t2_batch_size=5).digest()  # nothing is tuned
         assert own_config(data, t2_samples=20).t1_samples == 28
         large = own_config(own_dataset(np.zeros((200_000, 1)), np.arange(200_000) % 2))
         assert (large.t2_samples, large.batch_size) == (4_848, 100)

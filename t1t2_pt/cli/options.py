@@ -17,12 +17,10 @@ from t1t2_pt.config import (
     RunConfig,
     field_info,
     fields,
+    named_config,
     own_config,
-    replace,
-    run_config,
 )
-from t1t2_pt.config.making import SIZES, check_room
-from t1t2_pt.datasets import DATASETS, OWN_SOURCES, Dataset, sizes_that_fit, training_samples
+from t1t2_pt.datasets import Dataset
 from t1t2_pt.datasets.own_data import TEST_SHARE
 from t1t2_pt.datasets.own_files import OwnFile
 from t1t2_pt.runs.checkpoints import Every
@@ -80,16 +78,7 @@ def config_from(options: argparse.Namespace) -> RunConfig:
     own = own_data(options)
     if own is not None:
         return own_config(own[0], options.program, **given)
-    config = run_config(program=options.program, **given)
-    if config.dataset in OWN_SOURCES:
-        raise InputError("dataset", config.dataset, "is data of your own", "name its file by --data instead")
-    sizes = [getattr(config, name) if name in given else None for name in SIZES]
-    if None not in sizes:
-        return config
-    here, usual = training_samples(config.dataset, options.data_dir), DATASETS[config.dataset].usual
-    if here < sum(usual) and config.t2_from == "apart":
-        check_room(here, sizes[0], sizes[1], usual)
-    return replace(config, **dict(zip(SIZES, sizes_that_fit(usual, here, *sizes), strict=True)))
+    return named_config(options.program, options.data_dir, **given)
 
 
 def add_own_data(parser: Options) -> None:

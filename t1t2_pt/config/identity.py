@@ -85,6 +85,8 @@ def canonical_values(config: "RunConfig") -> dict[str, Any]:
     if not config.tune or config.t2_batch_size == config.batch_size:
         idle.add("t2_batch_size")
     values = {name: default(name, type(config)) for name in idle}
+    if not config.tune and config.batch_size > config.t2_samples:
+        values["t2_batch_size"] = config.t2_samples  # which has to be said, whatever it is
     if isinstance(config.activation, tuple) and len(set(config.activation)) == 1:
         values["activation"] = config.activation[0]
     for field in ("tune", "first_apart", "per_unit"):

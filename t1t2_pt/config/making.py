@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+from pathlib import Path
 from typing import Any
 
 import pydantic
@@ -10,7 +11,7 @@ from t1t2_pt.config.fields import IDENTITY, words
 from t1t2_pt.config.identity import FORMER_NAMES
 from t1t2_pt.config.programs import program_fields
 from t1t2_pt.config.run_config import RunConfig
-from t1t2_pt.datasets import USUAL_SIZES, Dataset, sizes_that_fit
+from t1t2_pt.datasets import DATASETS, OWN_SOURCES, USUAL_SIZES, Dataset, sizes_that_fit, training_samples
 from t1t2_pt.datasets.own_data import usual_sizes
 from t1t2_pt.networks.network import CONVOLUTIONAL
 from t1t2_pt.system.errors import InputError
@@ -70,6 +71,31 @@ def run_config(program: str | None = None, **values: Any) -> RunConfig:
         message = meant["msg"].removeprefix("Value error, ")
         problem = message[0].lower() + message[1:]
         raise InputError(name, values[name], problem, field_info(name)["remedy"]) from None
+
+
+def named_config(program: str | None = None, data_dir: Path | None = None, **values: Any) -> RunConfig:
+    """As `run_config`: sizes of T1 and T2 that are not given fit into the data set that is on this machine.
+
+    Parameters
+    ----------
+    data_dir
+        Folder of the data sets; None looks in the usual places.
+
+    Raises
+    ------
+    InputError
+        As `run_config`, and for sizes that do not fit.
+    """
+    config = run_config(program=program, **values)
+    if config.dataset in OWN_SOURCES:
+        raise InputError("dataset", config.dataset, "is data of your own", "name its file by --data instead")
+    sizes = [getattr(config, name) if name in values else None for name in SIZES]
+    if None not in sizes:
+        return config
+    here, usual = training_samples(config.dataset, data_dir), DATASETS[config.dataset].usual
+    if here < sum(usual) and config.t2_from == "apart":
+        check_room(here, sizes[0], sizes[1], usual)
+    return replace(config, **dict(zip(SIZES, sizes_that_fit(usual, here, sizes[0], sizes[1]), strict=True)))
 
 
 def own_config(data: Dataset, /, program: str | None = None, **values: Any) -> RunConfig:

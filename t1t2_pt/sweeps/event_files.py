@@ -5,6 +5,7 @@ curve.
 """
 
 import importlib.util
+import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,8 @@ class EventFiles:
         try:
             writer = self._writer(report.config)
             for name, value in report.row.items():
+                if not math.isfinite(value):
+                    continue
                 writer.add_scalar(tag(name), value, report.epoch)
             writer.flush()
             if report.epoch == report.config.epochs:

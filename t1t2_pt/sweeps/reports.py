@@ -24,7 +24,7 @@ class EpochReport:
         Its number, from 1.
     row
         By the names of a history's columns: costs in nats, errors in [0, 1], hyperparameters after the epoch; what
-        was not measured is not there.
+        was not measured, or was NaN, is not there.
     """
 
     config: RunConfig
@@ -74,12 +74,13 @@ class Reports:
         """What was not told yet of a run that is finished."""
         for epoch in range(1, len(run.history["epoch"])):
             row = {name: column[epoch] for name, column in run.history.items() if name != "epoch"}
-            self._tell(run.config, epoch, {name: value for name, value in row.items() if value == value})
+            self._tell(run.config, epoch, row)
 
     def _tell(self, config: RunConfig, epoch: int, row: Mapping[str, float]) -> None:
         with self._lock:
             if epoch != self._told.get(config.digest(), 0) + 1:
                 return
             self._told[config.digest()] = epoch
+            measured = {name: value for name, value in row.items() if name != "epoch" and value == value}
             for watcher in self._watchers:
-                watcher(EpochReport(config, epoch, row))
+                watcher(EpochReport(config, epoch, measured))
