@@ -6,15 +6,37 @@ Hyperparameters", 2016). Importing the package changes how no function is compil
 `hypergradient` has a part in.
 """
 
+import importlib
 import sys
+from typing import TYPE_CHECKING, Any
 
 from t1t2_pt import hypergradients
 from t1t2_pt.hypergradients import hypergradient
 from t1t2_pt.moved import OldNames
 
-__all__ = ["hypergradient", "hypergradients"]
+if TYPE_CHECKING:
+    from t1t2_pt.datasets import own_dataset
+    from t1t2_pt.models import Model, read_model, write_model
+    from t1t2_pt.sweeps.one_run import train
+
+__all__ = ["Model", "hypergradient", "hypergradients", "own_dataset", "read_model", "train", "write_model"]
 __version__ = "0.1.0"
 
 # `from t1t2_pt.hypergradient import ...`, as it was before the methods had a folder.
 sys.modules[f"{__name__}.hypergradient"] = hypergradients
 sys.meta_path.append(OldNames())
+
+# Imported when they are first used: a hypergradient needs none of them.
+_WHEN_USED = {
+    "Model": "t1t2_pt.models",
+    "own_dataset": "t1t2_pt.datasets",
+    "read_model": "t1t2_pt.models",
+    "train": "t1t2_pt.sweeps.one_run",
+    "write_model": "t1t2_pt.models",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHEN_USED:
+        return getattr(importlib.import_module(_WHEN_USED[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

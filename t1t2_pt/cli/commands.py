@@ -1,8 +1,10 @@
 """How every command runs: its signals, its streams, and the one line in which whatever ends it early is told."""
 
 import argparse
+import difflib
+import re
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from t1t2_pt.system.errors import CODE_OF_SIGNAL, InputError, reason
 from t1t2_pt.system.interrupts import Interrupted, raised
@@ -19,11 +21,29 @@ type Commands = argparse._SubParsersAction[OneLineParser]  # what commands are a
 class OneLineParser(argparse.ArgumentParser):
     """Tells a wrong option in one line, as other wrong input is told."""
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        OneLineParser._innermost = self  # the command whose options are read, when some are left
+        return super().parse_known_args(args, namespace)
+
+    _innermost: "OneLineParser | None" = None
+
     def error(self, message: str) -> NoReturn:
+        meant = self._meant(message)
         message = readable(" ".join(message.split()))
         message = message if len(message) <= LONGEST else message[: LONGEST - 3] + "..."
-        log(f"{self.prog}: {message}; try {self.prog} --help")
+        log(f"{self.prog}: {message}; try {self.prog} --help{f' (did you mean {meant}?)' if meant else ''}")
         raise SystemExit(UNUSABLE)
+
+    def _meant(self, message: str) -> str:
+        """What was probably meant by an option or a choice that there is not."""
+        if message.startswith("unrecognized arguments: "):
+            words = message.removeprefix("unrecognized arguments: ").split()
+            given = next((word.partition("=")[0] for word in words if word.startswith("--")), "")
+            known = list((OneLineParser._innermost or self)._option_string_actions)
+        else:
+            match = re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message)
+            given, known = (match[1], [one.strip(" '") for one in match[2].split(",")]) if match else ("", [])
+        return next(iter(difflib.get_close_matches(given, known, n=1)), "") if given else ""
 
 
 def run_command(name: str, command: Callable[[], int], stopped: str = "stopped") -> int:

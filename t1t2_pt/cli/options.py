@@ -3,7 +3,7 @@
 import argparse
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,16 @@ from t1t2_pt.config import (
     RunConfig,
     field_info,
     fields,
-    replace,
-    run_config,
+    named_config,
+    own_config,
 )
-from t1t2_pt.datasets import DATASETS, sizes_that_fit, training_samples
+from t1t2_pt.datasets import Dataset
+from t1t2_pt.datasets.own_data import TEST_SHARE
+from t1t2_pt.datasets.own_files import OwnFile
 from t1t2_pt.runs.checkpoints import Every
 from t1t2_pt.runs.store import RunStore, default_store
 from t1t2_pt.sweeps.places import Place
+from t1t2_pt.sweeps.reports import Watcher
 from t1t2_pt.sweeps.sweep import Sweep
 from t1t2_pt.sweeps.worker_processes import WorkerProcesses
 from t1t2_pt.system.errors import InputError
@@ -34,7 +37,6 @@ STORE_HELP = (
 )
 type Options = argparse._ActionsContainer  # a parser, or a group of its options
 
-SIZES = ("t1_samples", "t2_samples")
 SHOWN = 120  # characters of a name in a message
 GROUPS = {
     "data": "what is trained on",
@@ -73,17 +75,63 @@ def config_from(options: argparse.Namespace) -> RunConfig:
         If one of them is wrong, or they do not fit together.
     """
     given = {name: read_field(name, text) for name, text in vars(options).items() if name in OPTIONS}
-    config = run_config(program=options.program, **given)
-    sizes = [getattr(config, name) if name in given else None for name in SIZES]
-    if None not in sizes:
-        return config
-    here, usual = training_samples(config.dataset, options.data_dir), DATASETS[config.dataset].usual
-    for name, size in zip(SIZES, sizes, strict=True):
-        if size is not None and size >= here < sum(usual) and config.t2_from == "apart":
-            t1, t2 = sizes_that_fit(usual, here)
-            problem = f"leaves none of the {here} training samples for the other of T1 and T2"
-            raise InputError(name, size, problem, f"give numbers that fit, such as --t1-samples {t1} --t2-samples {t2}")
-    return replace(config, **dict(zip(SIZES, sizes_that_fit(usual, here, *sizes), strict=True)))
+    own = own_data(options)
+    if own is not None:
+        return own_config(own[0], options.program, **given)
+    return named_config(options.program, options.data_dir, **given)
+
+
+def add_own_data(parser: Options) -> None:
+    """The options that name data of one's own; `own_data` reads them."""
+    parser.add_argument(
+        "--data",
+        type=absolute_path,
+        metavar="FILE",
+        help="data of your own: a .npz file with the arrays x and y, and x_test and y_test if there are; a .csv or "
+        ".parquet file with --target; or a folder of pictures with a folder a class",
+    )
+    parser.add_argument("--target", metavar="COLUMN", help="column of a table that has the labels")
+    parser.add_argument(
+        "--drop", type=names_of, default=(), metavar="COLUMN,..", help="columns of a table that are left out"
+    )
+    parser.add_argument("--test-data", type=absolute_path, metavar="FILE", help="test set of --data, likewise")
+    parser.add_argument(
+        "--test-share",
+        type=float,
+        default=TEST_SHARE,
+        metavar="X",
+        help=f"share of each class of --data that is the test set where there is none (default: {TEST_SHARE:g})",
+    )
+
+
+def names_of(text: str) -> tuple[str, ...]:
+    """Names separated by commas."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def own_data(options: argparse.Namespace) -> tuple[Dataset, OwnFile] | None:
+    """The data that the options of `add_own_data` name, read once; None where they name none.
+
+    Raises
+    ------
+    InputError
+        If they cannot be read or trained on.
+    """
+    if "own" not in options:
+        options.own = _own_data(options)
+    return options.own
+
+
+def _own_data(options: argparse.Namespace) -> tuple[Dataset, OwnFile] | None:
+    path = getattr(options, "data", None)  # scripts have no such option
+    if path is None:
+        for name in ("target", "drop", "test_data"):
+            if getattr(options, name, None):
+                option = f"--{name.replace('_', '-')}"
+                raise InputError(option, str(getattr(options, name)), "is given without --data", "give --data FILE")
+        return None
+    file = OwnFile(path, options.target, options.drop, options.test_data, options.test_share)
+    return file.read(), file
 
 
 def add_program(parser: Options, default: str | None = None, **more: str) -> None:
@@ -222,8 +270,8 @@ def add_store(parser: Options) -> None:
     parser.add_argument("--store", type=absolute_path, default=default_store(), help=STORE_HELP)
 
 
-def sweep_from(options: argparse.Namespace) -> Sweep:
-    """The sweep that the options of `add_sweep_options` ask for.
+def sweep_from(options: argparse.Namespace, watchers: Sequence[Watcher] = (), model: Path | None = None) -> Sweep:
+    """The sweep that the options of `add_sweep_options` ask for; `watchers` and `model` as of `Sweep`.
 
     Raises
     ------
@@ -248,6 +296,9 @@ def sweep_from(options: argparse.Namespace) -> Sweep:
         quiet=options.quiet,
         every=every,
         place=place,
+        own=own_data(options),
+        watchers=watchers,
+        model=model,
     )
 
 

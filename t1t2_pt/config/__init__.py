@@ -4,7 +4,17 @@ Imports `datasets`, `hypergradients`, `optimizers`, `regularizers`, `networks` a
 """
 
 from t1t2_pt.config.identity import DIGEST_VERSION, FORMER_NAMES, LOOP, OWN
-from t1t2_pt.config.making import FIELDS, OPTIONS, USUAL, field_info, replace, run_config, with_today_names
+from t1t2_pt.config.making import (
+    FIELDS,
+    OPTIONS,
+    USUAL,
+    field_info,
+    named_config,
+    own_config,
+    replace,
+    run_config,
+    with_today_names,
+)
 from t1t2_pt.config.programs import DESCRIPTIONS, PROGRAMS, PUBLISHED, program_fields
 from t1t2_pt.config.run_config import ALGORITHM, RunConfig
 
@@ -22,6 +32,8 @@ __all__ = [
     "USUAL",
     "RunConfig",
     "field_info",
+    "named_config",
+    "own_config",
     "program_fields",
     "replace",
     "run_config",

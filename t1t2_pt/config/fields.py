@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 from pydantic.fields import FieldInfo
 
-from t1t2_pt.datasets import CONTRAST, DATASETS, PREPROCESSING, T2_FROM
+from t1t2_pt.datasets import CONTRAST, DATASETS, OWN_SOURCES, PREPROCESSING, T2_FROM
 from t1t2_pt.hypergradients import method_named, method_text
 from t1t2_pt.networks.activations import ACTIVATIONS
 from t1t2_pt.networks.initialization import INITIALIZATIONS
@@ -41,7 +41,7 @@ else:
     def _one_of(names: Collection[str]) -> Any:
         return Literal[tuple(names)]
 
-    DatasetName = _one_of(DATASETS)
+    DatasetName = _one_of((*DATASETS, *OWN_SOURCES))
     PreprocessingName = _one_of(PREPROCESSING)
     ContrastName = _one_of(CONTRAST)
     T2From = _one_of(T2_FROM)

@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from t1t2_pt.config.fields import default, words
-from t1t2_pt.datasets import DATASETS
+from t1t2_pt.datasets import source_of
 from t1t2_pt.optimizers import OPTIMIZERS, SCHEDULES
 from t1t2_pt.regularizers import HIDDEN, HYPERPARAMETERS, REGULARIZER_OF, STEP_SIZES
 
@@ -76,7 +76,7 @@ def canonical_values(config: "RunConfig") -> dict[str, Any]:
         idle.add("noise_before_softmax")
     if not any(one.places is HIDDEN for one in config.regularizers):
         idle.add("noise_at")
-    if config.preprocessing == DATASETS[config.dataset].preprocessing:
+    if config.preprocessing == source_of(config.dataset).preprocessing:
         idle.add("preprocessing")
     if _order_of_limits_is_idle(config):
         idle.add("hypergradient_limits")
@@ -85,6 +85,8 @@ def canonical_values(config: "RunConfig") -> dict[str, Any]:
     if not config.tune or config.t2_batch_size == config.batch_size:
         idle.add("t2_batch_size")
     values = {name: default(name, type(config)) for name in idle}
+    if not config.tune and config.batch_size > config.t2_samples:
+        values["t2_batch_size"] = config.t2_samples  # which has to be said, whatever it is
     if isinstance(config.activation, tuple) and len(set(config.activation)) == 1:
         values["activation"] = config.activation[0]
     for field in ("tune", "first_apart", "per_unit"):

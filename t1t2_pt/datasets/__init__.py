@@ -10,8 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from t1t2_pt.datasets.dataset import Dataset, Source, Split
-from t1t2_pt.datasets.preprocessing import CONTRAST, PREPROCESSING, USUAL, check_known, prepare
+from t1t2_pt.datasets.dataset import Dataset, Names, Source, Split
+from t1t2_pt.datasets.own_data import OWN_SOURCES, own_dataset
+from t1t2_pt.datasets.own_labels import shown
+from t1t2_pt.datasets.preprocessing import CONTRAST, PREPROCESSING, USUAL, check_known, prepared
 from t1t2_pt.datasets.sources import GIVEN
 from t1t2_pt.datasets.splitting import T2_FROM, sizes_that_fit, split_rows
 from t1t2_pt.system.discovery import modules_of
@@ -20,10 +22,12 @@ from t1t2_pt.system.errors import InputError
 __all__ = [
     "CONTRAST",
     "DATASETS",
+    "OWN_SOURCES",
     "PREPROCESSING",
     "T2_FROM",
     "USUAL_SIZES",
     "Dataset",
+    "Names",
     "Source",
     "Split",
     "absence",
@@ -31,7 +35,9 @@ __all__ = [
     "find",
     "load_split",
     "make_split",
+    "own_dataset",
     "sizes_that_fit",
+    "source_of",
     "training_samples",
 ]
 
@@ -55,6 +61,11 @@ DATASETS: dict[str, Source] = _sources()
 USUAL_SIZES = {
     name: dict(zip(("t1_samples", "t2_samples"), source.usual, strict=True)) for name, source in DATASETS.items()
 }
+
+
+def source_of(name: str) -> Source:
+    """The source of a data set, or what is usual for data of one's own."""
+    return OWN_SOURCES[name] if name in OWN_SOURCES else DATASETS[name]
 
 
 def absence(name: str) -> str:
@@ -151,8 +162,11 @@ def make_split(
     _check(preprocessing, contrast, t2_from)
     t1, t2 = split_rows(len(dataset.train_labels), t1_samples, t2_samples, seed, dataset.groups, t2_from)
     method = source.preprocessing if preprocessing == USUAL else preprocessing
-    inputs = prepare(method, contrast, dataset.train_images[t1], dataset.train_images[t2], dataset.test_images)
     labels = (dataset.train_labels[t1], dataset.train_labels[t2], dataset.test_labels)
+    if dataset.names.classes:
+        _check_classes(dataset, labels[0])
+    raw = dataset.train_images[t1], dataset.train_images[t2], dataset.test_images
+    inputs, preparation = prepared(method, contrast, *raw)
     arrays: dict[str, np.ndarray] = {}
     for name, x, y in zip(("t1", "t2", "test"), inputs, labels, strict=True):
         arrays |= {f"{name}_inputs": x, f"{name}_labels": y}
@@ -160,7 +174,17 @@ def make_split(
     provenance += ", T2 a part of T1" if t2_from == "t1" else ""
     provenance += f", preprocessing {method}" if method != source.preprocessing else ""
     provenance += f", contrast {contrast}" if contrast != "none" else ""
-    return Split(arrays, dataset.classes, provenance, dataset.fingerprint)
+    kind = str(dataset.train_images.dtype)
+    return Split(arrays, dataset.classes, provenance, dataset.fingerprint, dataset.names, preparation, kind)
+
+
+def _check_classes(dataset: Dataset, labels: np.ndarray) -> None:
+    """Check that T1 has samples of all classes: a network learns nothing of the others."""
+    lacking = np.flatnonzero(np.bincount(labels, minlength=dataset.classes) == 0)
+    if len(lacking):
+        few = shown([dataset.names.classes[place] for place in lacking])
+        problem = f"leaves T1 without samples of {few}"
+        raise InputError("t1_samples", len(labels), problem, "give more t1_samples, another split_seed, or more data")
 
 
 def _check(preprocessing: str, contrast: str, t2_from: str) -> None:

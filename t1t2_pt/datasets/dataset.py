@@ -2,14 +2,35 @@
 
 import dataclasses
 import functools
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from t1t2_pt.datasets.preprocessing import PREPROCESSING, USUAL
+from t1t2_pt.datasets.own_labels import Label
+from t1t2_pt.datasets.preprocessing import PREPROCESSING, USUAL, Preparation
 from t1t2_pt.datasets.sources import Place, fingerprint
+
+
+@dataclasses.dataclass(frozen=True)
+class Names:
+    """What things are called in data of one's own.
+
+    Parameters
+    ----------
+    classes
+        The labels by the number of their class; nothing where they are these numbers.
+    features
+        The columns of a table.
+    label
+        The column of the labels.
+    """
+
+    classes: tuple[Label, ...] = ()
+    features: tuple[str, ...] = ()
+    label: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,7 +40,7 @@ class Dataset:
     Parameters
     ----------
     train_images, test_images
-        uint8 [samples, height, width, channels].
+        uint8 [samples, height, width, channels]; of data that are no pictures floats [samples, ...].
     train_labels, test_labels
         int32 [samples], from 0 to classes - 1.
     provenance
@@ -27,6 +48,8 @@ class Dataset:
     groups
         int [samples]: training samples with the same number show the same thing and stay on one
         side of the split; None: each is its own.
+    names
+        What classes, features and labels are called.
     """
 
     name: str
@@ -37,11 +60,19 @@ class Dataset:
     classes: int
     provenance: str
     groups: np.ndarray | None = None
+    names: Names = Names()
 
     @functools.cached_property
     def fingerprint(self) -> str:
         """What names its content: `RunConfig.data` of the runs that are trained on it."""
-        return fingerprint(self.train_images, self.train_labels, self.test_images, self.test_labels)
+        return fingerprint(*self.contents)
+
+    @property
+    def contents(self) -> tuple[np.ndarray, ...]:
+        """The arrays that make it up, and the names of its classes as bytes of JSON where they have some."""
+        arrays = self.train_images, self.train_labels, self.test_images, self.test_labels
+        names = json.dumps(self.names.classes).encode()
+        return (*arrays, np.frombuffer(names, np.uint8)) if self.names.classes else arrays
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,12 +165,17 @@ class Split:
 
     `arrays` holds `t1_inputs` (float32 [samples, ...]), `t1_labels` (int32 [samples]), and the
     same of `t2` and `test`. `fingerprint` is that of the data set; none is compared with nothing.
+    `names` are those of the data set, `preparation` does to other samples what was done to these, and `kind` is the
+    type of the samples before.
     """
 
     arrays: dict[str, np.ndarray]
     classes: int
     provenance: str
     fingerprint: str = ""
+    names: Names = Names()
+    preparation: Preparation | None = None
+    kind: str = "uint8"
 
     @property
     def input_shape(self) -> tuple[int, ...]:

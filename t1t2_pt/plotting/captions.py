@@ -5,7 +5,7 @@ from typing import Any
 
 from t1t2_pt.config import PROGRAMS, PUBLISHED, RunConfig, replace
 from t1t2_pt.config.fields import default
-from t1t2_pt.datasets import DATASETS
+from t1t2_pt.datasets import source_of
 from t1t2_pt.runs.record import StoredRun
 from t1t2_pt.system.errors import InputError
 from t1t2_pt.training.depth_training import DepthConfig
@@ -52,7 +52,7 @@ def data_names(runs: Iterable[StoredRun]) -> str:
 def preset_and_data(preset: str, runs: Sequence[StoredRun]) -> str:
     """Preset and data of a figure on one data set, as published or as declared in its place."""
     names, sizes = data_names(runs), split_sizes(runs[0].config)
-    source = DATASETS[runs[0].config.dataset]
+    source = source_of(runs[0].config.dataset)
     if names == source.official:
         names, sizes = source.title, f"{sizes}, test {source.published[1]:,} samples"
     return f"{preset_words(preset, runs)}: {names}, {sizes}"

@@ -1,4 +1,4 @@
 """Finished and half-finished runs: their record, the store that keeps them, files of them, and what produced them.
 
-Imports `training` and what that imports.
+Imports `models` and what that imports.
 """

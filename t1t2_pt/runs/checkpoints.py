@@ -1,9 +1,8 @@
 """Checkpoints within a run: what a killed process needs to go on where it was.
 
 A checkpoint is a `.npz` file, which NumPy opens without pickle, of the runs that train together: the
-whole state, the history so far and whose they are. Its last bytes (the comment of the zip archive) are
-the SHA-256 of all before, so that a file that was cut short or altered is known before it is parsed.
-It is replaced whole, and removed when its runs are in the store.
+whole state, the history so far and whose they are. It is sealed (`system/sealing.py`), so that a file that was
+cut short or altered is known before it is parsed. It is replaced whole, and removed when its runs are in the store.
 
 Each process that trains runs of a group writes a file of its own, and reads those of all: so one that was stopped
 for long, and does not know yet that another has taken its runs over, harms nothing.
@@ -12,26 +11,24 @@ for long, and does not know yet that another has taken its runs over, harms noth
 import contextlib
 import dataclasses
 import hashlib
-import io
-import json
 import re
-import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from t1t2_pt.config import RunConfig
 from t1t2_pt.system.errors import InputError, reason
 from t1t2_pt.system.files import half_written, replacing
-from t1t2_pt.system.reading import open_file, read_arrays
+from t1t2_pt.system.reading import open_file
+from t1t2_pt.system.sealing import broken_seal, with_header
+from t1t2_pt.system.sealing import opened as _opened
+from t1t2_pt.system.sealing import sealed as _sealed
 from t1t2_pt.training.snapshots import Histories, Snapshot, misfit
 
 FORMAT = 2
-_DIGITS = 64  # of a SHA-256, in hexadecimal
-_HEADER, _HISTORY, _MEASURED, _STATE = "header", "history", "measured", "state/"
+_HISTORY, _MEASURED, _STATE = "history", "measured", "state/"
 _REMEDY = "give a number of epochs such as 5, or a time such as 30s, 5m or 1h, or none"
 
 
@@ -126,7 +123,6 @@ class Checkpoint:
         }
         arrays = {f"{_STATE}{name}": array for name, array in snapshot.state.items()}
         arrays |= {_HISTORY: snapshot.histories.values, _MEASURED: snapshot.histories.measured}
-        arrays[_HEADER] = np.frombuffer(json.dumps(header).encode(), np.uint8)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -134,7 +130,7 @@ class Checkpoint:
                 "checkpoint", str(self.folder), f"cannot be made ({error.strerror})", "give --store another place"
             ) from None
         with replacing(self.path) as partial:
-            partial.write_bytes(_sealed(arrays))
+            partial.write_bytes(_sealed(with_header(header, arrays)))
         _unlink(self.superseded)
 
     def read(self, initial: Snapshot) -> tuple[Snapshot, dict[str, str]] | None:
@@ -254,27 +250,10 @@ def _unlink(paths: Iterable[Path]) -> None:
             path.unlink()
 
 
-def _sealed(arrays: dict[str, npt.NDArray[Any]]) -> bytes:
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)
-    with zipfile.ZipFile(buffer, "a") as archive:
-        archive.comment = b"0" * _DIGITS
-    content = buffer.getbuffer()
-    digest = hashlib.sha256(content[:-_DIGITS]).hexdigest().encode()
-    content[-_DIGITS:] = digest
-    return buffer.getvalue()
-
-
 def _check_seal(content: bytes) -> None:
-    body, digest = content[:-_DIGITS], content[-_DIGITS:]
-    if hashlib.sha256(body).hexdigest().encode() != digest:
-        whole = re.fullmatch(rb"[0-9a-f]{64}", digest) and body[-22:-18] == b"PK\x05\x06"
-        raise UnusableCheckpointError("was altered: its checksum does not fit" if whole else "was cut short")
-
-
-def _opened(content: bytes) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
-    arrays = read_arrays(io.BytesIO(content))
-    return json.loads(arrays.pop(_HEADER).tobytes()), arrays
+    problem = broken_seal(content)
+    if problem:
+        raise UnusableCheckpointError(problem)
 
 
 def _snapshot(header: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> Snapshot:

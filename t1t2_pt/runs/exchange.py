@@ -4,9 +4,11 @@ import csv
 import gzip
 import io
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from t1t2_pt.config import FIELDS
 from t1t2_pt.runs.record import NotARunError, StoredRun
 from t1t2_pt.system.errors import InputError, reason
 from t1t2_pt.system.files import check_can_write, make_folder, replacing
@@ -70,12 +72,23 @@ def _lines(runs: Sequence[StoredRun]) -> str:
 
 
 def _histories(runs: Sequence[StoredRun]) -> str:
+    """A row for each epoch of each run: history, what the data were, and the config; what is missing is empty."""
     columns = list(dict.fromkeys(name for run in runs for name in run.history))
+    fields = list(FIELDS)
     stream = io.StringIO()
     writer = csv.writer(stream)
-    writer.writerow(["digest", *columns])
+    writer.writerow(["digest", *columns, "status", "data_provenance", *(f"config.{name}" for name in fields)])
     for run in runs:
         epochs = len(run.history["epoch"])
-        values = (run.history.get(column, [""] * epochs) for column in columns)
-        writer.writerows(zip([run.digest] * epochs, *values, strict=True))
+        values = ([*map(_cell, run.history.get(column, [None] * epochs))] for column in columns)
+        config = [_cell(getattr(run.config, name)) for name in fields]
+        same = ([value] * epochs for value in (run.status, run.provenance["data"], *config))
+        writer.writerows(zip([run.digest] * epochs, *values, *same, strict=True))
     return stream.getvalue()
+
+
+def _cell(value: object) -> object:
+    """A value as CSV has it: nothing where it is missing or not finite, several with signs between."""
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return ""
+    return ";".join(map(str, value)) if isinstance(value, tuple) else value

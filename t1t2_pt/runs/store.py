@@ -38,6 +38,14 @@ CREATE TABLE runs (
     finished TEXT NOT NULL
 )
 """
+# All that a list of runs needs lies in an index: histories, nearly all of a store, are not read for it. What is
+# wrong with them is known by a second one.
+_LISTED = ("digest", "config", "status", "final", "provenance", "finished")
+_DAMAGED = "NOT json_valid(history)"
+_INDICES = (
+    "CREATE INDEX IF NOT EXISTS listing ON runs (finished, digest, config, status, final, provenance)",
+    f"CREATE INDEX IF NOT EXISTS damaged ON runs (digest) WHERE {_DAMAGED}",
+)
 _COLUMNS = ("digest", "config", "status", "final", "history", "provenance", "finished")
 _JSON = ("config", "final", "history", "provenance")
 
@@ -97,6 +105,20 @@ class RunStore:
     def all(self, skip: Skip | None = None) -> list[StoredRun]:
         """Every run, the oldest first."""
         return self._runs(self._select("runs", _COLUMNS, "ORDER BY finished, digest", ()), skip)
+
+    def without_histories(self) -> list[Row]:
+        """Of every run, the oldest first: digest, config, status, final, provenance and finished."""
+        return self._select("runs", _LISTED, "ORDER BY finished, digest", ())
+
+    def damaged_histories(self) -> set[str]:
+        """Digests of the runs whose histories are not JSON."""
+        return {str(digest) for (digest,) in self._select("runs", ("digest",), f"WHERE {_DAMAGED}", ())}
+
+    def delete(self, digests: Iterable[str]) -> int:
+        """Remove runs, all or none; returns how many there were."""
+        with self.writing() as connection:
+            counts = (connection.execute("DELETE FROM runs WHERE digest = ?", (digest,)).rowcount for digest in digests)
+            return sum(counts)
 
     def contents(self, dataset: str) -> list[str]:
         """What names the contents of a data set that stored runs were trained on (`RunConfig.data`)."""
@@ -312,12 +334,13 @@ class RunStore:
             ) from None
 
     def _make(self, connection: sqlite3.Connection) -> None:
-        """Make the table in a new file."""
-        if connection.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,):
-            return
-        connection.execute(_SCHEMA)
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        """Make the table in a new file, and the index of what is listed where there is none."""
+        if connection.execute("PRAGMA application_id").fetchone() != (APPLICATION_ID,):
+            connection.execute(_SCHEMA)
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        for index in _INDICES:
+            connection.execute(index)
 
     def _error(self, problem: str) -> InputError:
         return InputError("store", str(self.path), problem, "give another file by --store")

@@ -153,16 +153,35 @@ def evaluate(stages: Sequence[Callable[[Values], Values]], plan: Plan, data: Val
         take, even symbolic.
     """
     pieces = {name: _pieces(data[f"{name}_inputs"], data[f"{name}_labels"], plan.chunk) for name in SETS}
+    statistics, t1, depth = _normalised(stages, plan, pieces["t1"], data)
+    metrics = {}
+    for name in SETS:
+        begin, chunks = (depth, t1) if name == "t1" else (0, pieces[name])
+        results = [_advanced(stages, statistics, chunk, begin, len(plan.normalised) + 1) for chunk in chunks]
+        for metric in ("cost", "error"):
+            metrics[f"{name}_{metric}"] = sum(result[metric] for result in results) / len(data[f"{name}_labels"])
+    return metrics
+
+
+def statistics_of(stages: Sequence[Callable[[Values], Values]], plan: Plan, data: Values) -> dict[int, Values]:
+    """What batch normalisation uses in an evaluation: `mean` and `variance` by the number of the layer.
+
+    Parameters are as of `evaluate`, of whose data T1 alone is needed. Running averages are not among them: they lie
+    in the state.
+    """
+    t1 = _pieces(data["t1_inputs"], data["t1_labels"], plan.chunk)
+    statistics, _, _ = _normalised(stages, plan, t1, data)
+    return {number: values for number, values in enumerate(statistics[1:]) if values}
+
+
+def _normalised(
+    stages: Sequence[Callable[[Values], Values]], plan: Plan, t1: list[Values], data: Values
+) -> tuple[list[Values], list[Values], int]:
+    """What each stage takes beside samples; and the chunks of T1 with the number of stages that they have passed."""
     statistics: list[Values] = [{}]
     if plan.kind == BATCHES:
         statistics += _means_over_batches(stages[-1], plan, data["t1_inputs"], data["t1_labels"])
-
-    def advance(values: Values, begin: int, end: int) -> Values:
-        for stage in range(begin, end):
-            values = {**values, **stages[stage]({**values, **statistics[stage]})}
-        return values
-
-    current, depth = pieces["t1"], 0
+    current, depth = t1, 0
     for stage, normalised in enumerate(plan.normalised if plan.kind != BATCHES else ()):
         if not normalised or plan.kind == RUNNING:
             statistics.append({})
@@ -170,7 +189,7 @@ def evaluate(stages: Sequence[Callable[[Values], Values]], plan: Plan, data: Val
         partial: list[tuple[int, Any, Any]] = []
         reached: list[Values] = []
         for number, piece in enumerate(current):
-            after = advance(piece, depth, stage + 1)
+            after = _advanced(stages, statistics, piece, depth, stage + 1)
             partial.append((len(piece["labels"]), after["mean"], after["variance"]))
             if plan.kept[stage]:
                 reached.append({"outcome": after["outcome"], "labels": piece["labels"]})
@@ -179,13 +198,15 @@ def evaluate(stages: Sequence[Callable[[Values], Values]], plan: Plan, data: Val
         statistics.append(_combine(partial))
         if plan.kept[stage]:
             current, depth = reached, stage + 1
-    metrics = {}
-    for name in SETS:
-        begin, chunks = (depth, current) if name == "t1" else (0, pieces[name])
-        results = [advance(chunk, begin, len(plan.normalised) + 1) for chunk in chunks]
-        for metric in ("cost", "error"):
-            metrics[f"{name}_{metric}"] = sum(result[metric] for result in results) / len(data[f"{name}_labels"])
-    return metrics
+    return statistics, current, depth
+
+
+def _advanced(
+    stages: Sequence[Callable[[Values], Values]], statistics: Sequence[Values], values: Values, begin: int, end: int
+) -> Values:
+    for stage in range(begin, end):
+        values = {**values, **stages[stage]({**values, **statistics[stage]})}
+    return values
 
 
 def _pieces(inputs: Any, labels: Any, chunk: int) -> list[Values]:

@@ -27,6 +27,7 @@ from distributed.security import Security
 
 from t1t2_pt.sweeps.cluster_worker import PATIENCE, Order, code_here, do_order, other_code, versions_here, within
 from t1t2_pt.sweeps.places import Runs
+from t1t2_pt.sweeps.reports import Report, silent
 from t1t2_pt.sweeps.work import Work
 from t1t2_pt.system.code_digest import CODE
 from t1t2_pt.system.errors import InputError, reason
@@ -107,9 +108,12 @@ class Scheduler:
         self._close()
 
     def submit(
-        self, work: Work, advance: Callable[[int], None], lost: Callable[[], bool]
+        self, work: Work, advance: Callable[[int], None], lost: Callable[[], bool], report: Report = silent
     ) -> "concurrent.futures.Future[Runs]":
-        """Start a piece of work; see `Place`. What is lost meanwhile ends all the same, and is not used."""
+        """Start a piece of work; see `Place`. What is lost meanwhile ends all the same, and is not used.
+
+        Epochs are not told: their rows would go by way of the scheduler.
+        """
         name = uuid.uuid4().hex
         answer: concurrent.futures.Future[Runs] = concurrent.futures.Future()
         order = Order(work, self._name, name, CODE, versions_here(work.backend))

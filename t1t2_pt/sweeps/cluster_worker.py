@@ -17,7 +17,8 @@ import distributed
 from distributed.core import Status
 
 from t1t2_pt.backends import get_backend
-from t1t2_pt.datasets import DATASETS
+from t1t2_pt.datasets import DATASETS, OWN_SOURCES
+from t1t2_pt.datasets.own_files import OwnFile
 from t1t2_pt.runs.provenance import environment
 from t1t2_pt.runs.record import StoredRun
 from t1t2_pt.sweeps.work import Callbacks, Splits, Work, do
@@ -111,7 +112,11 @@ def do_order(order: Order) -> list[StoredRun]:
     try:
         _report_versions(order, place, contact)
         _find_data(order.work)
-        runs = do(order.work, Callbacks(contact.stop, contact.advance, contact.log), _splits(order.work.data_dir))
+        runs = do(
+            order.work,
+            Callbacks(contact.stop, contact.advance, contact.log),
+            _splits(order.work.data_dir, order.work.own),
+        )
     except InputError as error:
         raise InputError(error.field, error.value, f"{error.problem}, on the worker {place}", error.remedy) from None
     except StopAskedError:
@@ -177,11 +182,13 @@ def _find_data(work: Work) -> None:
         If they do not.
     """
     name = work.group.template.dataset
+    if name in OWN_SOURCES:
+        return  # reading them tells
     if DATASETS[name].find(work.data_dir) is None:
         remedy = f"put it there and name its folder by --data-dir or T1T2_DATA, or run `t1t2 data fetch {name}` there"
         raise InputError("dataset", name, "is absent", remedy)
 
 
 @functools.lru_cache(maxsize=1)
-def _splits(data_dir: Path | None) -> Splits:
-    return Splits(data_dir)
+def _splits(data_dir: Path | None, own: OwnFile | None) -> Splits:
+    return Splits(data_dir, own)

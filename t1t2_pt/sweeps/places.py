@@ -12,6 +12,7 @@ from typing import Protocol
 
 from t1t2_pt.backends import Backend
 from t1t2_pt.runs.record import StoredRun
+from t1t2_pt.sweeps.reports import Report, silent
 from t1t2_pt.sweeps.work import Callbacks, Splits, Work, do
 
 Runs = list[StoredRun]
@@ -29,7 +30,7 @@ class Place(Protocol):
     def __exit__(self, *_: object) -> None: ...
 
     def submit(
-        self, work: Work, advance: Callable[[int], None], lost: Callable[[], bool]
+        self, work: Work, advance: Callable[[int], None], lost: Callable[[], bool], report: Report = silent
     ) -> "concurrent.futures.Future[Runs]":
         """Start a piece of work.
 
@@ -39,6 +40,8 @@ class Place(Protocol):
             Called, from any thread, with the number of updates that were done.
         lost
             Whether another process has taken the work over, so that it may end early; what it ends in is not used.
+        report
+            Called, from any thread, with what was measured of each epoch, where that can be told meanwhile.
         """
 
     def stop(self) -> None:
@@ -74,9 +77,9 @@ class Here:
         self._pool.shutdown(cancel_futures=True)
 
     def submit(
-        self, work: Work, advance: Callable[[int], None], lost: Callable[[], bool]
+        self, work: Work, advance: Callable[[int], None], lost: Callable[[], bool], report: Report = silent
     ) -> "concurrent.futures.Future[Runs]":
-        callbacks = Callbacks(lambda: self._stop.is_set() or lost(), advance, self._log)
+        callbacks = Callbacks(lambda: self._stop.is_set() or lost(), advance, self._log, report)
         return self._pool.submit(do, work, callbacks, self._splits)
 
     def stop(self) -> None:

@@ -16,6 +16,9 @@ from pathlib import Path
 from t1t2_pt.backends import Backend
 from t1t2_pt.backends.memory import runs_that_fit
 from t1t2_pt.config import ALGORITHM, RunConfig
+from t1t2_pt.datasets import Dataset
+from t1t2_pt.datasets.own_files import OwnFile
+from t1t2_pt.models.keeping import check_keepable
 from t1t2_pt.networks.network import CONVOLUTIONAL
 from t1t2_pt.runs.checkpoints import Every, of_other_versions, readable, remove
 from t1t2_pt.runs.record import StoredRun
@@ -25,6 +28,7 @@ from t1t2_pt.steps.step import make_network
 from t1t2_pt.sweeps.groups import Group, data_key, make_groups, programs_of
 from t1t2_pt.sweeps.places import Here, Place, Runs
 from t1t2_pt.sweeps.progress import Display
+from t1t2_pt.sweeps.reports import Reports, Watcher
 from t1t2_pt.sweeps.work import Form, Splits, Work, check_memory
 from t1t2_pt.system.errors import InputError
 from t1t2_pt.system.interrupts import Interrupt, Interrupted, StopAskedError, orderly
@@ -57,6 +61,12 @@ class Sweep:
         How often checkpoints are written.
     place
         Makes the place where work is done, when there is any; None: this process.
+    own
+        Data of one's own that runs of them are trained on, and where they lie: None where in this process alone.
+    watchers
+        Called with what was measured of each epoch of the runs, see `reports.py`.
+    model
+        The file in which the network of the only run is kept, which is trained for it even where it is stored.
     """
 
     def __init__(
@@ -69,14 +79,27 @@ class Sweep:
         quiet: bool = False,
         every: Every = Every(seconds=300),  # noqa: B008  (frozen)
         place: Callable[[Callable[[str], None]], Place] | None = None,
+        own: tuple[Dataset, OwnFile | None] | None = None,
+        watchers: Sequence[Watcher] = (),
+        model: Path | None = None,
     ) -> None:
         self.store, self.backend, self.data_dir = store, backend, data_dir
         self.recompute, self.together, self.every = recompute, together, every
         self.display = Display(quiet)
         self._here = place is None
         self._place = place or (lambda log: Here(backend, self._splits, log))
-        self._splits = Splits(data_dir)
+        self.reports, self._watched = Reports([*watchers, self.display.watch]), bool(watchers)
+        self._own, self._model = own, model
+        if own is not None and own[1] is None and place is not None:
+            remedy = "write them by numpy.savez and name that file, or train here"
+            raise InputError("data", own[0].name, "lie in the memory of this process alone", remedy)
+        self._splits = Splits(data_dir, None if own is None else own[0])
         self._programs: dict[str, RunConfig] = {}
+
+    @property
+    def trains_anew(self) -> bool:
+        """Whether stored runs are trained again: the store has no networks."""
+        return self.recompute or self._model is not None
 
     @property
     def checkpoints(self) -> Path:
@@ -103,10 +126,12 @@ class Sweep:
         """
         asked, configs = configs, self.settled(configs)
         wanted = list(dict.fromkeys(configs))
+        if self._model is not None and len(wanted) != 1:
+            raise ValueError(f"model: a file keeps the network of one run, and there are {len(wanted)}")
         self._remember(wanted)
-        if not self.recompute:
+        if not self.trains_anew:
             self._tidy()
-        found: Trained = {} if self.recompute else self.store.get_all(wanted)
+        found: Trained = {} if self.trains_anew else self.store.get_all(wanted)
         missing = [config for config in wanted if config not in found]
         if any(map(self._fetched, dict.fromkeys(config.dataset for config in missing))):
             return self.run(asked, later)
@@ -120,6 +145,9 @@ class Sweep:
             with self.display.shown(shown):
                 found |= self._train(groups)
             self._tidy()
+        if self._watched:
+            for config in wanted:
+                self.reports.tell_whole(found[config])
         return [found[config] for config in configs]
 
     def settled(self, configs: Iterable[RunConfig], fetch: bool = True) -> list[RunConfig]:
@@ -178,7 +206,9 @@ class Sweep:
     def _groups(self, wanted: Sequence[RunConfig], missing: Sequence[RunConfig]) -> list[Group]:
         """As `groups`; bad data, and groups too large, are found here, before training."""
         for key in dict.fromkeys(map(data_key, missing)):
-            self._splits.get(*key)
+            split = self._splits.get(*key)
+            if self._model is not None:
+                check_keepable(split)
         groups = self.groups(wanted, missing)
         for group in groups if self._here else ():
             check_memory(group, self._splits.get(*data_key(group.template)), self.backend)
@@ -205,7 +235,10 @@ class Sweep:
 
     def work(self, group: Group, owner: str) -> Work:
         """What is lacking of a group, as work."""
-        work = Work(group, self.backend.name, self.data_dir, self.checkpoints, self.every, owner)
+        own = None if self._own is None else self._own[1]
+        work = Work(
+            group, self.backend.name, self.data_dir, self.checkpoints, self.every, owner, own=own, model=self._model
+        )
         if group.lacking != group.configs:
             return work
         # Listed now, while all of the group is ours: should it be lost, the files of who takes it are not among them.
@@ -279,7 +312,7 @@ class _Crew:
         """Start what is free of a group; returns what is left of it, which others train."""
         digests = {config: config.digest() for config in group.lacking}
         taken = self._reservations.take(digests.values())
-        if not self._sweep.recompute:
+        if not self._sweep.trains_anew:
             stored = self._sweep.store.get_all(group.lacking)  # another process may have finished meanwhile
             self._reservations.release(taken & {digests.pop(config) for config in stored})
             self._store_of_others(stored)
@@ -288,7 +321,7 @@ class _Crew:
         if mine:
             work = self._sweep.work(dataclasses.replace(group, lacking=mine), self._reservations.owner)
             lost = functools.partial(self._reservations.lost, [digests[config] for config in mine])
-            self._doing[self._place.submit(work, self._sweep.display.advance, lost)] = work
+            self._doing[self._place.submit(work, self._sweep.display.advance, lost, self._sweep.reports.tell)] = work
         return [dataclasses.replace(group, lacking=left)] if left else []
 
     def _store_of_others(self, stored: Trained) -> None:

@@ -20,7 +20,7 @@ Orders = queue.SimpleQueue[Work]
 def serve(connection: Connection) -> None:
     """Do what comes through the pipe, a piece at a time, until the pipe is closed.
 
-    Answers are pairs of what (`code`, `steps`, `log`, `runs`, `error`) and its value; first comes the code.
+    Answers are pairs of what (`code`, `steps`, `log`, `epoch`, `runs`, `error`) and its value; first comes the code.
     """
 
     def answer(what: str, value: object) -> None:
@@ -35,8 +35,13 @@ def serve(connection: Connection) -> None:
     splits = None
     while True:
         work = orders.get()
-        splits = splits or Splits(work.data_dir)
-        callbacks = Callbacks(stop.is_set, lambda steps: answer("steps", steps), lambda text: answer("log", text))
+        splits = splits or Splits(work.data_dir, work.own)
+        callbacks = Callbacks(
+            stop.is_set,
+            lambda steps: answer("steps", steps),
+            lambda text: answer("log", text),
+            lambda rows: answer("epoch", rows),
+        )
         try:
             runs = do(work, callbacks, splits)
         except Exception as error:  # whatever it is, whoever ordered the work raises it

@@ -20,6 +20,7 @@ from typing import Any
 
 from t1t2_pt.backends.memory import usable_cores
 from t1t2_pt.sweeps.places import Runs
+from t1t2_pt.sweeps.reports import Report, silent
 from t1t2_pt.sweeps.work import Work
 from t1t2_pt.sweeps.worker import STOP
 from t1t2_pt.system.code_digest import CODE
@@ -79,10 +80,10 @@ class WorkerProcesses:
         self._pool.shutdown(cancel_futures=True)
 
     def submit(
-        self, work: Work, advance: Callable[[int], None], lost: Callable[[], bool]
+        self, work: Work, advance: Callable[[int], None], lost: Callable[[], bool], report: Report = silent
     ) -> "concurrent.futures.Future[Runs]":
         """Start a piece of work; see `Place`. What is lost meanwhile ends all the same, and is not used."""
-        return self._pool.submit(self._do, work, advance)
+        return self._pool.submit(self._do, work, advance, report)
 
     def stop(self) -> None:
         """Ask all work to stop after its epoch, with a checkpoint."""
@@ -106,14 +107,14 @@ class WorkerProcesses:
             os.sched_setaffinity(0, share)
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 
-    def _do(self, work: Work, advance: Callable[[int], None]) -> Runs:
+    def _do(self, work: Work, advance: Callable[[int], None], report: Report) -> Runs:
         """Have the thread's own worker do it, or the next one where that is lost."""
         for _ in range(RETRIES):
             if self._stopping.is_set():
                 raise StopAskedError
             worker = self._worker()
             try:
-                return worker.do(work, advance, self._log)
+                return worker.do(work, advance, self._log, report)
             except LostError as error:
                 self._log(f"a worker process was lost ({error}); another one goes on with its work")
         problem = f"were lost {RETRIES} times at the same runs"
@@ -148,7 +149,9 @@ class _Worker:
         self._lock = threading.Lock()
         self.lost = False
 
-    def do(self, work: Work, advance: Callable[[int], None], log: Callable[[str], None]) -> Runs:
+    def do(
+        self, work: Work, advance: Callable[[int], None], log: Callable[[str], None], report: Report = silent
+    ) -> Runs:
         """Have a piece of work done.
 
         Raises
@@ -168,6 +171,8 @@ class _Worker:
                     advance(value)
                 elif what == "log":
                     log(value)
+                elif what == "epoch":
+                    report(value)
                 elif what == "runs":
                     return value
                 elif what == "error":

@@ -12,6 +12,7 @@ import math
 import os
 import stat
 import struct
+import warnings
 import zipfile
 import zlib
 from collections.abc import Buffer, Iterator
@@ -97,20 +98,28 @@ def _all_of(stream: Readable, most: int) -> bytes:
     return content.getvalue()
 
 
-def read_arrays(stream: BinaryIO) -> dict[str, np.ndarray]:
-    """The arrays of a `.npz` file as `np.savez` writes it, uncompressed and without pickles.
+def read_arrays(stream: BinaryIO, most: int | None = None) -> dict[str, np.ndarray]:
+    """The arrays of a `.npz` file as `np.savez` writes it, without pickles.
+
+    Parameters
+    ----------
+    most
+        Bytes that it may hold when inflated; None: it must be uncompressed.
 
     Raises
     ------
     ValueError
-        If it is something else, or claims to hold more than it does.
+        If it is something else, or claims to hold more than it does or may.
     """
     try:
         with zipfile.ZipFile(stream) as archive:
             members = archive.infolist()
-            if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+            claimed = sum(member.file_size for member in members)
+            if most is not None and claimed > most:
+                raise ValueError(f"it claims to hold {claimed:,} bytes")
+            if most is None and any(member.compress_type != zipfile.ZIP_STORED for member in members):
                 raise ValueError("it is compressed")
-            if sum(member.file_size for member in members) > stream.seek(0, io.SEEK_END):
+            if most is None and claimed > stream.seek(0, io.SEEK_END):
                 raise ValueError("it claims to hold more than it does")
             return {member.filename.removesuffix(".npy"): _array(archive, member) for member in members}
     except ValueError:
@@ -151,3 +160,22 @@ def open_picture(path: Path) -> Iterator:
         stream.seek(0)
         with Image.open(stream, formats=("PNG",)) as image:
             yield image
+
+
+@contextlib.contextmanager
+def open_image(path: Path) -> Iterator:
+    """A picture of any kind that Pillow knows, of at most `MOST_PIXELS` pixels.
+
+    Raises
+    ------
+    OSError, ValueError
+        If it cannot be read or is something else; Pillow adds to this list when the picture is decoded.
+    """
+    from PIL import Image  # slow to import, and needed for this alone
+
+    with open_file(path) as stream, warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # of a larger limit than ours
+        image = Image.open(stream)
+        if image.width * image.height > MOST_PIXELS:
+            raise ValueError(f"claims to have {image.width:,} x {image.height:,} pixels")
+        yield image

@@ -80,6 +80,8 @@ def train(
     template: RunConfig | None = None,
     size: int = 1,
     start: Snapshot | None = None,
+    at_end: Callable[[Arrays], None] | None = None,
+    on_rows: Callable[[int, Rows], None] | None = None,
 ) -> list[Trained]:
     """Train runs of one structure together.
 
@@ -100,6 +102,10 @@ def train(
         populations of several sizes share what is compiled.
     start
         Go on from here.
+    at_end
+        Called with the whole state of the runs after the last epoch, every array [runs, ...].
+    on_rows
+        Called with the number of each finished epoch and what was measured in it of each run.
 
     Raises
     ------
@@ -137,8 +143,12 @@ def train(
             _watch(configs, split, backend, network, epoch, population, rows)
         seconds = (time.perf_counter() - began) / len(configs)
         histories.append([{"seconds": seconds, **row} for row in rows])
+        if on_rows is not None:
+            on_rows(epoch, rows)
         if after_epoch is not None:
             after_epoch(epoch, functools.partial(_snapshot, epoch, population, histories))
+    if at_end is not None:
+        at_end(_snapshot(epoch, population, histories).state)
     states = _hyper_states(configs, network, population)
     return [
         _finish(config, _up_to_divergence(histories.of_run(run)), _divergence(histories, run), state, network)

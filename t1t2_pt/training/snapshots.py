@@ -83,6 +83,11 @@ class Histories:
         place = self.names.index(name)
         return np.where(self.measured[:, place], self.values[:, :, place], unmeasured)
 
+    def rows(self, row: int) -> list[dict[str, float]]:
+        """What an epoch measured of each run."""
+        places = [place for place in range(len(self.names)) if self.measured[row, place]]
+        return [{self.names[place]: float(run[row, place]) for place in places} for run in self.values]
+
     def of_run(self, run: int) -> dict[str, list[float]]:
         """The columns of one run by name, the epochs first."""
         columns = dict(zip(self.names, self.values[run].T.tolist(), strict=True))

@@ -1,22 +1,25 @@
-"""Preprocessing of images by name (Section 3), from uint8 to float32.
+"""Preprocessing of inputs by name (Section 3), to float32.
 
-A method is a function of T1 and any other parts, uint8 [samples, height, width, channels], to float32 arrays of the
-same shapes; what it fits it fits on T1. Each module here that defines `METHODS` offers those: a new method is a
-function in one of them, or a new file.
+A method is a function of T1 and any other parts to float32 arrays of the same shapes: uint8 [samples, height, width,
+channels] of grey levels, or floats of any shape as they are; what it fits it fits on T1. One that is `Fitted` says
+what that is, so that a network can be kept together with it. Each module here that defines `METHODS` offers those:
+a new method is a function in one of them, or a new file.
 
 Imports `system`.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from t1t2_pt.datasets.preprocessing.fitting import Fitted
 from t1t2_pt.datasets.preprocessing.nonlinearities import CONTRAST
 from t1t2_pt.datasets.preprocessing.piecewise import pieces
 from t1t2_pt.system.discovery import modules_of
 from t1t2_pt.system.errors import InputError
 
-__all__ = ["CONTRAST", "PREPROCESSING", "USUAL", "Method", "prepare"]
+__all__ = ["CONTRAST", "PREPROCESSING", "USUAL", "Method", "Preparation", "prepare", "prepared"]
 
 Method = Callable[..., list[np.ndarray]]
 USUAL = "usual"  # what the data set itself names
@@ -39,6 +42,29 @@ _METHODS = _methods()
 PREPROCESSING: Mapping[str, Method | None] = {USUAL: None, **_METHODS}
 
 
+@dataclasses.dataclass(frozen=True)
+class Preparation:
+    """What a method has fitted on T1, for any samples that come later.
+
+    Parameters
+    ----------
+    preprocessing, contrast
+        Names in `PREPROCESSING` and `CONTRAST`.
+    numbers
+        What was fitted, by name.
+    """
+
+    preprocessing: str
+    contrast: str
+    numbers: Mapping[str, np.ndarray]
+
+    def __call__(self, samples: np.ndarray) -> np.ndarray:
+        """float32 inputs of the network, from samples as those that it was fitted on."""
+        method = _METHODS[self.preprocessing]
+        assert isinstance(method, Fitted)
+        return _squeezed(self.contrast, [method.apply(self.numbers, samples)])[0]
+
+
 def prepare(preprocessing: str, contrast: str, t1: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
     """T1 and other parts, preprocessed by a method of that name, and then squeezed.
 
@@ -49,7 +75,22 @@ def prepare(preprocessing: str, contrast: str, t1: np.ndarray, *others: np.ndarr
     contrast
         A name in `CONTRAST`.
     """
-    parts = _METHODS[preprocessing](t1, *others)
+    return prepared(preprocessing, contrast, t1, *others)[0]
+
+
+def prepared(
+    preprocessing: str, contrast: str, t1: np.ndarray, *others: np.ndarray
+) -> tuple[list[np.ndarray], Preparation | None]:
+    """As `prepare`, with what does the same to other samples; None where the method does not say what it fits."""
+    method = _METHODS[preprocessing]
+    if not isinstance(method, Fitted):
+        return _squeezed(contrast, method(t1, *others)), None
+    numbers = method.fit(t1)
+    parts = [method.apply(numbers, part) for part in (t1, *others)]
+    return _squeezed(contrast, parts), Preparation(preprocessing, contrast, numbers)
+
+
+def _squeezed(contrast: str, parts: list[np.ndarray]) -> list[np.ndarray]:
     squeeze = CONTRAST[contrast]
     if squeeze is not None:
         for part in parts:

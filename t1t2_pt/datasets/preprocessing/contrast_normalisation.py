@@ -1,22 +1,21 @@
 """Global contrast normalisation: each image by itself, whatever its brightness and contrast."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
+from t1t2_pt.datasets.preprocessing.fitting import Fitted
 from t1t2_pt.datasets.preprocessing.piecewise import pieces
 
 SCALE = 55.0
 SMALLEST_NORM = 1e-6
 
 
-def contrast_normalise(*parts: np.ndarray) -> list[np.ndarray]:
+def normalised(images: np.ndarray) -> np.ndarray:
     """Each image less its mean, scaled to a Euclidean norm of 55.
 
     Norms under 1e-6 are taken as 1e-6, which leaves an image of one colour at 0.
     """
-    return [_contrast_normalise(part) for part in parts]
-
-
-def _contrast_normalise(images: np.ndarray) -> np.ndarray:
     result = np.empty(images.shape, np.float32)
     for now in pieces(len(images)):
         piece = images[now]
@@ -27,4 +26,9 @@ def _contrast_normalise(images: np.ndarray) -> np.ndarray:
     return result
 
 
+def _apply(numbers: Mapping[str, np.ndarray], part: np.ndarray) -> np.ndarray:
+    return normalised(part)
+
+
+contrast_normalise = Fitted(_apply)
 METHODS = {"gcn": contrast_normalise}

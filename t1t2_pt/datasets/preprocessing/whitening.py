@@ -7,14 +7,15 @@ float32, as it always was: another rounding would be another algorithm.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from t1t2_pt.datasets.preprocessing import contrast_normalisation
-from t1t2_pt.datasets.preprocessing.contrast_normalisation import contrast_normalise
-from t1t2_pt.datasets.preprocessing.features import none
+from t1t2_pt.datasets.preprocessing.contrast_normalisation import normalised
+from t1t2_pt.datasets.preprocessing.features import plain
+from t1t2_pt.datasets.preprocessing.fitting import Fitted, Numbers
 from t1t2_pt.datasets.preprocessing.piecewise import pieces
 from t1t2_pt.system.files import keep, user_cache
 from t1t2_pt.system.reading import open_file, read_arrays
@@ -23,24 +24,6 @@ RIDGE = 0.1
 VERSION = 2  # of what a cached transform means
 
 Whitening = tuple[np.ndarray, np.ndarray]  # mean [features] and matrix [features, features], float32
-
-
-def zca(t1: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
-    """ZCA whitening of grey levels in [0, 1], fitted on T1."""
-    return _whiten("zca", lambda images: fit_zca(images, np.float64), t1, none(t1, *others))
-
-
-def pca(t1: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
-    """Whitened principal components of grey levels in [0, 1], those of most variance on T1 first.
-
-    There are as many as features, and they lie in the shape of the images. Those without variance on T1 are 0.
-    """
-    return _whiten("pca", fit_pca, t1, none(t1, *others))
-
-
-def contrast_normalise_and_whiten(t1: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
-    """Global contrast normalisation, then ZCA whitening fitted on T1."""
-    return _whiten("gcn-zca", fit_zca, t1, contrast_normalise(t1, *others))
 
 
 def fit_zca(images: np.ndarray, precision: type[np.floating] = np.float32) -> Whitening:
@@ -82,28 +65,37 @@ def _principal_components(
     return mean, values, vectors
 
 
-def _whiten(
-    method: str, fit: Callable[[np.ndarray], Whitening], original: np.ndarray, parts: list[np.ndarray]
-) -> list[np.ndarray]:
-    """Whiten float32 parts in place, as fitted on the first, which is made of `original`."""
-    mean, matrix = _cached(method, fit, original, parts[0])
-    for part in parts:
-        flat = part.reshape(len(part), -1)
+def _whitening(
+    method: str, begin: Callable[[np.ndarray], np.ndarray], fit: Callable[[np.ndarray], Whitening]
+) -> Fitted:
+    """What begins so, a function of any images to float32, and is then whitened as fitted on T1."""
+
+    def fitted(t1: np.ndarray) -> Numbers:
+        mean, matrix = _cached(method, fit, t1, lambda: begin(t1))
+        return {"mean": mean, "matrix": matrix}
+
+    def apply(numbers: Mapping[str, np.ndarray], part: np.ndarray) -> np.ndarray:
+        result = begin(part)
+        flat = result.reshape(len(result), -1)
         for piece in pieces(len(flat)):
-            flat[piece] = (flat[piece] - mean) @ matrix
-    return parts
+            flat[piece] = (flat[piece] - numbers["mean"]) @ numbers["matrix"]
+        return result
+
+    return Fitted(apply, fitted)
 
 
-def _cached(method: str, fit: Callable[[np.ndarray], Whitening], original: np.ndarray, images: np.ndarray) -> Whitening:
+def _cached(
+    method: str, fit: Callable[[np.ndarray], Whitening], original: np.ndarray, images: Callable[[], np.ndarray]
+) -> Whitening:
     """The transform, kept in the user's cache under a digest of T1, so that it is fitted once."""
-    features = images[0].size
+    features = original[0].size
     scale = contrast_normalisation.SCALE
     key = hashlib.sha256(f"{VERSION} {method} {scale} {RIDGE} {original.shape} {original.dtype}".encode())
     key.update(np.ascontiguousarray(original))
     path = user_cache() / "whitening" / f"{key.hexdigest()}.npz"
     found = _read(path, features)
     if found is None:
-        found = fit(images)
+        found = fit(images())
         mean, matrix = found
         keep(path, lambda partial: np.savez(partial, mean=mean, matrix=matrix))
     return found
@@ -120,5 +112,13 @@ def _read(path: Path, features: int) -> Whitening | None:
     fits = mean.shape == (features,) and matrix.shape == (features, features)
     return (mean, matrix) if fits and mean.dtype == matrix.dtype == np.float32 else None
 
+
+# ZCA whitening of grey levels in [0, 1], fitted on T1.
+zca = _whitening("zca", plain, lambda images: fit_zca(images, np.float64))
+# Whitened principal components of grey levels in [0, 1], those of most variance on T1 first. There are as many as
+# features, and they lie in the shape of the images. Those without variance on T1 are 0.
+pca = _whitening("pca", plain, lambda images: fit_pca(images))
+# Global contrast normalisation, then ZCA whitening fitted on T1.
+contrast_normalise_and_whiten = _whitening("gcn-zca", normalised, lambda images: fit_zca(images))
 
 METHODS = {"pca": pca, "zca": zca, "gcn-zca": contrast_normalise_and_whiten}
