@@ -1,0 +1,123 @@
+"""`T1T2Classifier`: classes, by cross-entropy."""
+
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import ClassifierMixin
+from sklearn.utils import column_or_1d, compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+
+from t1t2_pt.sklearn.base import Array, T1T2Estimator
+from t1t2_pt.sklearn.design import CLASSIFICATION
+from t1t2_pt.sklearn.parameters import ParameterError
+from t1t2_pt.sklearn.prediction import softmax
+
+
+class T1T2Classifier(ClassifierMixin, T1T2Estimator):
+    _task = CLASSIFICATION
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (100,),
+        *,
+        activation: str = "relu",
+        input_noise: Any = 0.3,
+        hidden_noise: Any = 0.3,
+        l2: Any = 1e-3,
+        tune: Any = True,
+        per_feature: Any = False,
+        bounds: Any = None,
+        learning_rate_init: float = 3e-3,
+        hyper_learning_rate: float = 0.03,
+        interval: int = 1,
+        max_iter: int = 200,
+        validation: str = "auto",
+        n_folds: int = 5,
+        validation_fraction: float = 0.2,
+        early_stopping: bool = False,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        n_networks: int | None = None,
+        class_weight: Any = None,
+        warm_start: bool = False,
+        random_state: Any = None,
+        backend: str = "auto",
+    ) -> None:
+        super().__init__(
+            hidden_layer_sizes,
+            activation=activation,
+            input_noise=input_noise,
+            hidden_noise=hidden_noise,
+            l2=l2,
+            tune=tune,
+            per_feature=per_feature,
+            bounds=bounds,
+            learning_rate_init=learning_rate_init,
+            hyper_learning_rate=hyper_learning_rate,
+            interval=interval,
+            max_iter=max_iter,
+            validation=validation,
+            n_folds=n_folds,
+            validation_fraction=validation_fraction,
+            early_stopping=early_stopping,
+            n_iter_no_change=n_iter_no_change,
+            tol=tol,
+            n_networks=n_networks,
+            warm_start=warm_start,
+            random_state=random_state,
+            backend=backend,
+        )
+        self.class_weight = class_weight
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> Self:
+        """Tune and train."""
+        return self._fit(X, y, sample_weight, (X_val, y_val))
+
+    def predict_proba(self, X: Any) -> npt.NDArray[np.floating]:
+        """Probabilities [samples, classes] in the order of `classes_`, means over the networks."""
+        found = softmax(self._raw(X)).mean(axis=0)
+        return found.astype(self._dtype)
+
+    def predict_log_proba(self, X: Any) -> npt.NDArray[np.floating]:
+        """Logarithms of `predict_proba`."""
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
+
+    def predict(self, X: Any) -> Array:
+        """The most probable class of each sample, [samples]."""
+        return self.classes_[np.argmax(self.predict_proba(X), axis=1)]
+
+    def _encoded(self, y: Array, weights: Array) -> tuple[Array, Array]:
+        y = column_or_1d(y, warn=True)
+        check_classification_targets(y)
+        there = weights > 0
+        classes, found = np.unique(y[there], return_inverse=True)
+        if self.warm_start and hasattr(self, "classes_") and not np.array_equal(classes, self.classes_):
+            remedy = "fit the same classes, or set warm_start=False"
+            raise ParameterError("y", list(classes), f"has other classes than before, {list(self.classes_)}", remedy)
+        self.classes_ = classes
+        numbers = np.zeros(len(y))
+        numbers[there] = found
+        if self.class_weight is not None:
+            weights = weights * self._class_weights(y, numbers, weights)
+        return numbers[:, None], weights
+
+    def _class_weights(self, y: Array, numbers: Array, weights: Array) -> Array:
+        """Of each sample, of those with a weight."""
+        there = weights > 0
+        of_classes = compute_class_weight(
+            self.class_weight, classes=self.classes_, y=y[there], sample_weight=weights[there]
+        )
+        return np.where(there, np.asarray(of_classes)[numbers.astype(int)], 0)
+
+    def _encoded_validation(self, y: Any) -> Array:
+        y = column_or_1d(y, warn=True)
+        unknown = np.setdiff1d(y, self.classes_)
+        if len(unknown):
+            problem = f"is a class that y does not have ({', '.join(map(str, self.classes_))})"
+            raise ParameterError("y_val", unknown[0], problem, "give samples of known classes")
+        return np.searchsorted(self.classes_, y)[:, None].astype(float)
+
+    def _outputs(self) -> int:
+        return len(self.classes_)

@@ -1,0 +1,52 @@
+"""`T1T2Regressor`: numbers, by squared error."""
+
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import RegressorMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_array
+
+from t1t2_pt.sklearn.base import Array, T1T2Estimator, _check_finite, standardisation
+from t1t2_pt.sklearn.design import REGRESSION, Vector
+from t1t2_pt.sklearn.parameters import ParameterError
+
+
+class T1T2Regressor(RegressorMixin, T1T2Estimator):
+    _task = REGRESSION
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> Self:
+        """Tune and train."""
+        return self._fit(X, y, sample_weight, (X_val, y_val))
+
+    def predict(self, X: Any) -> npt.NDArray[np.floating]:
+        """Targets [samples], or [samples, outputs] where y had two axes, means over the networks."""
+        found = self._raw(X).mean(axis=0) * self.target_scale_ + self.target_mean_
+        return (found[:, 0] if self._flat else found).astype(self._dtype)
+
+    def _encoded(self, y: Array, weights: Array) -> tuple[Array, Array]:
+        _check_finite("y", y)
+        self._flat = y.ndim == 1
+        targets = y.reshape(len(y), -1).astype(np.float64)
+        self._targets = targets.shape[1]
+        return targets, weights
+
+    def _encoded_validation(self, y: Any) -> Array:
+        y = check_array(y, ensure_2d=False, dtype=np.float64, ensure_all_finite=False)
+        _check_finite("y_val", y)
+        if y.reshape(len(y), -1).shape[1] != self._targets:
+            raise ParameterError("y_val", y.shape, f"has other targets than y, {self._targets}", "give as many columns")
+        return y.reshape(len(y), -1)
+
+    def _standardised(self, targets: Array, weights: Vector) -> Array:
+        self.target_mean_, self.target_scale_ = standardisation(targets, weights)
+        return (targets - self.target_mean_) / self.target_scale_
+
+    def _outputs(self) -> int:
+        return self._targets
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
