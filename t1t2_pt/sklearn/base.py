@@ -210,13 +210,12 @@ class T1T2Estimator(BaseEstimator):
             ),
         )
 
-    def _raw(self, X: Any) -> npt.NDArray[np.float64]:
-        """Outputs of each network, [networks, samples, outputs]."""
+    def _raw(self, X: Any) -> tuple[npt.NDArray[np.float64], npt.DTypeLike]:
+        """Outputs of each network, [networks, samples, outputs], and the dtype of X, which results take."""
         check_is_fitted(self)
         x = validate_data(self, X, reset=False, dtype=(np.float64, np.float32), ensure_all_finite=False)
         _check_finite("X", x)
-        self._dtype = x.dtype
-        return outputs(self.networks_, self._activation, (x - self.input_mean_) / self.input_scale_)
+        return outputs(self.networks_, self._activation, (x - self.input_mean_) / self.input_scale_), x.dtype
 
 
 def standardisation(x: Vector, weights: Vector) -> tuple[Vector, Vector]:

@@ -76,8 +76,8 @@ class T1T2Classifier(ClassifierMixin, T1T2Estimator):
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.floating]:
         """Probabilities [samples, classes] in the order of `classes_`, means over the networks."""
-        found = softmax(self._raw(X)).mean(axis=0)
-        return found.astype(self._dtype)
+        logits, dtype = self._raw(X)
+        return softmax(logits).mean(axis=0).astype(dtype)
 
     def predict_log_proba(self, X: Any) -> npt.NDArray[np.floating]:
         """Logarithms of `predict_proba`."""
@@ -86,7 +86,8 @@ class T1T2Classifier(ClassifierMixin, T1T2Estimator):
 
     def predict(self, X: Any) -> Array:
         """The most probable class of each sample, [samples]."""
-        return self.classes_[np.argmax(self.predict_proba(X), axis=1)]
+        numbers = np.argmax(self.predict_proba(X), axis=1)
+        return self.classes_[numbers]
 
     def _encoded(self, y: Array, weights: Array) -> tuple[Array, Array]:
         y = column_or_1d(y, warn=True)

@@ -21,6 +21,7 @@ BY_FEATURE = ("input_noise", "l2")  # what may have a level for each input featu
 FEW = 512  # samples; with at most so many the batches are small
 SMALL, LARGE = (32, 64), (128, 256)  # of T1, of T2
 
+TABLE = 1 << 20  # normal numbers
 ROOM = 1 << 21  # numbers that the batches of one call may have
 
 Vector = npt.NDArray[np.floating]
@@ -64,8 +65,18 @@ class Design:
     @property
     def slots(self) -> int:
         """Steps that one call of a program may take: few where what they need is large."""
-        elements = self.networks * self.t1_batch * (2 * self.features + sum(self.hidden))
-        return max(1, min(64, _power_of_two(ROOM // elements)))
+        elements = self.networks * self.t1_batch * self.features
+        return max(1, min(128, _power_of_two(ROOM // elements)))
+
+    @property
+    def noise_numbers(self) -> int:
+        """Normal numbers that a step takes."""
+        return self.networks * self.t1_batch * (self.features + sum(self.hidden))
+
+    @property
+    def noise_table(self) -> int:
+        """Normal numbers to take them from."""
+        return max(TABLE, 2 * self.noise_numbers)
 
     @property
     def network(self) -> Network:

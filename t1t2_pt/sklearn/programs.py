@@ -7,6 +7,7 @@ other backends call one step after another.
 import collections
 import dataclasses
 import functools
+import math
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -21,6 +22,7 @@ from t1t2_pt.sklearn.design import Design
 from t1t2_pt.sklearn.graphs import StepGraphs, step_graphs
 from t1t2_pt.steps.regularization import Tensors
 
+NOISE = "noise"  # the table of normal numbers, and where in it a step begins to read
 KEPT = 32  # programs in memory; those used last
 
 # (state, batches of T1 [slots, ...], a batch of T2, constants, clock) -> state, rows [slots, metrics and levels]
@@ -65,14 +67,14 @@ def program(design: Design, tunes: bool, slots: int, backend: str) -> Steps:
         return _kept[key]
 
 
-def placed(state: Arrays, backend: str) -> State:
-    """A state where the backend wants it."""
+def placed(values: Any, backend: str) -> Any:
+    """Arrays where the backend wants them."""
     if backend != "jax":
-        return state
+        return values
     import jax
 
     with jax.enable_x64(True):
-        return jax.device_put(state, jax.sharding.SingleDeviceSharding(jax.local_devices()[0]))
+        return jax.device_put(values, jax.sharding.SingleDeviceSharding(jax.local_devices()[0]))
 
 
 def _call(design: Design, tunes: bool) -> Call:
@@ -87,7 +89,7 @@ def _graphs(design: Design) -> StepGraphs:
 
 def _jax_steps(design: Design, tunes: bool, slots: int) -> Steps:
     identity = f"{slots} {'T1+T2' if tunes else 'T1'} steps of {design}"
-    exported = Exported(identity, lambda: _loop(_call(design, tunes), slots), donated=(0,))
+    exported = Exported(identity, lambda: _loop(design, _call(design, tunes), slots), donated=(0,))
     compiled: list[Traceable] = []  # a program is asked for one shape only
 
     def steps(*arguments: Any) -> tuple[State, Any]:
@@ -101,7 +103,7 @@ def _jax_steps(design: Design, tunes: bool, slots: int) -> Steps:
     return steps
 
 
-def _loop(call: Call, slots: int) -> Traceable:
+def _loop(design: Design, call: Call, slots: int) -> Traceable:
     """The steps as one JAX function, with a bound known at run time."""
     import jax
     import jax.numpy as jnp
@@ -109,14 +111,16 @@ def _loop(call: Call, slots: int) -> Traceable:
     from t1t2_pt.backends.jax import FLOAT32, jax_functions
 
     (step,) = jax_functions(call.inputs, [call.outputs], FLOAT32)
-    width = _width(call)
+    width, numbers = _width(call), design.noise_numbers
 
     def steps(state: Any, t1: Any, t2: Any, constants: Any, clock: Any) -> Any:
         dtype = clock["step"].dtype
+        read = functools.partial(jax.lax.dynamic_slice_in_dim, constants[NOISE], slice_size=numbers)
 
         def body(place: jax.Array, carry: Any) -> Any:
             state, rows = carry
-            new, metrics = step(_values(state, t1, t2, constants, clock, place, place.astype(dtype)))
+            values = _values(state, t1, t2, constants, clock, place, place.astype(dtype))
+            new, metrics = step({**values, **_noise(read(t1[NOISE][place]), design)})
             return new, rows.at[place].set(jnp.concatenate([jnp.stack([*metrics.values()]), new["levels"]]))
 
         rows = jnp.zeros((slots, width), dtype)
@@ -135,12 +139,25 @@ def _host_steps(backend: Backend, design: Design, tunes: bool, slots: int) -> St
         rows = np.zeros((slots, _width(call)), design.dtype)
         for place in range(int(clock["length"])):
             now = _values(state, t1, t2, constants, clock, place, np.asarray(place, design.dtype))
+            start = int(t1[NOISE][place])
+            now |= _noise(constants[NOISE][start : start + design.noise_numbers], design)
             found = function({name: np.asarray(now[name]) for name in call.inputs})
             state = {name: np.array(found[f"new {name}"]) for name in new_state}
             rows[place] = [*(found[name] for name in metrics), *state["levels"]]
         return state, rows
 
     return steps
+
+
+def _noise(numbers: Any, design: Design) -> dict[str, Any]:
+    """Normal numbers of one step, as the step takes them."""
+    found, start = {}, 0
+    for place, units in enumerate((design.features, *design.hidden)):
+        shape = (design.networks, design.t1_batch, units)
+        end = start + math.prod(shape)
+        found[f"t1_noise_{place}"] = numbers[start:end].reshape(shape)
+        start = end
+    return found
 
 
 def _width(call: Call) -> int:
@@ -153,7 +170,8 @@ def _values(state: State, t1: Any, t2: Any, constants: Any, clock: Any, place: A
     """The inputs of the step in one of the slots."""
     now = {name: clock[name] + number for name in ("step", "hyper_step")}
     held = {name: clock[name] for name in ("steps", "learning_rate", "hyper_learning_rate")}
-    batches = {f"t1_{name}": x[place] for name, x in t1.items()} | {f"t2_{name}": x for name, x in t2.items()}
+    batches = {f"t1_{name}": x[place] for name, x in t1.items() if name != NOISE}
+    batches |= {f"t2_{name}": x for name, x in t2.items()}
     return {**state, **constants, **held, **now, **batches}
 
 

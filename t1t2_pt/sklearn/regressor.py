@@ -22,8 +22,9 @@ class T1T2Regressor(RegressorMixin, T1T2Estimator):
 
     def predict(self, X: Any) -> npt.NDArray[np.floating]:
         """Targets [samples], or [samples, outputs] where y had two axes, means over the networks."""
-        found = self._raw(X).mean(axis=0) * self.target_scale_ + self.target_mean_
-        return (found[:, 0] if self._flat else found).astype(self._dtype)
+        each, dtype = self._raw(X)
+        found = each.mean(axis=0) * self.target_scale_ + self.target_mean_
+        return (found[:, 0] if self._flat else found).astype(dtype)
 
     def _encoded(self, y: Array, weights: Array) -> tuple[Array, Array]:
         _check_finite("y", y)

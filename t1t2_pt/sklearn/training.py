@@ -1,6 +1,8 @@
 """Training of a population: epochs of batches and noise from the host, steps of a program.
 
-Each network has its own samples of T1 and T2; levels are shared. Everything drawn follows from the seed.
+Each network has its own samples of T1 and T2; levels are shared. Everything drawn follows from the seed. Noise is read
+from a table of normal numbers, drawn once in a fit, at a place that is drawn for each step: to draw them anew would
+take several times as long as the steps themselves.
 """
 
 import dataclasses
@@ -15,7 +17,7 @@ from t1t2_pt.backends.interface import Arrays
 from t1t2_pt.optimizers import OPTIMIZERS
 from t1t2_pt.sklearn.design import Design, Vector
 from t1t2_pt.sklearn.parameters import ParameterError
-from t1t2_pt.sklearn.programs import State, clock_of, placed, program
+from t1t2_pt.sklearn.programs import NOISE, State, clock_of, placed, program
 
 Rows = npt.NDArray[np.intp]
 
@@ -184,13 +186,16 @@ class _Run:
         theta: Vector,
         levels: Vector,
     ) -> None:
-        self.design, self.constants, self.samples, self.options = design, constants, samples, options
+        self.design, self.samples, self.options = design, samples, options
         self._t1, self._t2 = t1, t2
         self._t1_means, self._t2_means = ([samples.weights[of].mean() for of in rows or ()] for rows in (t1, t2))
         self.per_epoch = max(math.ceil(len(rows) / design.t1_batch) for rows in t1)
         self._interval = options.interval if t2 is not None else 0
         self._rng = np.random.Generator(np.random.SFC64(options.seed))
         self._step = self._hyper_step = 0
+        self._batches = _Batches(max(map(len, t1)), self.per_epoch, design.t1_batch)
+        table = self._rng.standard_normal(design.noise_table, dtype=design.dtype)
+        self.constants = {**constants, NOISE: placed(table, options.backend)}
         self._waiting = np.zeros((design.networks, 0, design.t1_batch), int)
         self._state = placed(_first_state(design, theta, levels), options.backend)
 
@@ -235,15 +240,14 @@ class _Run:
 
     def _t1_batches(self, count: int, slots: int) -> Arrays:
         while self._waiting.shape[1] < count:
-            more = _batches(self._t1, self.per_epoch, self.design.t1_batch, self._rng)
-            self._waiting = np.concatenate([self._waiting, more], axis=1)
+            more = [self._batches.of_epoch(rows, self._rng) for rows in self._t1]
+            self._waiting = np.concatenate([self._waiting, np.stack(more)], axis=1)
         rows, self._waiting = self._waiting[:, :count], self._waiting[:, count:]
-        found = _gathered(self.samples, rows.swapaxes(0, 1), self._t1_means)
-        shape = (count, self.design.networks, self.design.t1_batch)
-        for place, units in enumerate((self.design.features, *self.design.hidden)):
-            found[f"noise_{place}"] = self._rng.standard_normal((*shape, units), dtype=self.design.dtype)
-        empty = slots - count
-        return {name: np.concatenate([x, np.zeros((empty, *x.shape[1:]), x.dtype)]) for name, x in found.items()}
+        filled = np.full((slots, *rows.shape[::2]), -1)
+        filled[:count] = rows.swapaxes(0, 1)
+        found = _gathered(self.samples, filled, self._t1_means)
+        last = self.design.noise_table - self.design.noise_numbers
+        return {**found, NOISE: self._rng.integers(last, size=slots, endpoint=True, dtype=np.int32)}
 
     def _t2_batch(self) -> Arrays:
         assert self._t2 is not None
@@ -272,13 +276,23 @@ def _gathered(samples: Samples, rows: Rows, mean_weights: Sequence[float]) -> Ar
     }
 
 
-def _batches(t1: Sequence[Rows], steps: int, size: int, rng: np.random.Generator) -> Rows:
-    """An epoch, [networks, steps, batch], in batches of about the same number of samples; -1 fills them."""
-    found = np.full((len(t1), steps, size), -1)
-    for place, of in enumerate(t1):
-        for step, part in enumerate(np.array_split(rng.permutation(of), steps)):
-            found[place, step, : len(part)] = part
-    return found
+class _Batches:
+    """How an epoch is cut into batches of about the same number of samples."""
+
+    def __init__(self, longest: int, steps: int, size: int) -> None:
+        self.steps, self.size = steps, size
+        self._places = {n: self._cut(n) for n in (longest, longest - 1)}
+
+    def of_epoch(self, rows: Rows, rng: np.random.Generator) -> Rows:
+        """Batches [steps, size] of samples in another order each time; -1 fills them."""
+        places = self._places.get(len(rows))
+        places = self._cut(len(rows)) if places is None else places
+        return np.append(rng.permutation(rows), -1)[places]
+
+    def _cut(self, samples: int) -> Rows:
+        ends = np.linspace(0, samples, self.steps + 1).round().astype(int)
+        places = ends[:-1, None] + np.arange(self.size)
+        return np.where(places < ends[1:, None], places, samples)
 
 
 def _first_state(design: Design, theta: Vector, levels: Vector) -> Arrays:
