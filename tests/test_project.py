@@ -106,6 +106,7 @@ ROOMS = [
     *("system", "ops", "optimizers", "networks", "regularizers", "rewrites", "hypergradients", "datasets"),
     *("config", "steps", "backends"),
     *("training", "runs", "sweeps", "cli", "plotting"),
+    "sklearn",
 ]
 
 

@@ -13,8 +13,8 @@ from t1t2_pt.backends import get_backend
 from t1t2_pt.sklearn import parameters as check
 from t1t2_pt.sklearn.design import BY_FEATURE, CLASSIFICATION, L2_FEATURES, NAMES, Vector
 from t1t2_pt.sklearn.fitting import AUTO, CV, HOLDOUT, Fitted, Plan, Problem, fit, networks_of
+from t1t2_pt.sklearn.forward import outputs
 from t1t2_pt.sklearn.parameters import ParameterError
-from t1t2_pt.sklearn.prediction import outputs
 from t1t2_pt.sklearn.rows import merged
 from t1t2_pt.sklearn.training import Options
 from t1t2_pt.system.errors import InputError
@@ -38,8 +38,8 @@ class T1T2Estimator(BaseEstimator):
         tune: Any = True,
         per_feature: Any = False,
         bounds: Any = None,
-        learning_rate_init: float = 3e-3,
-        hyper_learning_rate: float = 0.03,
+        learning_rate_init: float = 5e-3,
+        hyper_learning_rate: float = 0.05,
         interval: int = 1,
         max_iter: int = 200,
         validation: str = AUTO,
@@ -104,7 +104,7 @@ class T1T2Estimator(BaseEstimator):
             y_numeric=self._task != CLASSIFICATION,
             ensure_all_finite=False,
         )
-        _check_finite("X", X)
+        check_finite("X", X)
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         targets, weights = self._encoded(y, weights)
         kept, weights = merged(X, targets, weights)
@@ -143,7 +143,7 @@ class T1T2Estimator(BaseEstimator):
             missing = "X_val" if given is None else "y_val"
             raise ParameterError(missing, None, "is missing where its other half is given", "give both, or neither")
         x = validate_data(self, given, reset=False, dtype=(np.float64, np.float32), ensure_all_finite=False)
-        _check_finite("X_val", x)
+        check_finite("X_val", x)
         y = self._encoded_validation(of)
         if len(y) != len(x):
             raise ParameterError("y_val", len(y), f"X_val has {len(x)} samples", "give as many targets")
@@ -157,11 +157,11 @@ class T1T2Estimator(BaseEstimator):
         self._levels = fitted.tuned.levels
         self._activation = fitted.final_design.activation
         self.hyperparameters_ = _readable(design.levels, np.exp(fitted.tuned.levels), features)
-        paths = np.exp(np.stack(fitted.tuned.paths))
+        paths = [_readable(design.levels, np.exp(path), features) for path in fitted.tuned.paths]
         self.history_ = {
             "train_cost": np.array(fitted.tuned.train_costs),
             "validation_cost": np.array(fitted.tuned.validation_costs),
-            **{name: paths[:, place] for name, place in design.levels.items()},
+            **{name: np.array([path[name] for path in paths]) for name in design.levels},
             "refit_train_cost": np.array(fitted.final.train_costs),
         }
 
@@ -214,7 +214,7 @@ class T1T2Estimator(BaseEstimator):
         """Outputs of each network, [networks, samples, outputs], and the dtype of X, which results take."""
         check_is_fitted(self)
         x = validate_data(self, X, reset=False, dtype=(np.float64, np.float32), ensure_all_finite=False)
-        _check_finite("X", x)
+        check_finite("X", x)
         return outputs(self.networks_, self._activation, (x - self.input_mean_) / self.input_scale_), x.dtype
 
 
@@ -237,7 +237,7 @@ def _readable(levels: Mapping[str, slice], amounts: Vector, features: int) -> di
     return found
 
 
-def _check_finite(name: str, x: Array) -> None:
+def check_finite(name: str, x: Array) -> None:
     """Check that there is neither NaN nor infinity.
 
     Raises

@@ -9,13 +9,17 @@ from sklearn.utils import column_or_1d, compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
 from t1t2_pt.sklearn.base import Array, T1T2Estimator
+from t1t2_pt.sklearn.described import described
 from t1t2_pt.sklearn.design import CLASSIFICATION
+from t1t2_pt.sklearn.forward import softmax
 from t1t2_pt.sklearn.parameters import ParameterError
-from t1t2_pt.sklearn.prediction import softmax
 
 
 class T1T2Classifier(ClassifierMixin, T1T2Estimator):
+    """A multilayer perceptron for classes that tunes its own noise and penalties by T1-T2 in one fit."""
+
     _task = CLASSIFICATION
+    classes_: Array
 
     def __init__(
         self,
@@ -28,8 +32,8 @@ class T1T2Classifier(ClassifierMixin, T1T2Estimator):
         tune: Any = True,
         per_feature: Any = False,
         bounds: Any = None,
-        learning_rate_init: float = 3e-3,
-        hyper_learning_rate: float = 0.03,
+        learning_rate_init: float = 5e-3,
+        hyper_learning_rate: float = 0.05,
         interval: int = 1,
         max_iter: int = 200,
         validation: str = "auto",
@@ -71,7 +75,24 @@ class T1T2Classifier(ClassifierMixin, T1T2Estimator):
         self.class_weight = class_weight
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> Self:
-        """Tune and train."""
+        """Tune the hyperparameters, then train on all samples.
+
+        Parameters
+        ----------
+        X
+            [samples, features], dense and finite: arrays, or tables of pandas or polars.
+        y
+            [samples], labels of any kind.
+        sample_weight
+            [samples], none negative.
+        X_val, y_val
+            Samples to tune on in place of a part of X.
+
+        Raises
+        ------
+        ParameterError
+            A ValueError in one line that names the parameter, its value and what to do.
+        """
         return self._fit(X, y, sample_weight, (X_val, y_val))
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.floating]:
@@ -122,3 +143,12 @@ class T1T2Classifier(ClassifierMixin, T1T2Estimator):
 
     def _outputs(self) -> int:
         return len(self.classes_)
+
+
+_CLASS_WEIGHT = """
+    class_weight
+        {class: weight}, "balanced", or None for 1."""
+_CLASSES = """
+    classes_ : array
+        The labels, sorted."""
+T1T2Classifier.__doc__ = described(T1T2Classifier.__doc__, class_weight=_CLASS_WEIGHT, classes=_CLASSES)

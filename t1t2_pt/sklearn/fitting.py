@@ -184,7 +184,7 @@ def first_levels(design: Design, plan: Plan) -> Vector:
 
 def _constants(problem: Problem, plan: Plan, design: Design) -> Arrays:
     size = sizes.length(design.levels)
-    found = {"moves": np.zeros(size), "lowest": np.zeros(size), "highest": np.zeros(size)}
+    found: Arrays = {"moves": np.zeros(size), "lowest": np.zeros(size), "highest": np.zeros(size)}
     with np.errstate(divide="ignore"):
         for name, place in design.levels.items():
             of = "l2" if name == sizes.L2_FEATURES else name

@@ -21,7 +21,7 @@ from pytensor.tensor.variable import TensorVariable
 from t1t2_pt.hypergradients import T1T2, hypergradient
 from t1t2_pt.networks import costs
 from t1t2_pt.networks.network import Network
-from t1t2_pt.ops.arguments import as_gradients
+from t1t2_pt.ops.arguments import as_gradients, tensors
 from t1t2_pt.optimizers import OPTIMIZERS, SCHEDULES, ScheduleOptions
 from t1t2_pt.regularizers import REGULARIZERS
 from t1t2_pt.rewrites import FAST
@@ -168,7 +168,7 @@ def _costs(
     added = _penalty(network, alone, amounts)
     each = {alone[name]: theta[name] for name in theta}
     each |= {t1_alone[name]: t1[name] for name in t1} | {t2_alone[name]: t2[name] for name in t2}
-    return vectorize_graph([train, added, validation], each)
+    return list(tensors(vectorize_graph([train, added, validation], each)))
 
 
 def _penalty(network: Network, parameters: Tensors, amounts: Tensors) -> TensorVariable:

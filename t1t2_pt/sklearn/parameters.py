@@ -184,4 +184,3 @@ def check_activation(value: Any) -> None:
         If it is unknown.
     """
     check_choice("activation", value, list(ACTIVATIONS))
-

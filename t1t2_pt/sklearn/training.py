@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from t1t2_pt.backends.interface import Arrays
 from t1t2_pt.optimizers import OPTIMIZERS
+from t1t2_pt.sklearn.calls import NOISE, clock_of, placed, program
 from t1t2_pt.sklearn.design import Design, Vector
 from t1t2_pt.sklearn.parameters import ParameterError
-from t1t2_pt.sklearn.programs import NOISE, State, clock_of, placed, program
 
 Rows = npt.NDArray[np.intp]
 
@@ -188,13 +188,13 @@ class _Run:
     ) -> None:
         self.design, self.samples, self.options = design, samples, options
         self._t1, self._t2 = t1, t2
-        self._t1_means, self._t2_means = ([samples.weights[of].mean() for of in rows or ()] for rows in (t1, t2))
+        self._t1_means, self._t2_means = ([float(samples.weights[of].mean()) for of in rows or ()] for rows in (t1, t2))
         self.per_epoch = max(math.ceil(len(rows) / design.t1_batch) for rows in t1)
         self._interval = options.interval if t2 is not None else 0
         self._rng = np.random.Generator(np.random.SFC64(options.seed))
         self._step = self._hyper_step = 0
         self._batches = _Batches(max(map(len, t1)), self.per_epoch, design.t1_batch)
-        table = self._rng.standard_normal(design.noise_table, dtype=design.dtype)
+        table = self._rng.standard_normal(design.noise_table, dtype=np.dtype(design.dtype).type)
         self.constants = {**constants, NOISE: placed(table, options.backend)}
         self._waiting = np.zeros((design.networks, 0, design.t1_batch), int)
         self._state = placed(_first_state(design, theta, levels), options.backend)
@@ -301,4 +301,3 @@ def _first_state(design: Design, theta: Vector, levels: Vector) -> Arrays:
         state[name] = np.asarray(value, design.dtype)
         state |= {f"{name}/{memory}": np.zeros_like(state[name]) for memory in OPTIMIZERS["adam"].memory}
     return state
-

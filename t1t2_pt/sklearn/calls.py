@@ -177,7 +177,7 @@ def _values(state: State, t1: Any, t2: Any, constants: Any, clock: Any, place: A
 
 def clock_of(step: int, hyper_step: int, steps: int, rates: tuple[float, float], length: int, dtype: str) -> Arrays:
     """A clock before a call of so many steps."""
-    values = {"step": step, "hyper_step": hyper_step, "steps": steps}
+    values: dict[str, float] = {"step": step, "hyper_step": hyper_step, "steps": steps}
     values |= dict(zip(("learning_rate", "hyper_learning_rate"), rates, strict=True))
     clock: dict[str, npt.NDArray[Any]] = {name: np.asarray(value, dtype) for name, value in values.items()}
     return {**clock, "length": np.asarray(length, "int32")}
