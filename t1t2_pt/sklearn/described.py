@@ -17,7 +17,7 @@ PARAMETERS = """
     per_feature
         Which of input_noise and l2 (of the first layer) have a level for each input feature: names, True or False.
     bounds
-        {name: (lowest, highest)} of hyperparameters; None: between 0 and 10.
+        {{name: (lowest, highest)}} of hyperparameters; None: between 0 and 10.
     learning_rate_init, hyper_learning_rate
         Step sizes, by Adam, of the weights and of the logarithms of the hyperparameters; constant for half of the
         steps, then falling linearly to 0.
