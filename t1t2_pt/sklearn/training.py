@@ -127,12 +127,12 @@ def train(
         If a cost is not finite.
     """
     run = _Run(design, constants, samples, t1, t2, options, theta, levels)
-    history = _History(options)
+    history = _History(options.learning_rate, options.tol, options.patience if t2 is not None else None)
     for found in run.calls((epochs or options.epochs) * run.per_epoch):
         history.add(found, run.per_epoch)
-        if t2 is not None and history.stalls:
+        if history.stalls:
             break
-    reached = history.best_epoch if t2 is not None and options.patience is not None else len(history.paths)
+    reached = len(history.paths) if history.patience is None else history.best_epoch
     path = history.paths[reached - 1]
     return Trained(run.theta(), path, reached, history.train_costs, history.validation_costs, history.paths)
 
@@ -141,7 +141,9 @@ def train(
 class _History:
     """What is recorded of each epoch, and when the best one was."""
 
-    options: Options
+    learning_rate: float
+    tol: float
+    patience: int | None
     train_costs: list[float] = dataclasses.field(default_factory=list)
     validation_costs: list[float] = dataclasses.field(default_factory=list)
     paths: list[Vector] = dataclasses.field(default_factory=list)
@@ -166,10 +168,10 @@ class _History:
         epoch, cost = len(self.paths), self.train_costs[-1]
         if not math.isfinite(cost):
             problem = f"the training cost was {cost:g} in epoch {epoch}"
-            raise ParameterError("learning_rate_init", self.options.learning_rate, problem, "lower it")
-        if validation < self.best - self.options.tol:
+            raise ParameterError("learning_rate_init", self.learning_rate, problem, "lower it")
+        if validation < self.best - self.tol:
             self.best, self.best_epoch = validation, epoch
-        self.stalls = self.options.patience is not None and epoch - self.best_epoch >= self.options.patience
+        self.stalls = self.patience is not None and epoch - self.best_epoch >= self.patience
 
 
 class _Run:
