@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 import scipy.sparse
 import sklearn
+from pytensor.compile.mode import Mode
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.exceptions import NotFittedError
@@ -17,7 +18,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_checks
 
+from t1t2_pt.backends import BACKENDS
 from t1t2_pt.backends.exported import Exported
+from t1t2_pt.backends.host import HostBackend
 from t1t2_pt.sklearn import T1T2Classifier, T1T2Regressor
 from t1t2_pt.system.errors import InputError
 
@@ -200,6 +203,23 @@ def test_several_targets():
     x, y = load_diabetes(return_X_y=True)
     model = T1T2Regressor(**SMALL).fit(x, np.stack([y, -y], axis=1))
     assert model.predict(x).shape == (442, 2)
+
+
+class PlainBackend(HostBackend):
+    """PyTensor's operations one by one, by NumPy."""
+
+    name = "plain"
+
+    def mode(self):
+        return Mode(linker="py", optimizer="fast_compile")
+
+
+def test_backends_agree(monkeypatch, fitted):
+    """The loop of JAX, and that of the host."""
+    monkeypatch.setitem(BACKENDS, "plain", PlainBackend())
+    model = T1T2Classifier(**SMALL, backend="plain").fit(IRIS, NAMES)
+    np.testing.assert_allclose(model.predict_proba(IRIS), fitted.predict_proba(IRIS), atol=1e-4)
+    np.testing.assert_allclose(model.hyperparameters_["l2"], fitted.hyperparameters_["l2"], rtol=1e-3)
 
 
 WRONG = {

@@ -9,6 +9,7 @@ import pytensor
 import pytensor.tensor as pt
 from pytensor.compile.mode import Mode
 
+from t1t2_pt.backends.exported import making
 from t1t2_pt.networks.network import Network, mlp
 
 CHUNK = 4096  # samples that pass through at once
@@ -48,7 +49,7 @@ def softmax(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 def _forward(layers: int, activation: str) -> tuple[pytensor.compile.Function, list[str]]:
     """A function of x and of the parameters in this order; NumPy computes it, so that nothing has to be compiled."""
     network = Network((1,), mlp((1,) * (layers - 1)), 1, False, activation)  # no graph depends on these sizes
-    with pytensor.config.change_flags(floatX="float64", traceback__limit=0):
+    with making(), pytensor.config.change_flags(floatX="float64", traceback__limit=0):
         x = pt.matrix("x", dtype="float64")
         parameters = {
             name: pt.tensor(name, shape=(None,) * len(shape), dtype="float64")
