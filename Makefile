@@ -56,8 +56,9 @@ lint: environment ## check style, formatting and types
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy
 
+EXTRAS := jax figures cluster sklearn tensorboard tables dev
 lock: environment ## renew requirements.lock from pyproject.toml (needs uv)
-	uv pip compile --quiet --universal --python-version 3.12 --extra dev --generate-hashes --no-emit-index-url \
+	uv pip compile --quiet --universal --python-version 3.12 $(foreach extra,$(EXTRAS),--extra $(extra)) --generate-hashes --no-emit-index-url \
 	  --no-header --custom-compile-command "make lock" --upgrade pyproject.toml -o requirements.lock
 
 clean: ## remove the environment and caches, keep data, stored runs and figures

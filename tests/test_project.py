@@ -22,7 +22,7 @@ from t1t2_pt.moved import MOVED
 from t1t2_pt.plotting.scripts import Request
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-CONDA_NAMES = {"flatbuffers": "python-flatbuffers", "matplotlib": "matplotlib-base"}
+CONDA_NAMES = {"flatbuffers": "python-flatbuffers", "matplotlib": "matplotlib-base", "tensorboardX": "tensorboardx"}
 CONDA_ONLY = {"python", "pip", "cxx-compiler", "setuptools"}
 
 
@@ -31,7 +31,10 @@ def requirements(lines):
     return dict(re.fullmatch(r"([\w-]+)(?:\[\w+\])?>=([\d.]+(?:,<[\d.]+)?)", line).groups() for line in lines)
 
 
-WANTED = requirements(PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"])
+EXTRAS = ("jax", "figures", "cluster", "sklearn", "tensorboard", "tables", "dev")  # what the environment has
+WANTED = requirements(
+    PROJECT["dependencies"] + [line for name in EXTRAS for line in PROJECT["optional-dependencies"][name]]
+)
 LOCKED = dict(re.findall(r"^([\w.-]+)==([\w.]+)", (ROOT / "requirements.lock").read_text(), flags=re.MULTILINE))
 
 
@@ -106,6 +109,7 @@ ROOMS = [
     *("system", "ops", "optimizers", "networks", "regularizers", "rewrites", "hypergradients", "datasets"),
     *("config", "steps", "backends"),
     *("training", "models", "runs", "sweeps", "cli", "plotting"),
+    "sklearn",
 ]
 
 

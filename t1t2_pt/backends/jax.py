@@ -110,7 +110,7 @@ class JaxBackend:
         import jax
 
         with making():
-            (traceable,) = _jax_functions(inputs, [(outputs,)], self._precision)
+            (traceable,) = jax_functions(inputs, [(outputs,)], self._precision)
         compiled = jax.jit(lambda values: traceable(values)[0])
 
         def call(values: Arrays) -> Arrays:
@@ -186,7 +186,7 @@ def _epoch_of(program: Program, precision: str) -> Traceable:
     graphs = program.graphs
     inputs = {**graphs.state, **graphs.per_run, **graphs.data, **graphs.clock, **graphs.rows}
     steps = [graph for graph in (graphs.t1, graphs.t1t2) if graph is not None]
-    epoch = _epoch(*_jax_functions(inputs, [(graph.new_state, graph.metrics) for graph in steps], precision))
+    epoch = _epoch(*jax_functions(inputs, [(graph.new_state, graph.metrics) for graph in steps], precision))
 
     def of_every_run(
         state: Traced, per_run: Traced, t1_rows: jax.Array, t2_rows: jax.Array, data: Traced, clock: Traced
@@ -288,7 +288,7 @@ def _stack(values: Sequence[Arrays]) -> Arrays:
     return {name: np.stack([value[name] for value in values]) for name in values[0]}
 
 
-def _jax_functions(
+def jax_functions(
     inputs: Tensors, graphs: Sequence[tuple[Tensors, ...]], precision: str
 ) -> list[Callable[[Traced], tuple[Traced, ...]]]:
     """Traceable functions from a dictionary of inputs to a tuple of dictionaries of outputs, rewritten as one graph.
@@ -323,7 +323,7 @@ def _jax_functions(
 
 def _stage(stage: Stage, precision: str) -> Callable[[Traced, Traced], Traced]:
     """A stage of the evaluation as a traceable function of the parameters and of values by name."""
-    (function,) = _jax_functions({**stage.parameters, **stage.inputs}, [(stage.outputs,)], precision)
+    (function,) = jax_functions({**stage.parameters, **stage.inputs}, [(stage.outputs,)], precision)
 
     def call(parameters: Traced, samples: Traced) -> Traced:
         return function({**parameters, **samples})[0]

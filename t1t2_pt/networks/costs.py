@@ -19,6 +19,11 @@ def cross_entropies(logits: TensorVariable, labels: TensorVariable) -> TensorVar
     return log_normaliser - (shifted * pt.cast(chosen, logits.dtype)).sum(axis=1)
 
 
+def squared_errors(outputs: TensorVariable, targets: TensorVariable) -> TensorVariable:
+    """Squared error of each sample, summed over its outputs, [batch], of outputs and targets [batch, outputs]."""
+    return pt.sqr(outputs - targets).sum(axis=1)
+
+
 def mistakes(logits: TensorVariable, labels: TensorVariable) -> TensorVariable:
     """1 for each sample whose largest logit is not the label's, else 0: [batch], in the dtype of the logits."""
     return pt.cast(pt.neq(pt.argmax(logits, axis=1), labels), logits.dtype)
