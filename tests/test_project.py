@@ -22,7 +22,7 @@ from t1t2_pt.moved import MOVED
 from t1t2_pt.plotting.scripts import Request
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-CONDA_NAMES = {"flatbuffers": "python-flatbuffers", "matplotlib": "matplotlib-base", "tensorboardX": "tensorboardx"}
+CONDA_NAMES = {"flatbuffers": "python-flatbuffers", "matplotlib": "matplotlib-base"}
 CONDA_ONLY = {"python", "pip", "cxx-compiler", "setuptools"}
 
 
