@@ -12,7 +12,8 @@ import pytest
 from conftest import need
 
 from t1t2_pt.backends import BACKENDS, Program, blas, exported, get_backend, memory, run_constants
-from t1t2_pt.backends.jax import FLOAT32, TF32, JaxProgram, _jax_functions
+from t1t2_pt.backends.jax import FLOAT32, TF32, JaxProgram
+from t1t2_pt.backends.jax_functions import jax_functions
 from t1t2_pt.config import run_config
 from t1t2_pt.networks.network import Network, mlp
 from t1t2_pt.steps import step
@@ -46,7 +47,7 @@ class TestPrecision:
         )
         outputs = {"product": pt.dot(x.reshape((2, 36)), w), "images": conv2d(x, filters, padding="full")}
         outputs |= {"gradient": pt.grad(pt.sqr(outputs["images"]).sum(), filters)}
-        (function,) = _jax_functions({"x": x, "w": w, "filters": filters}, [(outputs,)], precision)
+        (function,) = jax_functions({"x": x, "w": w, "filters": filters}, [(outputs,)], precision)
         values = {v.name: np.zeros(v.type.shape, "float32") for v in (x, w, filters)}
         text = jax.jit(function).lower(values).as_text()
         operations = [line for line in text.splitlines() if "dot_general" in line or "convolution" in line]
