@@ -1,6 +1,7 @@
 """T1-T2 in PyTensor: continuous regularisation hyperparameters tuned by gradient while training.
 
-`hypergradient` works on any PyTensor graph; everything else trains the paper's networks with it
+`hypergradient` works on any PyTensor graph, as do `Tuner`, which trains it and tunes it, and `updates`, its steps
+for a function of one's own; everything else trains the paper's networks with it
 (Luketina, Berglund, Greff and Raiko, "Scalable Gradient-Based Tuning of Continuous Regularization
 Hyperparameters", 2016). Importing the package changes how no function is compiled but those that
 `hypergradient` has a part in.
@@ -18,8 +19,19 @@ if TYPE_CHECKING:
     from t1t2_pt.datasets import own_dataset
     from t1t2_pt.models import Model, read_model, write_model
     from t1t2_pt.sweeps.one_run import train
+    from t1t2_pt.tuning import Tuner, updates
 
-__all__ = ["Model", "hypergradient", "hypergradients", "own_dataset", "read_model", "train", "write_model"]
+__all__ = [
+    "Model",
+    "Tuner",
+    "hypergradient",
+    "hypergradients",
+    "own_dataset",
+    "read_model",
+    "train",
+    "updates",
+    "write_model",
+]
 __version__ = "0.1.0"
 
 # `from t1t2_pt.hypergradient import ...`, as it was before the methods had a folder.
@@ -29,9 +41,11 @@ sys.meta_path.append(OldNames())
 # Imported when they are first used: a hypergradient needs none of them.
 _WHEN_USED = {
     "Model": "t1t2_pt.models",
+    "Tuner": "t1t2_pt.tuning",
     "own_dataset": "t1t2_pt.datasets",
     "read_model": "t1t2_pt.models",
     "train": "t1t2_pt.sweeps.one_run",
+    "updates": "t1t2_pt.tuning",
     "write_model": "t1t2_pt.models",
 }
 

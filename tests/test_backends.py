@@ -190,8 +190,8 @@ def test_jax_float64_setting_is_left_alone():
     code = """
 import jax, jax.numpy as jnp
 jax.config.update("jax_enable_x64", {before})
-from t1t2_pt.backends.jax import _dispatch
-_dispatch()
+from t1t2_pt.backends.jax_functions import dispatch
+dispatch()
 assert jax.config.jax_enable_x64 is {before}
 assert jnp.ones(1).dtype == "{dtype}"
 """

@@ -12,7 +12,8 @@ import pytest
 from conftest import need
 
 from t1t2_pt.backends import BACKENDS, Program, blas, exported, get_backend, memory, run_constants
-from t1t2_pt.backends.jax import FLOAT32, TF32, JaxProgram, jax_functions
+from t1t2_pt.backends.jax import FLOAT32, TF32, JaxProgram
+from t1t2_pt.backends.jax_functions import jax_functions
 from t1t2_pt.config import run_config
 from t1t2_pt.networks.network import Network, mlp
 from t1t2_pt.steps import step

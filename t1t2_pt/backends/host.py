@@ -22,6 +22,7 @@ from t1t2_pt.backends.generated import generated_sources
 from t1t2_pt.backends.interface import Arrays, Rows, is_hyper_step
 from t1t2_pt.backends.memory import available_memory, host_memory
 from t1t2_pt.backends.program import Graph, Program
+from t1t2_pt.backends.shared_steps import HostSteps, SharedStep
 from t1t2_pt.steps.evaluation import Stage, evaluate
 from t1t2_pt.steps.regularization import Tensors
 
@@ -64,6 +65,12 @@ class HostBackend:
     def function(self, inputs: Tensors, outputs: Tensors) -> Callable[[Arrays], Arrays]:
         function = _compile(list(inputs.values()), outputs, self.mode())
         return lambda values: function(*(values[name] for name in inputs))
+
+    def steps(self) -> HostSteps:
+        def compiled(step: SharedStep) -> Callable[..., Arrays]:
+            return _compile(list(step.inputs.values()), step.outputs, self.mode(), updates=step.updates)
+
+        return HostSteps(compiled)
 
 
 class HostProgram:

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from t1t2_pt.backends.program import Program
+from t1t2_pt.backends.shared_steps import SharedSteps
 from t1t2_pt.steps.regularization import Tensors
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -100,6 +101,9 @@ class Backend(Protocol):
 
     def function(self, inputs: Tensors, outputs: Tensors) -> Callable[[Arrays], Arrays]:
         """The outputs of any graph, by name, as a function of its inputs by name."""
+
+    def steps(self) -> SharedSteps:
+        """Takes steps of any graph, whose state lies in shared variables."""
 
 
 def is_hyper_step(number: int, interval: int) -> bool:

@@ -11,14 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pytensor
-from pytensor.graph.fg import FunctionGraph
 
 from t1t2_pt.backends.exported import Exported, Traceable, making
-from t1t2_pt.backends.interface import FACTORS_INTO_CHOICES, Arrays, Rows
+from t1t2_pt.backends.interface import Arrays, Rows
+from t1t2_pt.backends.jax_functions import jax_functions
+from t1t2_pt.backends.jax_steps import JaxSteps
 from t1t2_pt.backends.memory import available_memory, give_memory_back, host_memory, usable_cores
 from t1t2_pt.backends.program import Program
-from t1t2_pt.rewrites import accumulate_in_output_dtype
 from t1t2_pt.steps.evaluation import BATCHES, Stage, evaluate
 from t1t2_pt.steps.regularization import Tensors
 
@@ -29,10 +28,6 @@ if TYPE_CHECKING:  # JAX is imported when it is used
     Carry = tuple[jax.Array, jax.Array, "Traced", "Traced"]  # step, T1+T2 steps so far, state, sums of metrics
 
 Traced = Mapping[str, Any]  # JAX's arrays by name, or what stands for them while it traces
-
-# Rewrites that look for diagonal, symmetric and selection matrices, in vain here: a third of the rewriting time.
-LINEAR_ALGEBRA = ("dot_diag_to_elemwise", "selection_dot_to_indexing", "useless_symmetric_transpose")
-
 
 # JAX's name for the precision of products: full float32, where a GPU would take TF32 by itself, or that.
 FLOAT32, TF32 = "float32", "default"
@@ -118,6 +113,9 @@ class JaxBackend:
                 return jax.device_get(compiled(values))
 
         return call
+
+    def steps(self) -> JaxSteps:
+        return JaxSteps(self._precision)
 
 
 class JaxProgram:
@@ -288,39 +286,6 @@ def _stack(values: Sequence[Arrays]) -> Arrays:
     return {name: np.stack([value[name] for value in values]) for name in values[0]}
 
 
-def jax_functions(
-    inputs: Tensors, graphs: Sequence[tuple[Tensors, ...]], precision: str
-) -> list[Callable[[Traced], tuple[Traced, ...]]]:
-    """Traceable functions from a dictionary of inputs to a tuple of dictionaries of outputs, rewritten as one graph.
-
-    Each traces the whole graph; XLA drops what its outputs do not need. `precision` is that of products.
-    """
-    import jax
-
-    funcify = _dispatch()
-    from pytensor.compile.mode import JAX
-
-    outputs = [variable for parts in graphs for part in parts for variable in part.values()]
-    places = {variable: place for place, variable in enumerate(dict.fromkeys(outputs))}
-    fgraph = FunctionGraph(list(inputs.values()), list(places), clone=True)
-    # Nobody looks at where a node was made; 64 bits are on as they will be when it is traced.
-    with pytensor.config.change_flags(traceback__limit=0), jax.enable_x64(True):
-        JAX.excluding(*LINEAR_ALGEBRA, *FACTORS_INTO_CHOICES).optimizer.rewrite(fgraph)
-    accumulate_in_output_dtype.rewrite(fgraph)
-    with jax.enable_x64(True):  # constants become JAX arrays here
-        function = funcify(fgraph)
-
-    def of(parts: tuple[Tensors, ...]) -> Callable[[Traced], tuple[Traced, ...]]:
-        def call(values: Traced) -> tuple[Traced, ...]:
-            with jax.default_matmul_precision(precision):
-                results = function(*(values[name] for name in inputs))
-            return tuple({name: results[places[variable]] for name, variable in part.items()} for part in parts)
-
-        return call
-
-    return [of(graph) for graph in graphs]
-
-
 def _stage(stage: Stage, precision: str) -> Callable[[Traced, Traced], Traced]:
     """A stage of the evaluation as a traceable function of the parameters and of values by name."""
     (function,) = jax_functions({**stage.parameters, **stage.inputs}, [(stage.outputs,)], precision)
@@ -329,18 +294,6 @@ def _stage(stage: Stage, precision: str) -> Callable[[Traced, Traced], Traced]:
         return function({**parameters, **samples})[0]
 
     return call
-
-
-@functools.cache
-def _dispatch() -> Callable[[FunctionGraph], Traceable]:
-    """PyTensor's `jax_funcify`, imported without letting it switch JAX's float64 for everybody."""
-    import jax
-
-    before = jax.config.jax_enable_x64
-    from pytensor.link.jax.dispatch import jax_funcify
-
-    jax.config.update("jax_enable_x64", before)
-    return jax_funcify
 
 
 def _epoch(t1: Traceable, t1t2: Traceable | None = None) -> Traceable:

@@ -108,7 +108,8 @@ def _loop(design: Design, call: Call, slots: int) -> Traceable:
     import jax
     import jax.numpy as jnp
 
-    from t1t2_pt.backends.jax import FLOAT32, jax_functions
+    from t1t2_pt.backends.jax import FLOAT32
+    from t1t2_pt.backends.jax_functions import jax_functions
 
     (step,) = jax_functions(call.inputs, [call.outputs], FLOAT32)
     width, numbers = _width(call), design.noise_numbers
