@@ -108,7 +108,7 @@ ROOMS = [
     "moved",
     *("system", "ops", "optimizers", "networks", "regularizers", "rewrites", "hypergradients", "datasets"),
     *("config", "steps", "backends"),
-    *("training", "models", "runs", "sweeps", "cli", "plotting"),
+    *("training", "models", "runs", "sweeps", "tuning", "cli", "plotting"),
     "sklearn",
 ]
 
