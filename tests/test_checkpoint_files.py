@@ -16,6 +16,7 @@ from t1t2_pt.config import replace, run_config
 from t1t2_pt.runs import checkpoints
 from t1t2_pt.runs.checkpoints import Checkpoint, UnusableCheckpointError
 from t1t2_pt.steps.columns import EVALUATION, epoch_columns, first_columns
+from t1t2_pt.system import sealing
 from t1t2_pt.system.errors import InputError
 from t1t2_pt.system.files import replacing
 from t1t2_pt.training.loop import initial_snapshot
@@ -84,7 +85,7 @@ class TestFile:
 
     def test_compressed(self, file, monkeypatch):
         """Sealed as it should be, and no larger than it looks."""
-        monkeypatch.setattr(checkpoints.np, "savez", lambda stream, allow_pickle, **a: np.savez_compressed(stream, **a))
+        monkeypatch.setattr(sealing.np, "savez", lambda stream, allow_pickle, **a: np.savez_compressed(stream, **a))
         file.write(SNAPSHOT, {})
         monkeypatch.undo()
         self.check(file, r"is not a checkpoint \(it is compressed\)")
