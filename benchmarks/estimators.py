@@ -150,6 +150,7 @@ def table(results: dict) -> Iterator[str]:
         difference = errors[OURS] - errors[GRID_SEARCH]
         standard_error = difference.std(ddof=1) / np.sqrt(len(difference)) if len(difference) > 1 else np.nan
         verdict = "holds" if difference.mean() <= standard_error else "missed"
+        verdict = verdict if len(difference) > 1 else "one split"
         means = " | ".join(f"{errors[one].mean():.4f}" for one in CONTENDERS)
         difference_text = f"{difference.mean():+.4f} ± {standard_error:.4f}"
         yield f"| {name} | {len(difference)} | {means} | {difference_text} | {verdict} |"
