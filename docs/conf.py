@@ -1,0 +1,39 @@
+"""The site of the documentation: `make docs` builds it, and a warning is an error."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import t1t2_pt  # noqa: E402
+
+project = "t1t2_pt"
+author = copyright = "the t1t2_pt developers"
+version = release = t1t2_pt.__version__
+
+extensions = ["repository", "myst_parser", "sphinx.ext.autodoc", "numpydoc", "sphinx_copybutton"]
+exclude_patterns = ["_extensions"]
+nitpicky = False
+
+# GitHub's names for headings, so that links to them are the same there and here.
+myst_heading_anchors = 4
+myst_url_schemes = ["http", "https", "mailto", "repository"]
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+numpydoc_show_class_members = False
+
+html_theme = "pydata_sphinx_theme"
+html_title = f"t1t2_pt {version}"
+html_show_sourcelink = False
+html_copy_source = False
+html_theme_options = {
+    "show_prev_next": False,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "navbar_align": "left",
+    "header_links_before_dropdown": 8,
+}
