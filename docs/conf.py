@@ -6,7 +6,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import t1t2_pt  # noqa: E402
+import t1t2_pt
 
 project = "t1t2_pt"
 author = copyright = "the t1t2_pt developers"
@@ -14,7 +14,6 @@ version = release = t1t2_pt.__version__
 
 extensions = ["repository", "myst_parser", "sphinx.ext.autodoc", "numpydoc", "sphinx_copybutton"]
 exclude_patterns = ["_extensions"]
-nitpicky = False
 
 # GitHub's names for headings, so that links to them are the same there and here.
 myst_heading_anchors = 4

@@ -31,7 +31,8 @@ def requirements(lines):
     return dict(re.fullmatch(r"([\w-]+)(?:\[\w+\])?>=([\d.]+(?:,<[\d.]+)?)", line).groups() for line in lines)
 
 
-WANTED = requirements(PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"])
+EXTRAS = PROJECT["optional-dependencies"]
+WANTED = requirements(PROJECT["dependencies"] + EXTRAS["dev"] + EXTRAS["docs"])
 LOCKED = dict(re.findall(r"^([\w.-]+)==([\w.]+)", (ROOT / "requirements.lock").read_text(), flags=re.MULTILINE))
 
 
