@@ -1,6 +1,7 @@
 """The site of the documentation: `make docs` builds it, and a warning is an error."""
 
 import sys
+import warnings
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
@@ -36,3 +37,20 @@ html_theme_options = {
     "navbar_align": "left",
     "header_links_before_dropdown": 8,
 }
+
+# `help(hypergradient)` ends with the options of each method; here the methods have entries of their own.
+OPTIONS = "Options of "
+warnings.filterwarnings("ignore", "Unknown section Options Of")
+
+
+def without_options(app, what, name, obj, options, lines):
+    """Cut a docstring off where the options of the methods begin."""
+    for place, line in enumerate(lines):
+        if line.startswith(OPTIONS):
+            del lines[place:]
+            return
+
+
+def setup(app):
+    """Before numpydoc, which would say that it does not know these sections."""
+    app.connect("autodoc-process-docstring", without_options, priority=100)
