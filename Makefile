@@ -7,7 +7,7 @@ PYTHON := .venv/bin/python
 FIGURES := $(basename $(notdir $(shell grep -l '^SCRIPT = FigureScript' reproduce/*.py)))
 OPTIONS := --preset $(PRESET) --backend $(BACKEND) $(if $(OUT),--out $(OUT)) $(if $(PROGRAM),--program $(PROGRAM)) $(if $(PLAN),--plan)
 
-.PHONY: help environment $(FIGURES) figures figures-from-results report test test-all bench baselines lint lock clean
+.PHONY: help environment $(FIGURES) figures figures-from-results report docs test test-all bench baselines lint lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -35,6 +35,10 @@ figures-from-results: environment ## draw the committed figures again from data/
 report: environment ## write figures/index.html, a page of every figure that was drawn
 	@$(PYTHON) reproduce/report.py
 
+docs: environment ## build the site of the documentation, build/docs/index.html; a warning is an error
+	@$(PYTHON) -m sphinx -W --keep-going -q -d build/doctrees docs build/docs
+	@echo build/docs/index.html
+
 test: environment ## run the tests (under 10 minutes)
 	@$(PYTHON) -m pytest
 
@@ -56,7 +60,7 @@ lint: environment ## check style, formatting and types
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy
 
-EXTRAS := jax figures cluster sklearn tensorboard tables dev
+EXTRAS := jax figures cluster sklearn tensorboard tables docs dev
 lock: environment ## renew requirements.lock from pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --python-version 3.12 $(foreach extra,$(EXTRAS),--extra $(extra)) --generate-hashes --no-emit-index-url \
 	  --no-header --custom-compile-command "make lock" --upgrade pyproject.toml -o requirements.lock
