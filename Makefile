@@ -61,7 +61,7 @@ lint: environment ## check style, formatting and types
 	@$(PYTHON) -m mypy
 
 EXTRAS := jax figures cluster sklearn tensorboard tables docs dev
-lock: environment ## renew requirements.lock from pyproject.toml (needs uv)
+lock: ## renew requirements.lock from pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --python-version 3.12 $(foreach extra,$(EXTRAS),--extra $(extra)) --generate-hashes --no-emit-index-url \
 	  --no-header --custom-compile-command "make lock" --upgrade pyproject.toml -o requirements.lock
 
