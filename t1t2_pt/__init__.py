@@ -10,9 +10,10 @@ import sys
 
 from t1t2_pt import hypergradients
 from t1t2_pt.hypergradients import hypergradient
+from t1t2_pt.hypergradients.auditing import Audit, audit
 from t1t2_pt.moved import OldNames
 
-__all__ = ["hypergradient", "hypergradients"]
+__all__ = ["Audit", "audit", "hypergradient", "hypergradients"]
 __version__ = "0.1.0"
 
 # `from t1t2_pt.hypergradient import ...`, as it was before the methods had a folder.

@@ -4,6 +4,7 @@ import argparse
 import json
 from collections.abc import Sequence
 
+from t1t2_pt.cli import audit as cli_audit
 from t1t2_pt.cli import data as cli_data
 from t1t2_pt.cli import verify as cli_verify
 from t1t2_pt.cli.commands import OneLineParser, run_command
@@ -85,6 +86,7 @@ def parser() -> argparse.ArgumentParser:
     add_store(import_)
 
     cli_verify.add_command(commands)
+    cli_audit.add_command(commands)
 
     data = commands.add_parser("data", help="list, fetch and verify data sets")
     cli_data.add_commands(data.add_subparsers(required=True, metavar="COMMAND"))
