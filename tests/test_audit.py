@@ -132,5 +132,5 @@ def test_compares_with_closed_forms():
         assert one.cosine == pytest.approx(cheap @ numbers / np.linalg.norm(cheap) / np.linalg.norm(numbers))
         assert one.relative_error == pytest.approx(np.linalg.norm(cheap - numbers) / np.linalg.norm(numbers), abs=1e-9)
     assert [one.backpropagations for one in found.comparisons] == [4, 10, 12]
-    with pytest.raises(ValueError, match="values: .* has none; give an array for it"):
+    with pytest.raises(ValueError, match=r"values: .* has none; give an array for it"):
         audit(ridge.train, ridge.val, ridge.params, ridge.hyperparams)

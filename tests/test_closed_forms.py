@@ -1,14 +1,25 @@
 """Every method on a ridge regression, where it has a closed form, and against each other."""
 
+import inspect
+from typing import ClassVar
+
 import numpy as np
+import pytensor
 import pytensor.tensor as pt
 import pytest
-from bilevel import FEATURES, Ridge, evaluated
+from bilevel import FEATURES, HOST, Ridge, evaluated
+from conftest import need
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from one_step import FREE, OneStep
 
 from t1t2_pt import hypergradient
+from t1t2_pt.config import run_config
+from t1t2_pt.hypergradients.inner import inner
 from t1t2_pt.hypergradients.methods.t1t2 import T1T2
+from t1t2_pt.hypergradients.reversible import reversed_exactly
+from t1t2_pt.steps import step
+from t1t2_pt.system.errors import InputError
 
 RIDGE = Ridge()
 UPDATE = {"step_size": 0.05, "optimizer": "momentum", "momentum": 0.9}
@@ -158,3 +169,74 @@ def test_a_gradient_that_others_are_computed_from_counts_whole():
         return (by_b * s * sign * 2 * (w - b)).sum() - (by_b * 2 * (w - b)).sum()
 
     assert g == pytest.approx(-(product(0.3 + 1e-5) - product(0.3 - 1e-5)) / 2e-5, rel=1e-8)
+
+
+class TestInAStep:
+    """In training: the run's own updates, from where it is."""
+
+    SGD: ClassVar = {**FREE, "optimizer": "sgd", "batch_norm": False, "validation_gradient_at": "next"}
+
+    @pytest.mark.parametrize(
+        "method", ["unrolled(steps=1)", "forward(steps=1)", "one-pass", "implicit(solver=identity)"]
+    )
+    def test_one_update_is_eq3(self, method):
+        with pytensor.config.change_flags(**HOST):
+            expected = OneStep(**self.SGD).moved()
+            np.testing.assert_allclose(OneStep(**self.SGD, method=method).moved(), expected, rtol=1e-8)
+
+    def test_one_pass_divides_as_adam_does(self):
+        with pytensor.config.change_flags(**HOST):
+            one = OneStep(**FREE, batch_norm=False, method="one-pass")
+            for name in one.network.shapes():
+                one.state[f"{name}/second_moment"] = np.abs(one.state[f"{name}/second_moment"]) + 0.04
+            moved = [one.new_state[name] for name in one.network.shapes()]
+            seeds = [pt.constant(v) for v in one.value(*pt.grad(one.c2, one.theta))]
+            expected = one.value(*(g / 0.1 for g in pytensor.gradient.pullback(moved, one.hyper, seeds)))
+            np.testing.assert_allclose(one.moved(), expected, rtol=1e-8)
+
+    def test_solutions_are_kept(self):
+        one = OneStep(**FREE, batch_norm=False, method="implicit(iterations=1, solver=neumann, scale=0.5)")
+        rng = np.random.default_rng(0)
+        names = [f"method/solution_{place}" for place in range(len(one.theta))]
+        for name in names:
+            one.state[name] = rng.standard_normal(one.state[name].shape)
+        start = [one.symbols[name] for name in names]
+        with pytensor.config.change_flags(**HOST):
+            product = pytensor.gradient.pullback(one.done.gradients, one.theta, start)
+            gradients = pt.grad(one.c2, one.theta)
+            after = [x + 0.5 * (b - h) for x, b, h in zip(start, gradients, product, strict=True)]
+            for ours, theirs in zip(one.value(*(one.new_state[n] for n in names)), one.value(*after), strict=True):
+                np.testing.assert_allclose(ours, theirs, rtol=1e-8)
+
+    @pytest.mark.parametrize(
+        "method",
+        ["implicit(solver=exact)", "gauss-newton(solver=exact)", "implicit(solver=nystrom, damping=1, rank=60000)"],
+    )
+    def test_what_a_step_cannot_hold_is_told(self, method):
+        config = run_config(hidden=(50,), input_noise=0.3, tune=("input_noise",), method=method)
+        with pytest.raises(InputError, match=r"method = .*; (give .*solver=conjugate_gradients|give at most rank=)"):
+            step.initial_state(config, step.make_network(config, (784,), 10))
+
+
+def test_whole_numbers_come_back_after_a_thousand_updates():
+    """To the last bit, on the backend that loops fastest; and memory does not grow with their number."""
+    import jax
+
+    memory = {}
+    for steps in (100, 1000):
+        found = reversed_exactly(RIDGE.problem, inner(RIDGE.problem, "momentum", 0.02, 0.9), steps, None)
+        outputs = [*found.start, *found.back, *found.end, *found.totals]
+        inputs = {x.name: x for x in RIDGE.inputs}
+        function = need("jax").function(inputs, {str(i): x for i, x in enumerate(outputs)})
+        values = dict(zip(inputs, RIDGE.values, strict=True))
+        result = [function(values)[str(i)] for i in range(len(outputs))]
+        for start, back, end in zip(result[:2], result[2:4], result[4:6], strict=True):
+            np.testing.assert_array_equal(start, back)
+            assert np.all(start != end)
+        ours = np.append(result[6], result[7]) / 0.02
+        np.testing.assert_allclose(ours, RIDGE.unrolled(steps, 0.02, 0.9), rtol=1e-7)
+        compiled = inspect.getclosurevars(function).nonlocals["compiled"]
+        with jax.enable_x64(True):
+            memory[steps] = compiled.lower(values).compile().memory_analysis().temp_size_in_bytes
+    # Of each of 4 parameters two more whole numbers, where 900 more states would be 2 * 900.
+    assert memory[1000] - memory[100] < 4 * 8 * 2 * 12

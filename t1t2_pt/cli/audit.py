@@ -15,11 +15,13 @@ from t1t2_pt.backends import Backend, get_backend
 from t1t2_pt.cli.commands import Commands
 from t1t2_pt.cli.options import add_data_dir, add_run_options, config_from
 from t1t2_pt.config import RunConfig
-from t1t2_pt.datasets import Split, load_split
+from t1t2_pt.datasets import Split
 from t1t2_pt.hypergradients.auditing import Array, Audit, Compute, audit
 from t1t2_pt.networks import costs
 from t1t2_pt.steps import step
 from t1t2_pt.steps.regularization import draw
+from t1t2_pt.sweeps.groups import data_key
+from t1t2_pt.sweeps.work import Splits
 from t1t2_pt.system.errors import InputError
 from t1t2_pt.system.streams import show
 from t1t2_pt.training.batches import t1_rows, t2_rows
@@ -52,7 +54,7 @@ def _audit(options: argparse.Namespace) -> int:
         raise InputError("tune", config.tune, "names nothing to audit", "give --tune, such as --tune input_noise")
     if options.steps < 1:
         raise InputError("--steps", options.steps, "is no number of updates", "give at least 1")
-    split = load_split(config.dataset, config.t1_samples, config.t2_samples, config.seed, options.data_dir)
+    split = Splits(options.data_dir).get(*data_key(config))
     found = audit_run(config, split, get_backend(options.backend), options.steps)
     if options.json:
         print(json.dumps(_as_dict(found)))

@@ -123,14 +123,15 @@ def audit(
     Returns
     -------
     Its `findings` name what is detached, zero, not finite, not differentiable, random, direct (a hyperparameter inside
-    C2), unseen by C2, of whole numbers, without an inverse Hessian (singular), cut to float32, stale or of the wrong sign.
+    C2), unseen by C2, of whole numbers, without an inverse Hessian (singular), cut to float32, stale or of the
+    wrong sign.
 
     Raises
     ------
     TypeError, ValueError
         If the costs are no scalars, or an input of the graphs has no value.
     """
-    given = {variable: np.asarray(value) for variable, value in (values or {}).items()}
+    given: dict[Variable, Array] = {variable: np.asarray(value) for variable, value in (values or {}).items()}
     compute = compute or _by_numpy
     _check_values([train_cost, val_cost], given)
     findings = of_graph(train_cost, val_cost, params, hyperparams)
@@ -155,14 +156,14 @@ def audit(
     findings += of_results(names, found)
     if hypergradients is not None:
         theirs = [hypergradients[place] for place, _ in tuned]
-        numbers = [compute([x], given)[0] if isinstance(x, Variable) else np.asarray(x) for x in theirs]
+        numbers = [compute([x], given)[0] if isinstance(x, TensorVariable) else np.asarray(x) for x in theirs]
         findings += of_given("the hypergradient given for it", names, numbers, found)
     size = sum(int(np.size(x)) for x in compute(sound, given))
     through = Unrolled(steps=steps, step_size=step_size, optimizer=optimizer)
     exact = Implicit(solver="exact") if size <= EXACTLY else Implicit(iterations=ITERATIONS)
     comparisons = [_compared(cheap, found, found, size)]
     # Nothing can be compared with what is not finite, and no system be solved.
-    for other in (through, exact) if all(np.isfinite(x).all() for x in found) else ():
+    for other in (through, exact) if all(bool(np.isfinite(x).all()) for x in found) else ():
         try:
             numbers = compute(other(problem), given)
         except np.linalg.LinAlgError:

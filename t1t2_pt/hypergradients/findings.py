@@ -69,7 +69,9 @@ def of_graph(
                 continue
             found += _of_training(name, role, variable, used, reach)
             if role == "hyperparams" and variable in reach["val_cost"] and variable in reach["train_cost"]:
-                text = "is inside val_cost, too: Eq. 3 is without that derivative; give t1t2 a step_size to have it added"
+                text = (
+                    "is inside val_cost, too: Eq. 3 is without that derivative; give t1t2 a step_size to have it added"
+                )
                 found.append(Finding("direct", name, text))
             if role == "params" and variable not in used["val_cost"]:
                 text = "val_cost does not depend on it: what it passes on is 0; see that val_cost is of the same model"
@@ -116,7 +118,7 @@ def _of_types(costs: Mapping[str, TensorVariable], given: Sequence[TensorVariabl
                 found[text] = Finding("float32", cost, f"{text}; keep one dtype, or expect 7 digits")
             whole = isinstance(inner, ARITHMETIC) or isinstance(node.op, Dot)
             if whole and types[-1][:3] in ("int", "uin") and variable.type.ndim:
-                roots = [x for x in ancestors(node.inputs) if x.owner is None and getattr(x.type, "ndim", 0)]
+                roots = [x for x in ancestors(node.inputs) if x.owner is None and getattr(x.type, "ndim", 0) > 0]
                 roots = [x for x in roots if str(getattr(x.type, "dtype", "")).startswith(("int", "uint"))]
                 if roots:
                     name = roots[0].name or "a constant"
@@ -177,7 +179,7 @@ def of_results(names: Sequence[str], found: Sequence[Array]) -> list[Finding]:
             text = "its hypergradient is not finite; see the data, and what divides or takes logarithms in the costs"
             findings.append(Finding("nan", name, text))
         elif not np.any(value):
-            text = "its hypergradient is 0 throughout: it would never move; see that it has a part in the training gradient"
+            text = "its hypergradient is 0 throughout: it would never move; give it a part in the training gradient"
             findings.append(Finding("zero", name, text))
     return findings
 

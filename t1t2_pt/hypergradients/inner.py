@@ -107,7 +107,9 @@ def check_batches(given: Batches, problem: Problem, steps: int) -> None:
             )
         length = stacked.type.shape[0]
         if length is not None and length < steps:
-            raise ValueError(f"batches: {length} are given for {shown(variable)}, and there are {steps} steps; give more")
+            raise ValueError(
+                f"batches: {length} are given for {shown(variable)}, and there are {steps} steps; give more"
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,8 +124,8 @@ class Update:
         Symbol of the number of the update, from 0.
     hyperparams
         Symbols of the hyperparameters.
-    fixed
-        What these are.
+    fixed, given
+        What these are: by symbol, and in their order.
     initial
         What `before` is before the first update.
     params, gradients
@@ -136,7 +138,8 @@ class Update:
     after: Vector
     number: TensorVariable
     hyperparams: Vector
-    fixed: Mapping[Variable, Variable]
+    fixed: dict[Variable, Variable]
+    given: Vector
     initial: Vector
     params: Vector
     gradients: Vector
@@ -172,6 +175,7 @@ def update(problem: Problem, how: Inner) -> Update:
         number=number,
         hyperparams=hyperparams,
         fixed=dict(zip(hyperparams, problem.hyperparams, strict=True)),
+        given=list(problem.hyperparams),
         initial=[*problem.params, *(memory[key] for memory in how.memory for key in how.optimizer.memory)],
         params=params,
         gradients=gradients,

@@ -70,7 +70,7 @@ def _scanned(
     border = _unchanging(outputs, [*symbols, *each])
     outside = replaced(border, fixed)
     # Scan takes no shared variable beside what is computed from it: copies, which cost nothing, are none.
-    outside = [tensor_copy(x) if isinstance(x, TensorVariable) else x for x in outside]
+    outside = [cast(Variable, tensor_copy(x)) if isinstance(x, TensorVariable) else x for x in outside]
 
     def body(*given: TensorVariable) -> list[TensorVariable]:
         changing = dict(zip([*each, *symbols, *border], given, strict=True))
@@ -78,10 +78,11 @@ def _scanned(
         return [alike(new, old) for new, old in zip(found, given[len(each) :], strict=False)] if symbols else found
 
     starts = [alike(value, symbol) for value, symbol in zip(initial, symbols, strict=True)]
+    without: list[TensorVariable | None] = [None] * len(outputs)
     return pytensor.scan(
         body,
         sequences=list(each.values()),
-        outputs_info=starts or [None] * len(outputs),
+        outputs_info=starts or without,
         non_sequences=list(outside),
         n_steps=steps,
         strict=True,
@@ -146,4 +147,3 @@ def _unchanging(outputs: Sequence[Variable], changing: Sequence[Variable]) -> li
 def _made(variable: Variable) -> bool:
     """Whether it is no generator of random numbers."""
     return "Random" not in type(variable.type).__name__
-

@@ -1,6 +1,7 @@
 """Products with the Hessian and its like, as pullbacks of the graph of the gradient."""
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import pytensor.tensor as pt
 from pytensor.gradient import pullback
@@ -33,7 +34,7 @@ def apart(outputs: Sequence[TensorVariable]) -> Vector:
     before = influences([x for output in outputs if output.owner is not None for x in output.owner.inputs])
     if before.isdisjoint(outputs) and len(set(outputs)) == len(outputs):
         return list(outputs)
-    return [tensor_copy(output) for output in outputs]
+    return [cast(TensorVariable, tensor_copy(output)) for output in outputs]
 
 
 def pushed(

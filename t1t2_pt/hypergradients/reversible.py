@@ -17,6 +17,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytensor.tensor as pt
+from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
 from t1t2_pt.hypergradients.inner import Inner, update, validation_gradients
@@ -60,11 +61,10 @@ def reversed_exactly(problem: Problem, how: Inner, steps: int, max_norm: float |
     ratio = _ratio(how)
     held = dataclasses.replace(how, momentum=float(ratio))
     one = update(problem, held)
-    count, names = len(one.params), ("theta", "velocity", "buffer", "aside", "back", "to", "end")
+    count = len(one.params)
     longest, rows = _schedule(ratio, steps)
-    theta, velocity, buffer = ([pt.tensor(dtype="int64", shape=p.type.shape, name=n) for p in one.params] for n in names[:3])
-    aside = [pt.tensor(dtype="int64", shape=(rows, *p.type.shape)) for p in one.params]
-    end = [pt.tensor(dtype="int64", shape=p.type.shape) for p in one.params]
+    theta, velocity, buffer, end = ([_integers(p.type.shape) for p in one.params] for _ in range(4))
+    aside = [_integers((rows, *p.type.shape)) for p in one.params]
     by_theta, by_velocity = ([p.type() for p in one.params] for _ in range(2))
     sums = [h.type() for h in one.hyperparams]
 
@@ -72,7 +72,7 @@ def reversed_exactly(problem: Problem, how: Inner, steps: int, max_norm: float |
     forth, turning = pt.eq(turn, np.int64(1)), pt.lscalar("turning")
     rate = pt.cast(how.rate, "float64")
     origin = [pt.switch(forth, t, t + _move(rate, v)) for t, v in zip(theta, velocity, strict=True)]
-    at = {p: _number(t, p) for p, t in zip(one.params, origin, strict=True)}
+    at: dict[Variable, Variable] = {p: _number(t, p) for p, t in zip(one.params, origin, strict=True)}
     gradients = replaced(one.gradients, at)
     force = [_whole(g) for g in gradients]
 
@@ -131,7 +131,9 @@ def reversed_exactly(problem: Problem, how: Inner, steps: int, max_norm: float |
 
 def _ratio(how: Inner) -> fractions.Fraction:
     if how.optimizer is not OPTIMIZERS["momentum"]:
-        raise ValueError("storage = 'reversible': goes back the updates of optimizer 'momentum' only; give storage='checkpoints'")
+        raise ValueError(
+            "storage = 'reversible': goes back the updates of optimizer 'momentum' only; give storage='checkpoints'"
+        )
     value = MOMENTUM if how.momentum is None else how.momentum
     ratio = fractions.Fraction(0)
     if isinstance(value, int | float):
@@ -160,6 +162,10 @@ def _times(
     n, d = np.int64(ratio.numerator), np.int64(ratio.denominator)
     store = store * d + value % d
     return (value // d) * n + store % n, store // n
+
+
+def _integers(shape: tuple[int | None, ...]) -> TensorVariable:
+    return pt.tensor(dtype="int64", shape=shape)
 
 
 def _whole(x: TensorVariable) -> TensorVariable:

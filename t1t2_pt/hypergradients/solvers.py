@@ -106,4 +106,3 @@ def _columns(
 ) -> list[TensorVariable]:
     number = pt.lscalar("number")
     return mapped(product(unit(at, b, number)), count, {number: numbers})
-

@@ -23,7 +23,7 @@ def stored(one: Update, steps: int, max_norm: float | None) -> Vector:
     """The whole derivative of C2 after the updates by the hyperparameters; every state on the way is stored."""
     starts, end = _states(one, one.initial, 0, steps)
     seeds, direct = _seeds(one, end, max_norm)
-    _, totals = _back(one, starts, 0, steps, seeds, zeros(list(one.fixed.values())))
+    _, totals = _back(one, starts, 0, steps, seeds, zeros(one.given))
     return plus(totals, direct)
 
 
@@ -43,7 +43,7 @@ def checkpointed(one: Update, steps: int, max_norm: float | None) -> Vector:
     inside, _ = _states(one, states, first, length)
     back = _back(one, inside, first, length, adjoints, totals)
     each = {**dict(zip(states, _reversed(starts), strict=True)), first: numbers[::-1]}
-    none = zeros(list(one.fixed.values()))
+    none = zeros(one.given)
     found = looped([*back[0], *back[1]], [*adjoints, *totals], [*seeds, *none], segments, each, one.fixed)
     so_far = [trace[-1] for trace in found]
     adjoints, totals = so_far[: len(one.before)], so_far[len(one.before) :]
@@ -54,17 +54,15 @@ def checkpointed(one: Update, steps: int, max_norm: float | None) -> Vector:
 
 def forwards(one: Update, steps: int, max_norm: float | None) -> Vector:
     """The same in forward mode: the derivative of the state by each hyperparameter goes along with it."""
-    given = list(one.fixed.values())
-    count = size(given)  # type: ignore[arg-type]  # tensors all
+    given = one.given
+    count = size(given)
     at, number = places(one.hyperparams), pt.lscalar("hyperparameter")
     symbols = [tensor.type() for tensor in one.before]
     tangents = pushed(one.after, [*one.before, *one.hyperparams], [*symbols, *unit(at, one.hyperparams, number)])
     stacks = [pt.tensor(dtype=tensor.dtype, shape=(None, *tensor.type.shape)) for tensor in one.before]
     every = pt.arange(count, dtype="int64")
     moved = mapped(tangents, count, {number: every, **dict(zip(symbols, stacks, strict=True))})
-    start = [
-        pt.zeros((count, *(_lengths(tensor))), dtype=tensor.dtype) for tensor in one.initial
-    ]
+    start = [pt.zeros((count, *(_lengths(tensor))), dtype=tensor.dtype) for tensor in one.initial]
     found = looped(
         [*one.after, *moved],
         [*one.before, *stacks],
@@ -126,4 +124,4 @@ def _numbers(first: Integer, steps: int) -> TensorVariable:
 
 def _lengths(tensor: TensorVariable) -> list[Integer]:
     known = tensor.type.shape
-    return [tensor.shape[axis] if known[axis] is None else known[axis] for axis in range(tensor.type.ndim)]  # type: ignore[misc]
+    return [tensor.shape[axis] if known[axis] is None else known[axis] for axis in range(tensor.type.ndim)]

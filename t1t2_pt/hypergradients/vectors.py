@@ -35,7 +35,7 @@ def size(tensors: Sequence[TensorVariable]) -> int | TensorVariable:
     """How many elements they have in all: a number where all shapes are static."""
     shapes = [x.type.shape for x in tensors]
     if all(None not in shape for shape in shapes):
-        return sum(math.prod(shape) for shape in shapes)  # type: ignore[arg-type]  # none is None
+        return sum(math.prod(shape) for shape in shapes)
     return sum(x.size for x in tensors)
 
 

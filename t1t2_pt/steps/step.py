@@ -222,9 +222,7 @@ def _hypergradients(
     return gradients, {METHOD_MEMORY + name: tensor for name, tensor in kept.items()}
 
 
-def _inner(
-    config: RunConfig, network: Network, state: Tensors, rates: Rates, count: TensorVariable
-) -> Inner:
+def _inner(config: RunConfig, network: Network, state: Tensors, rates: Rates, count: TensorVariable) -> Inner:
     """How the run updates its elementary parameters, for methods that look ahead."""
     optimizer, names = OPTIMIZERS[config.optimizer], list(network.shapes())
 

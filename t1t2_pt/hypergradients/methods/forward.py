@@ -68,7 +68,7 @@ class Forward(Method):
         """Nothing; but tells where there are too many hyperparameters."""
         count = sum(value.size for value in hyperparams)
         if count > MOST:
-            problem = f"carries a copy of all parameters for each of {count} hyperparameters, and at most {MOST} will do"
+            problem = f"carries a copy of all parameters for each of {count} hyperparameters; at most {MOST} will do"
             raise InputError("method", "forward", problem, "give unrolled")
         return {}
 

@@ -18,7 +18,7 @@ from pytensor.tensor.variable import TensorVariable
 from t1t2_pt.hypergradients.method import Arrays, Memory, Method, Step
 from t1t2_pt.hypergradients.methods.t1t2 import T1T2
 from t1t2_pt.hypergradients.problem import Problem, at_least, one_of
-from t1t2_pt.hypergradients.products import gauss_newton, pulled
+from t1t2_pt.hypergradients.products import Product, gauss_newton, pulled
 from t1t2_pt.hypergradients.solvers import MOST_IN_STEP, conjugate_gradients, exact
 from t1t2_pt.hypergradients.vectors import Vector, plus, times, zeros
 from t1t2_pt.ops.arguments import as_gradients
@@ -105,7 +105,7 @@ class GaussNewton(Method):
             found = plus(found, eq3.moved(problem, of_c2))
         return found
 
-    def _solved(self, product, b: Vector) -> Vector:
+    def _solved(self, product: Product, b: Vector) -> Vector:
         if self.solver == "exact":
             return exact(product, b)
         return conjugate_gradients(product, b, zeros(b), self.iterations, self.tolerance)
