@@ -54,7 +54,8 @@ def main() -> None:
 
     keep("reverse_unroll", hypergrad.reverse_unroll, lambda hparams: way(hparams)[-1])
     keep("reverse", hypergrad.reverse, way, update_map_history=[update] * STEPS)
-    keep("CG", hypergrad.CG, here, K=50, fp_map=update, tol=1e-14)
+    # Where it stops by its tolerance it gives the iterate before the last: all steps are taken, which end at 0.
+    keep("CG", hypergrad.CG, here, K=FEATURES, fp_map=update, tol=0.0)
     keep("fixed_point", hypergrad.fixed_point, here, K=5, fp_map=update, tol=0.0)
     problem = {"x": x, "v": v, "y": y, "u": u, "start": start, "level": level}
     content = {name: tensor.tolist() for name, tensor in problem.items()}
