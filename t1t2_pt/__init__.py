@@ -17,13 +17,16 @@ from t1t2_pt.moved import OldNames
 
 if TYPE_CHECKING:
     from t1t2_pt.datasets import own_dataset
+    from t1t2_pt.hypergradients.auditing import Audit, audit
     from t1t2_pt.models import Model, read_model, write_model
     from t1t2_pt.sweeps.one_run import train
     from t1t2_pt.tuning import Tuner, updates
 
 __all__ = [
+    "Audit",
     "Model",
     "Tuner",
+    "audit",
     "hypergradient",
     "hypergradients",
     "own_dataset",
@@ -40,6 +43,8 @@ sys.meta_path.append(OldNames())
 
 # Imported when they are first used: a hypergradient needs none of them.
 _WHEN_USED = {
+    "Audit": "t1t2_pt.hypergradients.auditing",
+    "audit": "t1t2_pt.hypergradients.auditing",
     "Model": "t1t2_pt.models",
     "Tuner": "t1t2_pt.tuning",
     "own_dataset": "t1t2_pt.datasets",

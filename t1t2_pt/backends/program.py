@@ -21,9 +21,11 @@ from t1t2_pt.optimizers import SCHEDULES, ScheduleOptions, between
 from t1t2_pt.regularizers import HYPERPARAMETERS, STEP_SIZES
 from t1t2_pt.steps import running_moments, step
 from t1t2_pt.steps.evaluation import SETS, Plan, Stage, build_stages, make_plan
+from t1t2_pt.steps.noise import random_numbers
 from t1t2_pt.steps.regularization import Tensors, draw
 from t1t2_pt.steps.step import Batch, Momentum, Rates
 
+AHEAD = np.uint32(0x9E3779B9)  # between the seeds of noise and those of batches to come
 STEP_SIZE_FIELDS = ("learning_rate", *STEP_SIZES)  # all: a run that tunes nothing may train by a program that does
 
 
@@ -137,7 +139,8 @@ def _build(config: RunConfig, network: Network, samples: Mapping[str, int], dtyp
     count = pt.cast(number, dtype)
     if config.tune:
         hyper_count = pt.cast(number // clock["interval"] - clock["skipped"], dtype)
-        t1t2_graph = Graph(*step.t1t2_step(config, network, state, t1, t2, drawn, rates, count, hyper_count))
+        ahead = functools.partial(_ahead, samples["t1"], per_run["seed"], clock["step"], rows["t1_rows"])
+        t1t2_graph = Graph(*step.t1t2_step(config, network, state, t1, t2, drawn, rates, count, hyper_count, ahead))
         t1_graph = _without_hyperparameters(t1t2_graph, config, state)
     else:
         t1t2_graph = None
@@ -154,6 +157,20 @@ def _build(config: RunConfig, network: Network, samples: Mapping[str, int], dtyp
         parameters=parameters,
         stages=build_stages(network, parameters, dtype, config.test_statistics),
     )
+
+
+def _ahead(
+    samples: int, seed: TensorVariable, number: TensorVariable, rows: TensorVariable, steps: int
+) -> dict[TensorVariable, TensorVariable]:
+    """Of so many updates from this one on the number, on which noise depends, and samples of T1: drawn but the first.
+
+    The samples that will be used are not known here. These are drawn as the noise of another seed is.
+    """
+    numbers = number + pt.constant(np.arange(steps, dtype=np.uint32))
+    (drawn,) = random_numbers(seed ^ pt.constant(AHEAD), number, [("uniform", (steps, *rows.type.shape))])
+    chosen = pt.cast(drawn * np.float32(samples), rows.dtype)
+    chosen = pt.minimum(chosen, np.asarray(samples - 1, rows.dtype))  # float32 may round up
+    return {number: numbers, rows: pt.concatenate([rows[None], chosen[1:]])}
 
 
 def _evaluated(config: RunConfig, network: Network) -> tuple[str, ...]:

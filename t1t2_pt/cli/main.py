@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from t1t2_pt.cli import audit as cli_audit
 from t1t2_pt.cli import data as cli_data
 from t1t2_pt.cli import predict as cli_predict
 from t1t2_pt.cli import runs as cli_runs
@@ -74,6 +75,7 @@ def parser() -> argparse.ArgumentParser:
     cli_runs.add_command(commands)
     cli_verify.add_command(commands)
     cli_predict.add_command(commands)
+    cli_audit.add_command(commands)
 
     data = commands.add_parser("data", help="list, fetch and verify data sets")
     cli_data.add_commands(data.add_subparsers(required=True, metavar="COMMAND"))

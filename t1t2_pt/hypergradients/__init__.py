@@ -12,7 +12,7 @@ lambda the hyperparameters, the paper's Eq. 3 is
 When the graph is compiled, `t1t2_pt.rewrites` orders its matrix products so that grad_theta C2 is not
 formed.
 
-Imports `rewrites`, `ops` and `system`.
+Imports `rewrites`, `optimizers`, `ops` and `system`.
 """
 
 import dataclasses

@@ -147,6 +147,10 @@ class Reach:
                 depths[cut] = (not cut.is_random, cut.is_shape, len(before))
         return min(depths, key=depths.__getitem__, default=None)  # the nearest to the variable says most
 
+    def cuts(self, variable: Variable) -> list[Cut]:
+        """All places where derivatives by a variable end on their way, whether or not there is another way."""
+        return [cut for cut in self._cuts if not cut.is_shape and variable in set(ancestors([cut.input]))]
+
 
 def influences(outputs: Sequence[Variable]) -> set[Variable]:
     """Everything that some outputs are computed from."""

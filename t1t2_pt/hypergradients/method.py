@@ -5,13 +5,14 @@ as `METHOD`; its fields are its options, its docstring says what they are.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 from pytensor.tensor.variable import TensorVariable
 
+from t1t2_pt.hypergradients.inner import Batches, Inner
 from t1t2_pt.hypergradients.problem import Problem
 
 Memory = dict[str, TensorVariable]
@@ -34,6 +35,12 @@ class Step:
         Number of this hyperparameter update, from 1: a float scalar.
     memory
         What the method kept, by the names of its `initial_memory`.
+    inner
+        How the run updates its elementary parameters, on the batch at hand; None where nobody says.
+    batches
+        For so many updates to come, what the training cost is computed from in each, as `Inner.batches`.
+    outputs
+        What of the model the training cost is a convex function of, such as logits.
     """
 
     train_gradients: Sequence[TensorVariable]
@@ -41,6 +48,16 @@ class Step:
     max_norm: float | None
     count: TensorVariable
     memory: Mapping[str, TensorVariable]
+    inner: Inner | None = None
+    batches: Callable[[int], Batches] | None = None
+    outputs: TensorVariable | None = None
+
+    def updates(self, steps: int, fresh: bool) -> Inner:
+        """The run's next updates, on batches of their own or on the one at hand."""
+        assert self.inner is not None, "is asked for where it is known"
+        if not fresh or self.batches is None:
+            return self.inner
+        return dataclasses.replace(self.inner, batches=self.batches(steps))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -173,6 +173,20 @@ def positive(option: str, value: object) -> None:
         raise ValueError(f"{option} = {value}: is out of range; give a number above 0")
 
 
+def step_size_of(value: object) -> None:
+    """Check that a step size is a number above 0, or a scalar tensor.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the option `step_size`.
+    """
+    if not isinstance(value, Variable):
+        positive("step_size", value)
+    elif not isinstance(value, TensorVariable) or value.type.ndim:
+        raise TypeError(f"step_size = {value}: is no scalar; give a number or a scalar tensor")
+
+
 def share(option: str, value: object) -> None:
     """Check that an option is a number from 0 to less than 1.
 
@@ -183,6 +197,19 @@ def share(option: str, value: object) -> None:
     """
     if not 0 <= _real(option, value, "a number from 0 to less than 1") < 1:
         raise ValueError(f"{option} = {value}: give a number from 0 to less than 1")
+
+
+def at_least(option: str, value: object, least: float, *, whole: bool = False) -> None:
+    """Check that an option is a finite number, or a whole one, and not below some number.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the option.
+    """
+    wanted = f"a {'whole ' if whole else ''}number of {least} or more"
+    if not least <= _real(option, value, wanted) < np.inf or (whole and not isinstance(value, int | np.integer)):
+        raise ValueError(f"{option} = {value}: give {wanted}")
 
 
 def one_of(option: str, value: object, choices: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ hyperparameters (`input_noise`, ...), and the optimisers' memory
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pytensor.tensor as pt
@@ -20,6 +20,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from t1t2_pt.config import RunConfig
 from t1t2_pt.hypergradients import Problem, Step, hypergradients_in_step, method_named
+from t1t2_pt.hypergradients.inner import Batches, Inner
 from t1t2_pt.hypergradients.limits import rescale
 from t1t2_pt.networks import costs
 from t1t2_pt.networks.network import CONVOLUTIONAL, ForwardPass, Network
@@ -138,16 +139,20 @@ def t1t2_step(
     rates: Rates,
     count: TensorVariable,
     hyper_count: TensorVariable,
+    batches: Callable[[int], Batches] | None = None,
 ) -> tuple[Tensors, Tensors]:
     """Update the elementary parameters on a T1 batch and the hyperparameters on a T2 batch.
 
-    As `t1_step`, with `hyper_count` the number of this hyperparameter update from 1, and further
+    As `t1_step`, with `hyper_count` the number of this hyperparameter update from 1, `batches` what of the graph
+    changes in so many updates to come, for methods that look ahead (see `hypergradients.method.Step`), and further
     metrics: `validation_cost` (C2 on the batch), `repaired_hypergradients`, and for each tuned
     hyperparameter its step size, `input_noise/learning_rate` and so on.
     """
     new_state, metrics, done = elementary_step(config, network, state, t1, drawn, rates, count)
     validation_cost = _validation_cost(config, network, state, t2)
-    gradients, kept = _hypergradients(config, network, state, new_state, t1, done, validation_cost, hyper_count)
+    lowered = _lowered_cost(config, network, state, t1, validation_cost)
+    inner = _inner(config, network, state, rates, count)
+    gradients, kept = _hypergradients(config, network, state, new_state, done, lowered, hyper_count, inner, batches)
     new_state.update(kept)
     _, repaired = finite_squares(*gradients)
     for name, gradient in zip(config.tune, gradients, strict=True):
@@ -190,15 +195,16 @@ def _hypergradients(
     network: Network,
     state: Tensors,
     new_state: Tensors,
-    t1: Batch,
     done: "TrainPass",
-    validation_cost: TensorVariable,
+    lowered: TensorVariable,
     hyper_count: TensorVariable,
+    inner: Inner,
+    batches: Callable[[int], Batches] | None,
 ) -> tuple[list[TensorVariable], Tensors]:
     """The hypergradients of what is tuned, and what the method keeps, by its names in the state."""
     problem = Problem(
         done.cost,
-        _lowered_cost(config, network, state, t1, validation_cost),
+        lowered,
         [state[name] for name in network.shapes()],
         [state[name] for name in config.tune],
     )
@@ -208,9 +214,31 @@ def _hypergradients(
         max_norm=config.gradient_norm,
         count=hyper_count,
         memory={name.removeprefix(METHOD_MEMORY): state[name] for name in state if name.startswith(METHOD_MEMORY)},
+        inner=inner,
+        batches=batches,
+        outputs=done.noisy.logits,
     )
     gradients, kept = hypergradients_in_step(method_named(config.method), problem, at_hand, FAST)
     return gradients, {METHOD_MEMORY + name: tensor for name, tensor in kept.items()}
+
+
+def _inner(config: RunConfig, network: Network, state: Tensors, rates: Rates, count: TensorVariable) -> Inner:
+    """How the run updates its elementary parameters, for methods that look ahead."""
+    optimizer, names = OPTIMIZERS[config.optimizer], list(network.shapes())
+
+    def held(moved: Sequence[TensorVariable]) -> list[TensorVariable]:
+        after = dict(zip(names, moved, strict=True))
+        return list((after | constrained(config, network, state, after)).values())
+
+    return Inner(
+        optimizer,
+        rates.elementary,
+        rates.momentum,
+        count,
+        [{key: state[f"{name}/{key}"] for key in optimizer.memory} for name in names],
+        config.gradient_norm,
+        constrained=held if any(one.constrains for one in config.regularizers) else None,
+    )
 
 
 def limited(config: RunConfig, network: Network, name: str, gradient: TensorVariable) -> TensorVariable:

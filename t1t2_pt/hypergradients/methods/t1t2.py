@@ -18,7 +18,8 @@ from pytensor.tensor.variable import TensorVariable
 from t1t2_pt.hypergradients.connections import influences
 from t1t2_pt.hypergradients.limits import rescale
 from t1t2_pt.hypergradients.method import Memory, Method, Step
-from t1t2_pt.hypergradients.problem import Problem, name_of, positive, tensors_like
+from t1t2_pt.hypergradients.problem import Problem, name_of, positive, step_size_of, tensors_like
+from t1t2_pt.hypergradients.products import apart
 from t1t2_pt.ops.arguments import as_gradients, tensors
 
 
@@ -51,12 +52,8 @@ class T1T2(Method):
     def __post_init__(self) -> None:
         if self.max_norm is not None:
             positive("max_norm", self.max_norm)
-        if self.step_size is None:
-            return
-        if not isinstance(self.step_size, Variable):
-            positive("step_size", self.step_size)
-        elif not isinstance(self.step_size, TensorVariable) or self.step_size.type.ndim:
-            raise TypeError(f"step_size = {self.step_size}: is no scalar; give a number or a scalar tensor")
+        if self.step_size is not None:
+            step_size_of(self.step_size)
 
     def __call__(self, problem: Problem) -> list[TensorVariable]:
         """The hypergradients of a problem."""
@@ -69,7 +66,7 @@ class T1T2(Method):
         gradients = self.pulled_back(problem, self.validation_gradients(problem))
         if direct:
             found = pt.grad(problem.val_cost, list(problem.hyperparams), disconnected_inputs="ignore")
-            of_hyperparams = self._at_next(problem, as_gradients(found))
+            of_hyperparams = self.moved(problem, as_gradients(found))
             gradients = [
                 g + pt.cast(d / self.step_size, g.dtype) for g, d in zip(gradients, of_hyperparams, strict=True)
             ]
@@ -85,7 +82,7 @@ class T1T2(Method):
     def validation_gradients(self, problem: Problem) -> list[TensorVariable]:
         """The gradient of C2 with respect to each parameter, where it is to be taken, limited."""
         found = pt.grad(problem.val_cost, list(problem.params), disconnected_inputs="ignore")
-        gradients = self._at_next(problem, as_gradients(found))
+        gradients = self.moved(problem, as_gradients(found))
         return gradients if self.max_norm is None else [rescale(g, self.max_norm) for g in gradients]
 
     def pulled_back(self, problem: Problem, val_gradients: Sequence[TensorVariable]) -> list[TensorVariable]:
@@ -93,7 +90,7 @@ class T1T2(Method):
         cotangents = [-disconnected_grad(g) for g in val_gradients]
         return _pulled_back(self.gradients(problem), list(problem.hyperparams), cotangents)
 
-    def _at_next(self, problem: Problem, found: list[TensorVariable]) -> list[TensorVariable]:
+    def moved(self, problem: Problem, found: list[TensorVariable]) -> list[TensorVariable]:
         if self.next_params is None:
             return found
         params = list(problem.params)
@@ -124,6 +121,7 @@ def _pulled_back(
     outputs: Sequence[TensorVariable], hyperparams: Sequence[TensorVariable], cotangents: Sequence[TensorVariable]
 ) -> list[TensorVariable]:
     """The L-op, and which hyperparameter is to blame where PyTensor has no derivative."""
+    outputs = apart(outputs)
     try:
         return as_gradients(pullback(outputs, hyperparams, cotangents, disconnected_inputs="ignore"))
     except (NullTypeGradError, NotImplementedError):
