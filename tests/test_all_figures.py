@@ -43,18 +43,25 @@ SCATTERS = {
 
 @functools.cache
 def trained(name, preset="quick"):
-    """The committed runs of a figure, by part; at the laptop preset MNIST's only."""
+    """The committed runs of a figure, by part; at the laptop preset MNIST's, or SVHN's where the figure is of one."""
     script = SCRIPTS[name]
     if script.only_stored:
         return {
             replace(part, preset=one): runs for one in ("quick", "laptop") for part, runs in there(script, one).items()
         }
-    request = Request(preset) if preset == "quick" else Request(preset, datasets=("mnist",))
+    request = Request(preset) if preset == "quick" else laptop("svhn" if name in ("fig2", "fig3") else "mnist")
     known = stored if script.trainer is None else kept_depths
     runs = known(preset, script.runs(request))
     if script.reruns is not None:
         runs |= known(preset, script.reruns(runs))
     return runs
+
+
+def laptop(*datasets):
+    """A request for the laptop preset, with as many samples as the committed runs used."""
+    used = [run.config for run in kept("laptop").values()]
+    samples = {name: max(c.t1_samples + c.t2_samples for c in used if c.dataset == name) for name in datasets}
+    return Request("laptop", datasets=datasets, samples=samples)
 
 
 def kept_depths(preset, wanted):
@@ -74,7 +81,12 @@ def there(script, preset):
         wanted = {part: [digest(config) for config in some] for part, some in parts.items()}
         return {part: [known[one] for one in some] for part, some in wanted.items() if set(some) <= set(known)}
 
-    found = whole(script.runs(Request(preset)))
+    requests = [Request(preset)] if preset == "quick" else [laptop("mnist"), laptop("svhn")]
+    found = {}
+    for request in requests:
+        found |= whole(script.runs(request))
+    if preset == "laptop":
+        found = {part: found[part] for part in script.runs(laptop("mnist", "svhn")) if part in found}
     return found | whole(script.reruns(found))
 
 

@@ -17,9 +17,9 @@ def no_training(monkeypatch):
 
 def test_one_figure_has_the_committed_bytes(tmp_path, capsys):
     """At both presets whose runs are committed; what lacks runs is named in a line."""
-    assert from_results.main(["--figures", "cost,layers", "--out", str(tmp_path)]) == 0
+    assert from_results.main(["--figures", "fig2,layers", "--out", str(tmp_path)]) == 0
     written = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.*"))
-    drawn = ("cost", "laptop/cost", "layers")
+    drawn = ("fig2", "laptop/fig2", "layers")
     assert written == sorted(f"{name}.{kind}" for name in drawn for kind in ("csv", "pdf", "png"))
     for name in drawn:
         assert (tmp_path / f"{name}.csv").read_bytes() == (FIGURES / f"{name}.csv").read_bytes()

@@ -341,10 +341,13 @@ def _of_all_presets(script: FigureScript, request: Request, sweep: Sweep) -> dic
     samples = {**used, **request.samples}
     found: dict[Part, list[StoredRun]] = {}
     for preset in PRESETS:
-        here: dict[Part, list[StoredRun]] = {}
+        stored: dict[Part, list[StoredRun]] = {}
+        order: dict[Part, None] = {}
         for datasets in (tuple(names), *((name,) for name in names)):
             wanted = script.runs(dataclasses.replace(request, preset=preset, datasets=datasets, samples=samples))
-            here |= {part: runs for part, runs in _stored(sweep, wanted).items() if part not in here}
+            stored = _stored(sweep, wanted) | stored
+            order |= dict.fromkeys(wanted)
+        here = {part: stored[part] for part in order if part in stored}
         parts = script.runs(request)
         if preset == request.preset and not set(parts) <= set(here):
             lacking = ", ".join(dict.fromkeys(part.name("figure", "panel") for part in parts if part not in here))

@@ -13,8 +13,8 @@ from t1t2_pt.backends import get_backend
 from t1t2_pt.sklearn import parameters as check
 from t1t2_pt.sklearn.design import BY_FEATURE, CLASSIFICATION, L2_FEATURES, NAMES, Vector
 from t1t2_pt.sklearn.estimating import AUTO, CV, HOLDOUT, Fitted, Plan, Problem, fit, networks_of
-from t1t2_pt.sklearn.forward import outputs
 from t1t2_pt.sklearn.parameters import ParameterError
+from t1t2_pt.sklearn.predicting import outputs
 from t1t2_pt.sklearn.rows import merged
 from t1t2_pt.sklearn.training import Options
 from t1t2_pt.system.errors import InputError

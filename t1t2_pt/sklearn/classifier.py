@@ -11,8 +11,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from t1t2_pt.sklearn.base import Array, T1T2Estimator
 from t1t2_pt.sklearn.described import described
 from t1t2_pt.sklearn.design import CLASSIFICATION
-from t1t2_pt.sklearn.forward import softmax
 from t1t2_pt.sklearn.parameters import ParameterError
+from t1t2_pt.sklearn.predicting import softmax
 
 
 class T1T2Classifier(ClassifierMixin, T1T2Estimator):
