@@ -17,7 +17,7 @@ from t1t2_pt.plotting import scripts
 
 PAGES = sorted(ROOT.glob("docs/*.md"))
 WITH_CODE = [page for page in PAGES if python_blocks(page)]
-TRAINS = {"seeds-and-grids"}  # the package's networks, which take a while to compile
+SLOW = {"seeds-and-grids", "five-minutes", "own-data", "own-network"}  # they compile a while
 # What PyTensor's own loops take minutes to compile for is computed by NumPy, operation by operation.
 UNCOMPILED = "linker=py,optimizer_excluding=fusion"
 
@@ -41,14 +41,14 @@ def check(page, printed):
 
 @pytest.mark.parametrize(
     "page",
-    [pytest.param(page, id=page.stem, marks=[pytest.mark.slow] * (page.stem in TRAINS)) for page in WITH_CODE],
+    [pytest.param(page, id=page.stem, marks=[pytest.mark.slow] * (page.stem in SLOW)) for page in WITH_CODE],
 )
 def test_code_runs(page, tmp_path):
     check(page, run(page, tmp_path, UNCOMPILED))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [page for page in WITH_CODE if page.stem not in TRAINS], ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [page for page in WITH_CODE if page.stem not in SLOW], ids=lambda page: page.stem)
 def test_code_runs_compiled(page, tmp_path):
     """By the linker that PyTensor takes when it is not told."""
     check(page, run(page, tmp_path, ""))
