@@ -105,7 +105,7 @@ ROOMS = [
     "moved",
     *("system", "ops", "optimizers", "networks", "regularizers", "rewrites", "hypergradients", "datasets"),
     *("config", "steps", "backends"),
-    *("training", "runs", "sweeps", "cli", "plotting"),
+    *("training", "runs", "sweeps", "tuning", "cli", "plotting"),
 ]
 
 
