@@ -1,6 +1,7 @@
 """Steps of any graph on JAX: the values of shared variables stay on the device between the steps."""
 
 import dataclasses
+import warnings
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -79,7 +80,9 @@ class JaxSteps:
         names = {shared: f"shared {place}" for place, shared in enumerate(dict.fromkeys([*step.updates, *read]))}
         inputs: dict[str, Any] = {**{name: shared for shared, name in names.items()}, **step.inputs}
         new: dict[str, Any] = {names[shared]: variable for shared, variable in step.updates.items()}
-        with making():
+        with making(), warnings.catch_warnings():
+            # Checks of sizes that are not known; JAX has its own.
+            warnings.filterwarnings("ignore", message="Skipping .* as JAX tracing would remove it")
             (function,) = jax_functions(inputs, [(new, step.outputs)], self._precision)
 
         def call(changed: Values, others: Values, values: Values) -> Any:

@@ -65,7 +65,8 @@ class Constraint:
         x = u
         low, high = self.low, self.high
         if self.transform == LOG:
-            x, low = pt.exp(u), max(low, float(np.finfo(u.dtype).tiny))  # 0 would be there for good
+            x, ends = pt.exp(u), np.finfo(u.dtype)
+            low, high = max(low, float(ends.tiny)), min(high, float(ends.max))  # 0 and infinity would stay for good
         elif self.transform == LOGIT:
             width = high - low
             x = _number(low, u) + _number(width, u) * pt.sigmoid(u)
