@@ -29,9 +29,38 @@ def test_relevance(printed):
     assert relevant < everyone / 10
 
 
-@pytest.mark.parametrize("name", ["autoencoder", "recurrent"])
-def test_noise_helps(printed, name):
+def test_noise_of_an_autoencoder(printed):
     """The noise leaves its start, and the validation cost falls."""
-    start, end, first, last = numbers(printed(name))
+    start, end, first, last = numbers(printed("autoencoder"))
     assert end > 2 * start
-    assert last < first
+    assert last < first / 2
+
+
+def test_penalty_of_ones_own(printed):
+    """The curve is smooth: it is its roughness that is held down, not its size."""
+    size, roughness, error = numbers(printed("custom_penalty"))
+    assert roughness > 100 * size
+    assert error < 0.2
+
+
+def test_weights_of_data(printed):
+    """Corrupted labels lose their weight."""
+    corrupted, others, told_apart = numbers(printed("data_weights"))
+    assert corrupted < 0.2 < 0.6 < others
+    assert told_apart > 95
+
+
+@pytest.mark.slow
+def test_gaussian_process(printed):
+    """The noise is found that the samples were made with."""
+    length, noise, _ = numbers(printed("gaussian_process"))
+    assert 0.2 < noise < 0.45
+    assert 0.1 < length < 1.0
+
+
+@pytest.mark.slow
+def test_smoothing_of_labels(printed):
+    """The class whose labels are wrong most often has the most."""
+    found = numbers(printed("label_smoothing"))
+    assert len(found) == 3
+    assert found[2] == max(found)

@@ -140,6 +140,7 @@ def test_a_run_resumed_equals_one_never_stopped(backend, method, tmp_path):
     assert rest.rng.get_value().bit_generator.state == whole.rng.get_value().bit_generator.state
 
 
+@pytest.mark.slow
 def test_each_method_tunes():
     """All that there are, with their defaults, as soon as they are found."""
     for method in METHODS:
