@@ -10,6 +10,7 @@ SMALL = ["--hidden", "6,5", "--t1", "60", "--t2", "30", "--batch-size", "10", "-
 TUNED = ["--input-noise", "0.5", "--l2", "0.001", "--tune", "input_noise,l2", "--steps", "2"]
 
 
+@pytest.mark.slow  # compiles for half a minute
 def test_a_run(capsys):
     pytest.importorskip("jax")
     assert main(["audit", *SMALL, *TUNED, "--backend", "jax", "--json"]) == 0
