@@ -86,7 +86,7 @@ class TestFaults:
         x[4, 1] = np.nan
         found = Model(x=pt.constant(x, name="batch")).findings()
         assert "has 1 of 30 numbers that are not finite, the first at (4, 1)" in found["nan", "batch"]
-        assert ("nan", "s") in found
+        assert ("nan", "w") in found
 
     def test_parameter_unseen_by_the_validation_cost(self):
         assert "val_cost does not depend on it" in Model(val_bias=False).findings()["unseen", "b"]
@@ -118,6 +118,17 @@ class TestFaults:
     def test_zero(self):
         found = Model(factor=0.0).findings()
         assert "is 0 throughout" in found["zero", "s"]
+
+
+def test_kinks_of_the_model_are_no_faults():
+    """A ReLU has no derivative at 0, and a softmax stops those by its largest logit."""
+    model = Model()
+    hidden = pt.maximum(pt.dot(X, model.w) * model.s + model.b, 0)
+    shift = disconnected_grad(hidden.max())
+    model.train = (
+        pt.exp(hidden - shift).sum() + shift + (model.s + 1) * pt.switch(hidden > 0, hidden, 0.1 * hidden).sum()
+    )
+    assert not {kind for kind, _ in model.findings()} & {"detached", "not differentiable"}
 
 
 def test_compares_with_closed_forms():

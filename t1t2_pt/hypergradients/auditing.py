@@ -18,7 +18,7 @@ from pytensor.graph.traversal import ancestors
 from pytensor.tensor.variable import TensorVariable
 
 from t1t2_pt.hypergradients.connections import Reach
-from t1t2_pt.hypergradients.findings import Array, Finding, of_given, of_graph, of_results, of_values
+from t1t2_pt.hypergradients.findings import Array, Finding, of_given, of_gradients, of_graph, of_results, of_values
 from t1t2_pt.hypergradients.method import Method
 from t1t2_pt.hypergradients.methods import method_named, method_text
 from t1t2_pt.hypergradients.methods.implicit import Implicit
@@ -144,6 +144,10 @@ def audit(
         names = [name_of(p, place, "params") for place, p in enumerate(params)]
         numbers = compute([*train_gradients, *own], given)
         findings += of_given("its gradient in train_gradients", names, numbers[: len(own)], numbers[len(own) :])
+    if sound:
+        of_c1 = compute(as_gradients(pt.grad(train_cost, sound)), given)
+        names = [name_of(p, place, "params") for place, p in enumerate(sound)]
+        findings += of_gradients(names, of_c1)
     if not sound or not tuned or not any(p in of_c2 for p in sound):
         return Audit(tuple(findings), ())
     problem = Problem(train_cost, val_cost, sound, [h for _, h in tuned])
@@ -163,7 +167,7 @@ def audit(
     exact = Implicit(solver="exact") if size <= EXACTLY else Implicit(iterations=ITERATIONS)
     comparisons = [_compared(cheap, found, found, size)]
     # Nothing can be compared with what is not finite, and no system be solved.
-    for other in (through, exact) if all(bool(np.isfinite(x).all()) for x in found) else ():
+    for other in (through, exact) if all(bool(np.isfinite(x).all()) for x in (*of_c1, *found)) else ():
         try:
             numbers = compute(other(problem), given)
         except np.linalg.LinAlgError:

@@ -67,7 +67,7 @@ def of_graph(
                 text = f"has dtype {variable.type.dtype}, by which there is no derivative; make it floating point"
                 found.append(Finding("integer", name, text))
                 continue
-            found += _of_training(name, role, variable, used, reach)
+            found += _of_training(name, role, variable, used, reach, params)
             if role == "hyperparams" and variable in reach["val_cost"] and variable in reach["train_cost"]:
                 text = (
                     "is inside val_cost, too: Eq. 3 is without that derivative; give t1t2 a step_size to have it added"
@@ -77,26 +77,37 @@ def of_graph(
                 text = "val_cost does not depend on it: what it passes on is 0; see that val_cost is of the same model"
                 found.append(Finding("unseen", name, text))
             elif role == "params":
-                found += _cuts(name, variable, reach["val_cost"], "val_cost")
+                found += _cuts(name, variable, reach["val_cost"], "val_cost", params)
     return found + _of_types(costs, [*params, *hyperparams])
 
 
 def _of_training(
-    name: str, role: str, variable: Variable, used: Mapping[str, set[Variable]], reach: Mapping[str, Reach]
+    name: str,
+    role: str,
+    variable: Variable,
+    used: Mapping[str, set[Variable]],
+    reach: Mapping[str, Reach],
+    params: Sequence[Variable],
 ) -> list[Finding]:
     if variable in used["train_cost"]:
-        return _cuts(name, variable, reach["train_cost"], "train_cost")
+        return _cuts(name, variable, reach["train_cost"], "train_cost", params)
     if role == "hyperparams" and variable in used["val_cost"]:
         text = "is in val_cost only: no update depends on it; give it to train_cost, or tune it by pt.grad(val_cost)"
         return [Finding("direct", name, text)]
     return [Finding("detached", name, "train_cost does not depend on it; use it there, or leave it out")]
 
 
-def _cuts(name: str, variable: Variable, reach: Reach, cost: str) -> list[Finding]:
+def _cuts(name: str, variable: Variable, reach: Reach, cost: str, params: Sequence[Variable]) -> list[Finding]:
+    """Where its derivatives end; beside another way, only at itself or at a function of hyperparameters alone.
+
+    Others are in every model: the kink of a ReLU, the largest logit that a softmax is shifted by.
+    """
     found = []
     for cut in reach.cuts(variable):
         way = f"reaches {cost} through {cut}"
         if variable in reach and not cut.is_random:
+            if cut.input is not variable and not influences([cut.input]).isdisjoint(params):
+                continue
             way += ", and by another way, of which alone there are derivatives"
         kind = "random" if cut.is_random else "detached" if "stops derivatives" in str(cut) else "not differentiable"
         found.append(Finding(kind, name, f"{way}; {cut.remedy}"))
@@ -169,6 +180,14 @@ def of_given(what: str, names: Sequence[str], given: Sequence[Array], own: Seque
         text = f"{what} is not that of this cost, but off by {share:.2g} of it; compute it anew by pt.grad"
         found.append(Finding("stale", name, text))
     return found
+
+
+def of_gradients(names: Sequence[str], found: Sequence[Array]) -> list[Finding]:
+    """Training gradients that are not finite."""
+    text = "its gradient of train_cost is not finite; see the data, and what divides or takes logarithms in the cost"
+    return [
+        Finding("nan", name, text) for name, value in zip(names, found, strict=True) if not np.isfinite(value).all()
+    ]
 
 
 def of_results(names: Sequence[str], found: Sequence[Array]) -> list[Finding]:
