@@ -13,6 +13,7 @@ from t1t2_pt.cli.options import config_from
 from t1t2_pt.datasets import USUAL_SIZES, load_split, sizes_that_fit, training_samples
 from t1t2_pt.plotting import scripts
 from t1t2_pt.plotting.scripts import Request
+from t1t2_pt.runs.store import RunStore
 from t1t2_pt.system.errors import InputError
 
 HERE = {"train": 640, "test": 30}
@@ -103,8 +104,10 @@ def test_too_much_is_told_with_numbers_that_fit(folder, tmp_path, capsys, option
         assert int(t1) + int(t2) == HERE["train"]
 
 
-def test_figures_take_what_there_is(folder):
-    request = scripts._request(scripts.parser("fig4", "").parse_args(["--data-dir", str(folder)]))
+def test_figures_take_what_there_is(folder, tmp_path):
+    request = scripts._request(
+        scripts.parser("fig4", "").parse_args(["--data-dir", str(folder)]), RunStore(tmp_path / "runs.sqlite")
+    )
     assert request.samples["svhn"] == HERE["train"]
     assert request.samples["mnist"] == 60_000
     here = [c for configs in (*evolution.runs(request).values(), *setups.runs(request).values()) for c in configs]

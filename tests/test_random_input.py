@@ -14,6 +14,7 @@ from t1t2_pt.config import FIELDS, OPTIONS, run_config
 from t1t2_pt.datasets import PREPROCESSING
 from t1t2_pt.optimizers import OPTIMIZERS, SCHEDULES
 from t1t2_pt.plotting import scripts as figures
+from t1t2_pt.runs.store import RunStore
 from t1t2_pt.steps.regularization import level_values
 from t1t2_pt.steps.step import make_network
 from t1t2_pt.system.errors import InputError
@@ -170,6 +171,8 @@ def test_random_command_lines_end_in_one_line(count, tmp_path, monkeypatch, caps
     started = []
 
     class NoSweep:
+        store = RunStore(tmp_path / "none.sqlite")
+
         def run_parts(self, parts, later):
             self.run(parts)
 
