@@ -260,6 +260,7 @@ print(json.dumps({"devices": backend.devices(), "final": final}))
 
 
 @pytest.mark.parametrize("runs", [2, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_several_devices_share_the_runs(runs):
     """On two (simulated) devices as on one: 2 runs are shared, 3 stay on one device."""
     need("jax")

@@ -129,6 +129,7 @@ def test_training_agrees_with_jax(name, small):
             assert ours.final[column] == pytest.approx(reference.final[column], rel=2e-4, abs=2e-5), column
 
 
+@pytest.mark.slow
 def test_evaluation_in_chunks_is_the_same(small, monkeypatch):
     """On JAX, where a small evaluation is one compiled program and a large one many."""
     from t1t2_pt.steps import evaluation

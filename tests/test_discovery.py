@@ -49,8 +49,8 @@ def test_new_file_is_a_figure_everywhere(copy):
     assert "84 in the store, 0 to train" in done.stderr
     names = [os.path.basename(line) for line in done.stdout.splitlines()]
     kinds = [".png", ".pdf", ".csv"]
-    assert names[:4] == ["fig1.png", "fig1.pdf", "fig1.csv"]
-    assert names[4:] == [f"{name}{kind}" for name in ("tiny", "fig7") for kind in kinds]
+    assert names[:3] == ["fig1.png", "fig1.pdf", "fig1.csv"]
+    assert names[3:] == [f"{name}{kind}" for name in ("tiny", "fig7") for kind in kinds]
 
     run(copy, "report.py")
     page = (copy / "figures" / "index.html").read_text()

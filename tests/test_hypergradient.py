@@ -36,6 +36,7 @@ def test_equals_finite_differences(kinds, levels, batch_norm):
     batch_norm=st.booleans(),
     seed=st.integers(0, 10_000),
 )
+@pytest.mark.slow
 def test_random_networks_equal_a_directional_difference(hidden, levels, batch_norm, seed):
     """Along a random direction in lambda, in networks of random shape."""
     problem = Problem(("noise", "l2"), levels, make_mlp(6, hidden, 3, batch_norm), seed)

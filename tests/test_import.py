@@ -26,6 +26,7 @@ def test_functions_of_others_stay_what_they_are(outputs):
         assert with_us[key] == expected, key
 
 
+@pytest.mark.slow
 def test_the_comparison_sees_a_difference():
     """A rewrite registered for everybody, as ours was once, shows."""
     assert lines("greedy", "-")["numba", "chain"][0] != lines("-", "jax")["numba", "chain"][0]

@@ -39,6 +39,7 @@ def pieces(request):
 
 
 @pytest.mark.parametrize("special", [np.nan, np.inf, -np.inf], ids=str)
+@pytest.mark.slow
 def test_one_bad_number_is_seen_in_every_result(pieces, special):
     x = np.random.default_rng(0).standard_normal(SHAPE).astype("float32")
     sound = pieces({"x": x})

@@ -80,6 +80,7 @@ ANY_CONVOLUTION = {
 
 @settings(max_examples=8)
 @given(**ANY_CONVOLUTION)
+@pytest.mark.slow
 def test_any_convolution_equals_jax(**case):
     check_convolution(**case)
 
@@ -180,6 +181,7 @@ def test_gradients_keep_what_is_known_of_sizes():
     [*(pytest.param(mode, marks=pytest.mark.slow) for mode in (PLAIN, "NUMBA")), "JAX"],
     ids=["plain", "numba", "jax"],
 )
+@pytest.mark.slow
 def test_jacobians_at_once(mode):
     """A Jacobian by one batched gradient equals the one row by row."""
     import jax
