@@ -146,9 +146,9 @@ def draw(trained: Runs, preset: str, reference: Path | None) -> Drawing:
     rows = []
     for axes, (panel, vertical) in zip(above, PANELS.items(), strict=True):
         grid = grid_rows(panel, vertical, trained[Part(Stage.GRID, panel)])
-        _draw_cells(axes, pd.DataFrame(grid).pivot(index="y", columns="n0", values="test_cost"), LABELS["test_cost"])
+        draw_cells(axes, pd.DataFrame(grid).pivot(index="y", columns="n0", values="test_cost"), LABELS["test_cost"])
         tuned = trained[Part(Stage.TUNED, panel)]
-        paths = [_path_rows(panel, vertical, number, run) for number, run in enumerate(tuned, start=1)]
+        paths = [path_rows(panel, vertical, number, run) for number, run in enumerate(tuned, start=1)]
         edges = axes.get_xlim(), axes.get_ylim()
         for path in paths:
             inside = [
@@ -158,26 +158,26 @@ def draw(trained: Runs, preset: str, reference: Path | None) -> Drawing:
         rows += [*grid, *(row for path in paths for row in path)]
         for which, marker in () if reference is None else MARKERS.items():
             points = paper_markers(reference, panel)[which]
-            axes.plot(points["x"], points["y"], zorder=2, **_hollow(marker))
-        _finish(axes, panel, edges, TITLES[panel])
+            axes.plot(points["x"], points["y"], zorder=2, **hollow(marker))
+        finish(axes, panel, edges, TITLES[panel])
     for axes, panel in zip(below, PANELS, strict=reference is not None):
-        _draw_cells(axes, paper_grid(reference, panel), "test cost, in the paper's unit")
+        draw_cells(axes, paper_grid(reference, panel), "test cost, in the paper's unit")
         edges = axes.get_xlim(), axes.get_ylim()
         for which, marker in MARKERS.items():
             points = paper_markers(reference, panel)[which]
             axes.plot(points["x"], points["y"], clip_on=False, zorder=4, **marker)
-        _finish(axes, panel, edges, f"the paper's: {TITLES[panel]}")
+        finish(axes, panel, edges, f"the paper's: {TITLES[panel]}")
     trajectory_legend(figure)
     caption = _caption(trained, preset, reference is not None)
     add_caption(figure, caption)
     return figure, pd.DataFrame(rows), caption
 
 
-def _draw_cells(axes: Axes, table: pd.DataFrame, label: str) -> None:
+def draw_cells(axes: Axes, table: pd.DataFrame, label: str) -> None:
     draw_grid(axes, table.columns.to_numpy(), table.index.to_numpy(), table.to_numpy(), label)
 
 
-def _finish(axes: Axes, panel: str, edges: tuple, title: str) -> None:
+def finish(axes: Axes, panel: str, edges: tuple, title: str) -> None:
     axes.set(xlabel=LABELS["input_noise"], ylabel=LABELS[PANELS[panel]], xlim=edges[0], ylim=edges[1], title=title)
     if PANELS[panel] == "log10_l2":
         axes.set_yticks(np.arange(np.ceil(edges[1][0]), edges[1][1]))
@@ -195,7 +195,7 @@ def grid_rows(panel: str, vertical: str, grid: Sequence[StoredRun]) -> list[dict
     return rows
 
 
-def _path_rows(panel: str, vertical: str, number: int, run: StoredRun) -> list[dict]:
+def path_rows(panel: str, vertical: str, number: int, run: StoredRun) -> list[dict]:
     heights = run.history["l2" if vertical == "log10_l2" else vertical]
     if vertical == "log10_l2":
         heights = np.log10(np.maximum(heights, 10**NO_L2)).tolist()
@@ -205,7 +205,7 @@ def _path_rows(panel: str, vertical: str, number: int, run: StoredRun) -> list[d
     ]
 
 
-def _hollow(marker: dict) -> dict:
+def hollow(marker: dict) -> dict:
     """A marker as an outline, white within black so that it is seen on any colour."""
     outline = [patheffects.withStroke(linewidth=2.4, foreground="black")]
     hollow = {"markerfacecolor": "none", "markeredgecolor": "white", "markeredgewidth": 1, "path_effects": outline}
