@@ -70,8 +70,8 @@ def reversed_exactly(problem: Problem, how: Inner, steps: int, max_norm: float |
 
     turn = pt.lscalar("turn")  # 1 on the way there, 0 on the way back
     forth, turning = pt.eq(turn, np.int64(1)), pt.lscalar("turning")
-    rate = pt.cast(how.rate, "float64")
-    origin = [pt.switch(forth, t, t + _move(rate, v)) for t, v in zip(theta, velocity, strict=True)]
+    rates = [pt.cast(rate, "float64") for rate in one.rates]
+    origin = [pt.switch(forth, t, t + _move(r, v)) for t, r, v in zip(theta, rates, velocity, strict=True)]
     at: dict[Variable, Variable] = {p: _number(t, p) for p, t in zip(one.params, origin, strict=True)}
     gradients = replaced(one.gradients, at)
     force = [_whole(g) for g in gradients]
@@ -88,16 +88,18 @@ def reversed_exactly(problem: Problem, how: Inner, steps: int, max_norm: float |
         new_velocity.append(pt.switch(forth, there + f, here))
         new_buffer.append(pt.switch(forth, pt.switch(full, np.int64(0), digits), fewer))
         new_aside.append(pt.switch(chosen & forth, digits[None], rest))
-    new_theta = [pt.switch(forth, t - _move(rate, v), t) for t, v in zip(origin, new_velocity, strict=True)]
+    new_theta = [pt.switch(forth, t - _move(r, v), t) for t, r, v in zip(origin, rates, new_velocity, strict=True)]
 
     # On the way back the derivatives by theta and velocity go along; at the turn they are those of C2.
     last = [_number(t, p) for t, p in zip(theta, one.params, strict=True)]
     seeds, direct = validation_gradients(one, last, max_norm)
     first = pt.eq(turning, np.int64(1))
     outer = [pt.switch(first, seed, a) for seed, a in zip(seeds, by_theta, strict=True)]
-    along = plus(by_velocity, outer, -how.rate)
+    along = [b - r * o for b, r, o in zip(by_velocity, one.rates, outer, strict=True)]
     found = pulled(one.gradients, [*one.params, *one.hyperparams], along)
     found = replaced(found, at)
+    by_rates = [-(o * _number(v, o)).sum() for o, v in zip(outer, velocity, strict=True)]
+    found = [*found[:count], *plus(found[count:], pulled(one.rates, one.hyperparams, by_rates))]
     new_by_theta = plus(outer, found[:count])
     new_by_velocity = [np.asarray(float(ratio), a.dtype) * a for a in along]
     direct = [pt.switch(first, d, pt.zeros_like(d)) for d in direct]
