@@ -24,7 +24,7 @@ from t1t2_pt.hypergradients.inner import (
 from t1t2_pt.hypergradients.method import Memory, Method, Step
 from t1t2_pt.hypergradients.problem import Problem, at_least, one_of, share, step_sizes_of
 from t1t2_pt.hypergradients.reversible import reversed_exactly
-from t1t2_pt.hypergradients.trajectories import checkpointed, stored
+from t1t2_pt.hypergradients.trajectories import checkpointed, last, stored
 
 STORAGE = ("plain", "checkpoints", "reversible")
 
@@ -86,6 +86,12 @@ class Unrolled(Method):
         check_batches(self.batches or {}, problem, self.steps)
         how = inner(problem, self.optimizer, self.step_size, self.momentum, self.batches)
         return self._through(problem, how, None)
+
+    def trained(self, problem: Problem) -> list[TensorVariable]:
+        """The parameters after the updates, which C2 is taken at."""
+        check_batches(self.batches or {}, problem, self.steps)
+        how = inner(problem, self.optimizer, self.step_size, self.momentum, self.batches)
+        return last(update(problem, how), self.steps)
 
     def in_step(self, problem: Problem, step: Step) -> tuple[list[TensorVariable], Memory]:
         """Through the run's next updates."""
