@@ -3,12 +3,13 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import pytensor
+import pytensor.tensor as pt
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
@@ -148,14 +149,15 @@ def evaluated(outputs: Mapping[str, TensorVariable], backend: Backend) -> dict[s
     return {name: float(value) for name, value in found.items()}
 
 
-def trained(
-    cost: TensorVariable, params: Sequence[SharedVariable], steps: int, learning_rate: float, backend: Backend
-) -> None:
-    """Train parameters by Adam on all that the cost is of, without tuning anything."""
+def train(model: Model, inputs: Array, labels: Array, rows: Array, learning_rate: float, backend: Backend) -> None:
+    """Train a model by Adam, without tuning anything, on these rows of the data [updates, batch]."""
+    x = pt.tensor("x", shape=(rows.shape[1], inputs.shape[1]), dtype=inputs.dtype)
+    y = pt.tensor("y", shape=(rows.shape[1],), dtype=labels.dtype)
+    cost, params = model.cost(Samples(x, y)), list(model.params.values())
     changes: Mapping[SharedVariable, Variable] = updates(cost, cost, params, [], learning_rate=learning_rate)
-    taken, step = backend.steps(), SharedStep({}, {}, changes)
-    for _ in range(steps):
-        taken(step, {})
+    taken, step = backend.steps(), SharedStep({"x": x, "y": y}, {}, changes)
+    for some in rows:
+        taken(step, {"x": inputs[some], "y": labels[some]})
     taken.write_back(params)
 
 

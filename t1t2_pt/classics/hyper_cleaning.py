@@ -24,7 +24,7 @@ from t1t2_pt.classics.demonstration import (
     flat,
     rounded,
     shared,
-    trained,
+    train,
 )
 from t1t2_pt.classics.meta_iterations import MetaIterations
 from t1t2_pt.datasets import Split
@@ -51,7 +51,7 @@ class HyperCleaning(Demonstration):
     meta_iterations, steps, step_size
         Of `unrolled`: updates by gradient descent on all of T1.
     final_steps, final_learning_rate
-        Of the trainings that are compared, by Adam on all of their samples.
+        Of the trainings that are compared, by Adam.
     """
 
     part: ClassVar[str] = "cleaning"
@@ -59,14 +59,14 @@ class HyperCleaning(Demonstration):
 
     method: str = "t1t2"
     corrupted: float = 0.5
-    batch_size: int = 1000
+    batch_size: int = 500
     learning_rate: float = 0.01
     hyper_learning_rate: float = 0.05
-    meta_iterations: int = 50
+    meta_iterations: int = 30
     steps: int = 50
     step_size: float = 0.1
-    final_steps: int = 200
-    final_learning_rate: float = 0.01
+    final_steps: int = 300
+    final_learning_rate: float = 0.003
 
     @property
     def hyperparameter_steps(self) -> int:
@@ -151,7 +151,7 @@ class HyperCleaning(Demonstration):
     def _accuracy(self, split: Split, inputs: Array, labels: Array, backend: Backend) -> float:
         """On the test set, after training on these and T2."""
         model, (more, labels_of_more) = Model(self, split), flat(split, "t2")
-        samples = Samples.held(np.concatenate([inputs, more]), np.concatenate([labels, labels_of_more]), "both")
-        params = list(model.params.values())
-        trained(model.cost(samples), params, self.final_steps, self.final_learning_rate, backend)
+        inputs, labels = np.concatenate([inputs, more]), np.concatenate([labels, labels_of_more])
+        rows = np.random.default_rng(self.seed).integers(0, len(labels), (self.final_steps, self.batch_size))
+        train(model, inputs, labels, rows, self.final_learning_rate, backend)
         return 1 - evaluated({"error": model.error(Samples.held(*flat(split, "test"), "test"))}, backend)["error"]

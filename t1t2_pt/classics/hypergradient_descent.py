@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytensor.tensor as pt
+from pytensor.compile.sharedvalue import SharedVariable
 
 from t1t2_pt import Tuner
 from t1t2_pt.backends import Backend
@@ -56,14 +57,7 @@ class HypergradientDescent(Demonstration):
 
     def run(self, split: Split, backend: Backend) -> Results:
         """For each start, fixed and tuned: mean training cost and last learning rate of each epoch, last cost on T2."""
-        return {
-            f"{start:g}, {kind}": self._trained(start, beta, split, backend)
-            for start in self.starts
-            for kind, beta in (("fixed", 0.0), ("tuned", self.hyper_learning_rate))
-        }
-
-    def _trained(self, start: float, beta: float, split: Split, backend: Backend) -> Results:
-        model, alpha = Model(self, split), shared(np.asarray(start, FLOAT), "alpha")
+        model, alpha = Model(self, split), shared(np.zeros((), FLOAT), "alpha")
         x, y = pt.fmatrix("x"), pt.ivector("y")
         cost = model.cost(Samples(x, y))
         tuner = Tuner(
@@ -72,10 +66,21 @@ class HypergradientDescent(Demonstration):
             optimizer="sgd",
             learning_rate=alpha,
             hyper_optimizer="sgd",
-            hyper_learning_rate=beta,
             method=OnePass(optimizer="sgd", step_size=alpha, at="next"),
             backend=backend.name,
         )
+        results: Results = {}
+        for start in self.starts:
+            for kind, beta in (("fixed", 0.0), ("tuned", self.hyper_learning_rate)):
+                model.reset(self.seed)
+                alpha.set_value(np.asarray(start, FLOAT))
+                tuner.hyper_learning_rate = beta
+                history = self._trained(tuner, alpha, split)
+                t2 = evaluated({"cost": model.cost(Samples.held(*flat(split, "t2"), "t2"))}, backend)["cost"]
+                results[f"{start:g}, {kind}"] = {**history, "t2_cost": rounded(t2)}
+        return results
+
+    def _trained(self, tuner: Tuner, alpha: SharedVariable, split: Split) -> Results:
         inputs, labels = flat(split, "t1")
         per_epoch = len(labels) // self.batch_size
         rng = np.random.default_rng(self.seed)
@@ -90,5 +95,4 @@ class HypergradientDescent(Demonstration):
                 history["cost"].append(float(np.mean(seen)))
                 history["alpha"].append(float(alpha.get_value()))
                 seen = []
-        t2 = evaluated({"cost": model.cost(Samples.held(*flat(split, "t2"), "t2"))}, backend)["cost"]
-        return {**{name: rounded(column) for name, column in history.items()}, "t2_cost": rounded(t2)}
+        return {name: rounded(column) for name, column in history.items()}
