@@ -39,6 +39,9 @@ docs: environment ## build the site of the documentation, build/docs/index.html;
 	@$(PYTHON) -m sphinx -W --keep-going -q -d build/doctrees docs build/docs
 	@echo build/docs/index.html
 
+# Most of a test's time is spent compiling, here without optimisation. The slow tests are compiled as users' graphs are.
+test: export PYTENSOR_FLAGS := $(PYTENSOR_FLAGS),gcc__cxxflags=-O0
+test: export XLA_FLAGS := $(XLA_FLAGS) --xla_backend_optimization_level=0
 test: environment ## run the tests (under 10 minutes)
 	@$(PYTHON) -m pytest
 

@@ -11,6 +11,14 @@ import hypothesis
 import numpy as np
 import pytest
 
+# PyTensor compiles one C function at a time in a folder: with a folder each, processes need not wait for one another.
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    flags = os.environ.get("PYTENSOR_FLAGS", "")
+    with pytest.MonkeyPatch.context() as patch:  # what the tests start has the usual folder
+        patch.setenv("PYTENSOR_FLAGS", f"base_compiledir={cache / 't1t2_pt' / 'tests' / worker},{flags}")
+        import pytensor  # noqa: F401
+
 from t1t2_pt.backends import BACKENDS
 from t1t2_pt.datasets import Split, mnist
 from t1t2_pt.runs.store import RunStore
@@ -24,8 +32,9 @@ hypothesis.settings.load_profile("fixed")
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
-# Where the tests run in the background of a script, Ctrl-C is ignored, and so it would be in what they start.
+# Where the tests run in the background of a script, or under nohup, signals are ignored, and so in what they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "reproduce"))

@@ -66,6 +66,7 @@ def test_most_tables_are_committed():
     assert set(COMMITTED) >= {"step", "cnn", "sweep"}
 
 
+@pytest.mark.slow
 def test_step_table(monkeypatch):
     """The contract's keys and what follows from the times, from a run of the contenders; the committed one has all."""
     need("jax")

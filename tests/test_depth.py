@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytensor.tensor as pt
 import pytest
-from conftest import make_tiny_split
+from conftest import each_backend, make_tiny_split
 
 from t1t2_pt.backends import get_backend
 from t1t2_pt.networks.depth import DEPTH, DepthNetwork, contributions
@@ -96,6 +96,7 @@ def test_narrow_bump_reads_one_layer():
         np.testing.assert_allclose(found, h @ at[f"readout_{i}"] + at["readout_bias"])
 
 
+@pytest.mark.parametrize("backend", each_backend(slow=["numba", "c"]), indirect=True)
 def test_derivatives_are_those_by_finite_differences(backend):
     """The whole derivative, and its direct part, of C2 after an update with momentum, in float64."""
     inputs, (_, outputs) = steps("float64")
@@ -117,6 +118,7 @@ def test_derivatives_are_those_by_finite_differences(backend):
         assert np.asarray(found[name]) == pytest.approx(at[name] - 0.01 * np.sign(whole), rel=1e-5)  # Adam's first step
 
 
+@pytest.mark.parametrize("backend", each_backend(slow=["numba"]), indirect=True)
 def test_update_of_the_parameters_is_gradient_descent_with_momentum(backend):
     """The same in both steps, with the gradient by finite differences."""
     inputs, outputs = steps("float64")

@@ -85,8 +85,15 @@ def by_hand(network, theta, sets):
     return metrics
 
 
-@pytest.mark.parametrize("batch_norm", [True, False], ids=["batchnorm", "plain"])
-@pytest.mark.parametrize("kind", ["mlp", "cnn"])
+@pytest.mark.parametrize(
+    ("kind", "batch_norm"),
+    [
+        pytest.param("mlp", True, id="mlp-batchnorm"),
+        pytest.param("mlp", False, id="mlp-plain", marks=pytest.mark.slow),
+        pytest.param("cnn", True, id="cnn-batchnorm"),
+        pytest.param("cnn", False, id="cnn-plain", marks=pytest.mark.slow),
+    ],
+)
 def test_equals_numpy(kind, batch_norm):
     """However the samples are cut and whatever is kept."""
     network = make_network(kind, batch_norm)

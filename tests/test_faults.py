@@ -220,6 +220,7 @@ class TestDiskFull:
         assert run(store, 6, 8, 0.0, *wide).returncode == 0
         assert content(store) == content(whole)
 
+    @pytest.mark.slow
     def test_figure(self, tmp_path):
         """Drawn from a full store onto a disk that has no room for the picture."""
         store, out = tmp_path / "runs.sqlite", tmp_path / "out"
@@ -330,6 +331,7 @@ def stop_between_transactions(store: Path, process: subprocess.Popen) -> None:
         process.send_signal(signal.SIGCONT)
 
 
+@pytest.mark.slow
 def test_a_process_that_stood_still_leaves_what_was_taken_over(tmp_path, undisturbed):
     """Stopped while it trains (SIGSTOP, a suspended machine) until another one has taken its runs and ended."""
     store = tmp_path / "runs.sqlite"

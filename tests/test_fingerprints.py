@@ -50,6 +50,7 @@ def test_what_must_be_published_is_known(source):
     assert source.load().fingerprint == source.FINGERPRINT
 
 
+@pytest.mark.slow
 def test_other_files_are_another_run(folders, store):
     (a,), (b,) = (sweep(store, folder).run([CONFIG]) for folder in folders)
     assert a.digest != b.digest

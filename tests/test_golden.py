@@ -21,6 +21,7 @@ from t1t2_pt.training import batches, loop
 
 AGAIN = "if results change by more than rounding, raise ALGORITHM, and then run `python tests/golden_runs.py`"
 RUNS = read_runs(golden_runs.FILE)
+LONG = 10, 11, 12, 14  # whitened, or of deep networks: ten seconds and more each
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,9 @@ def test_every_structure_is_there(splits):
 
 
 @pytest.mark.parametrize("backend", each_backend(slow=["numba", "c"]))
-@pytest.mark.parametrize("place", range(len(RUNS)))
+@pytest.mark.parametrize(
+    "place", [pytest.param(place, marks=[pytest.mark.slow] if place in LONG else []) for place in range(len(RUNS))]
+)
 def test_golden_run(place, backend, splits):
     assert problems([RUNS[place]], need(backend), splits) == [""], AGAIN
 

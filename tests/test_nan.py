@@ -33,7 +33,7 @@ def graph():
     return {"x": x}, {name: piece(x) for name, piece in PIECES.items()}
 
 
-@pytest.fixture(params=each_backend())
+@pytest.fixture(params=each_backend(slow=["numba"]))
 def pieces(request):
     return by_backend(request.param, "nan", graph)
 

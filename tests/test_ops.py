@@ -105,6 +105,7 @@ def test_forward_equals_scipy(border, stride):
     np.testing.assert_allclose(ours, expected[:, :, ::stride, ::stride], rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("backend", each_backend(slow=["numba"]), indirect=True)
 def test_unknown_shapes_on_compilers(backend):
     """C and Numba need no static shapes; JAX takes an unknown batch only."""
     values, directions = make_case(np.random.default_rng(3))
@@ -117,6 +118,7 @@ def test_unknown_shapes_on_compilers(backend):
     assert_same(ours.values(), jax_orders(lambda x, w: reference(x, w, 2, 1), values, directions)[:3])
 
 
+@pytest.mark.parametrize("backend", each_backend(slow=["numba"]), indirect=True)
 def test_many_images_go_in_blocks(backend):
     """More windows than fit into one block, and a last block that is not full: first order, against one block each."""
     values, _ = make_case(np.random.default_rng(5), batch=23, maps=(12, 2), image=(20, 20), kernel=(5, 5))

@@ -142,6 +142,7 @@ class TestPenalty:
         assert facts["digest"] == run_config(hidden=(7,), input_noise=0.5, tune=("input_noise",)).digest()
 
 
+@pytest.mark.slow
 class TestNoise:
     recipe = "laplace_noise"
 
@@ -174,6 +175,7 @@ print(json.dumps([h.ravel().tolist(), REGULARIZERS["input_laplace_noise"].draws]
         assert facts["rerun"] == [stored["final"]["hidden_laplace_noise_1"], 0.2]  # what feeds the softmax stays
 
 
+@pytest.mark.slow
 class TestOptimizer:
     recipe = "lion"
 
@@ -272,6 +274,7 @@ print(json.dumps([repr(whole) == repr(again), sizes]))
             assert line.startswith("method = ")
             assert problem in line
 
+    @pytest.mark.slow
     def test_what_it_keeps_is_in_a_snapshot(self, package):
         same, memory = run(package, self.RESUMED)
         assert same, "a run that was stopped ends otherwise"

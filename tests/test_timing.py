@@ -27,7 +27,8 @@ CONFIG = run_config(
 TIMING = Timing(10.0, 7.0, 13.0, 26.0, (8,), {"backend": "jax"})
 
 
-@pytest.mark.parametrize("name", ["jax", pytest.param("numba", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["jax", "numba"])
 def test_measures_on_a_backend(name):
     found = measure(CONFIG, need(name), rounds=1, turn=0.01)
     assert min(found.backpropagation, found.c2_pass, found.t1, found.t1t2) > 0

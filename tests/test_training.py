@@ -10,7 +10,7 @@ from pytensor.compile.mode import Mode
 
 from t1t2_pt.backends import get_backend
 from t1t2_pt.backends.host import HostBackend
-from t1t2_pt.config import PROGRAMS, replace, run_config
+from t1t2_pt.config import PROGRAMS, PUBLISHED, replace, run_config
 from t1t2_pt.steps.columns import epoch_columns
 from t1t2_pt.sweeps.groups import programs_of
 from t1t2_pt.system.errors import InputError
@@ -168,7 +168,7 @@ def test_interval_decides_how_often_hyperparameters_move(tiny_split, backend):
     assert run.history["l2/learning_rate"][2] == 0.0
 
 
-@pytest.mark.parametrize("late", [{"interval": 7}, {"tune_after": 1}], ids=str)
+@pytest.mark.parametrize("late", [pytest.param({"interval": 7}, marks=pytest.mark.slow), {"tune_after": 1}], ids=str)
 def test_epochs_without_tuning_have_its_columns(tiny_split, late):
     """Whatever the backend counts of them: else nothing could go on from a checkpoint."""
     config = tiny(tune=BOTH, **late)
@@ -233,7 +233,9 @@ def test_softmax_noise_can_stay_fixed_or_away():
     assert positions(replace(fixed, input_noise=None, tune=())) == (1, 2)
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name == PUBLISHED else [pytest.mark.slow]) for name in PROGRAMS]
+)
 def test_fixed_runs_train_as_part_of_tuned_ones(tiny_split, backend, name):
     """Under the choices of every program; the same numbers as by themselves, to rounding."""
     tuned = replace(tiny(hidden=(6, 5), tune=BOTH), **PROGRAMS[name])
