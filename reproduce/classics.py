@@ -26,7 +26,7 @@ from t1t2_pt.plotting.scripts import Drawing, FigureScript, Request, main_of_par
 from t1t2_pt.plotting.style import COLOURS, GRID_COLOURS, PAPER, add_caption
 
 ROWS = {"weights": 1.6, "images": 1.6, "schedules": 2.9, "cleaning": 2.7, "learning-rate": 2.9}  # inches
-SIDE, PIXELS = 28, 784
+SIDE = 28
 # Franceschi et al., 2017, Table 1: accuracies on 10,000 test digits in percent, of a softmax regression.
 PUBLISHED = {"baseline": 87.74, "oracle": 90.46, "cleaned": 90.09}
 PUBLISHED_F1 = (0.9137, 0.9244)  # the lowest and the highest of its four
@@ -92,7 +92,8 @@ def draw(trained: Trained, preset: str, reference: Path | None) -> Drawing:
         some, sentence = DRAWN[part](place, of_part, reference is not None)
         rows += [{"part": part, **row} for row in some]
         sentences.append(sentence)
-    caption = f"Preset {preset}: MNIST, one run each, {len(trained)} runs. {' '.join(sentences)}"
+    count = f"{len(trained)} runs" if len(trained) > 1 else "one run"
+    caption = f"Preset {preset}: MNIST, {count}. {' '.join(sentences)}"
     add_caption(figure, caption)
     table = pd.DataFrame(rows, columns=["part", "run", "series", "x", "y", "value"])
     return figure, table, caption
@@ -104,6 +105,7 @@ def _pictures(place: SubFigure, values: np.ndarray, norm: Any, colours: str, lab
     for number, (one, picture) in enumerate(zip(axes[:10], values, strict=True)):
         image = one.imshow(picture.reshape(SIDE, SIDE), norm=norm, cmap=colours, interpolation="nearest")
         one.set(xticks=[], yticks=[], title=str(number))
+        one.spines[:].set_visible(False)
     place.colorbar(image, ax=axes[:10], label=label, pad=0.01, fraction=0.05)
     place.suptitle(title, x=0.01, ha="left", fontsize=10)
     return axes[10]
@@ -156,7 +158,7 @@ def draw_images(place: SubFigure, runs: Mapping[str, ClassicRun], published: boo
     axes.plot(errors, color=COLOURS[0], label="learnt")
     axes.axhline(real.mean(), color=COLOURS[1], linestyle="--", label="ten real ones")
     axes.axhline(100 * results["mean_images"], color=COLOURS[2], linestyle=":", label="means of classes")
-    axes.set(xlabel="meta-iteration", ylabel="test error (%)", ylim=(0, None))
+    axes.set(xlabel="meta-iteration", ylabel="test error (%)", ylim=(0, 1.3 * real.mean()))
     axes.legend(fontsize=7)
     rows = _of_pixels("image", images) + _curve("learnt", "test_error", results["test_error"])
     rows += _curve("learnt", "t2_error", results["t2_error"]) + _curve("real", "test_error", results["real_images"])

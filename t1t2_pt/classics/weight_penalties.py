@@ -15,7 +15,8 @@ from t1t2_pt.classics.meta_iterations import MetaIterations
 from t1t2_pt.datasets import Split
 from t1t2_pt.hypergradients.methods.unrolled import Unrolled
 
-EACH = {"all weights": (1, 1), "each pixel": (784, 1), "each weight": (784, 10)}  # shapes of the penalties
+# Along which axes of the weights, pixels and classes, each has a penalty of its own.
+EACH = {"all weights": (False, False), "each pixel": (True, False), "each weight": (True, True)}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -54,9 +55,10 @@ class WeightPenalties(Demonstration):
         t1, t2, test = (Samples.held(*flat(split, name), name) for name in ("t1", "t2", "test"))
         method = Unrolled(steps=self.steps, optimizer="momentum", step_size=self.learning_rate, momentum=self.momentum)
         results: Results = {}
-        for name, shape in EACH.items():
+        for name, own in EACH.items():
             model = Model(self, split)
             (weights,) = model.weights
+            shape = tuple(size if each else 1 for size, each in zip(weights.type.shape, own, strict=True))
             l2 = shared(np.full(shape, self.start, FLOAT), "l2")
             outputs = {"t1_error": model.error(t1), "t2_cost": model.cost(t2), "t2_error": model.error(t2)}
             iterate = MetaIterations(
