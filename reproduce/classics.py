@@ -23,7 +23,7 @@ from t1t2_pt.classics.weight_penalties import EACH
 from t1t2_pt.plotting.parts import Part, Stage
 from t1t2_pt.plotting.report import Section
 from t1t2_pt.plotting.scripts import Drawing, FigureScript, Request, main_of_parts
-from t1t2_pt.plotting.style import COLOURS, GRID_COLOURS, PAPER, add_caption
+from t1t2_pt.plotting.style import COLOURS, GRID_COLOURS, PAPER, add_caption, round_ticks
 
 ROWS = {"weights": 1.6, "images": 1.6, "schedules": 2.9, "cleaning": 2.7, "learning-rate": 2.9}  # inches
 SIDE = 28
@@ -270,10 +270,13 @@ def draw_learning_rate(place: SubFigure, runs: Mapping[str, ClassicRun], publish
         of_cost.plot([], [], ":", color="black", label="fixed")
         of_cost.set(yscale="log", xlabel="epoch", ylabel="training cost (nats)", title=name)
         of_rate.set(yscale="log", xlabel="epoch", ylabel="learning rate", title=name)
-        of_cost.legend(fontsize=7)
+        ticks = round_ticks(*of_cost.get_ylim())
+        of_cost.minorticks_off()
+        of_cost.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
         ends = {kind: [r["t2_cost"] for k, r in run.results.items() if k.endswith(kind)] for kind in ("fixed", "tuned")}
         spans = [f"{min(values):.2f} to {max(values):.2f} {kind}" for kind, values in ends.items()]
         told.append(f"{name}: {', '.join(spans)}")
+    place.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper")
     config = next(iter(runs.values())).config
     return rows, (
         f"Hypergradient descent: SGD, batch {config.batch_size}, T1 {config.t1_samples:,}, {config.epochs} epochs, "
