@@ -136,8 +136,9 @@ def draw_weights(place: SubFigure, runs: Mapping[str, ClassicRun], published: bo
         axes.plot(errors, ("-", "--", ":")[number], color=COLOURS[number], label=f"for {name}")
         rows += [row for key, values in run.results[name].items() for row in _curve(f"for {name}", key, values)]
         ends[name] = errors[-1]
-    axes.set(xlabel="meta-iteration", ylabel="test error (%)")
-    axes.legend(fontsize=7)
+    low, high = axes.get_ylim()
+    axes.set(xlabel="meta-iteration", ylabel="test error (%)", ylim=(low - 0.45 * (high - low), high))
+    axes.legend(fontsize=7, loc="lower left")
     of_all, of_pixel, of_weight = (f"{ends[name]:.1f}" for name in EACH)
     config = run.config
     return rows, (
