@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, TwoSlopeNorm
 from matplotlib.figure import Figure, SubFigure
 
@@ -123,6 +124,13 @@ def _curve(run: str, series: str, values: Sequence[float], first: int = 0) -> li
     return [{"run": run, "series": series, "x": x, "value": value} for x, value in enumerate(values, start=first)]
 
 
+def _round_ticks(axes: Axes) -> None:
+    """Ticks of a logarithmic axis that is less than a decade or two long."""
+    ticks = round_ticks(*axes.get_ylim())
+    axes.minorticks_off()
+    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+
+
 def draw_weights(place: SubFigure, runs: Mapping[str, ClassicRun], published: bool) -> Found:
     """The penalties of each class, and the test error while they are tuned."""
     run = runs[""]
@@ -188,6 +196,7 @@ def draw_schedules(place: SubFigure, runs: Mapping[str, ClassicRun], published: 
         axes.axhline(run.config.start, color="0.6", linewidth=0.8)
         title = f"learnt learning rates: {'weights' if kind == 'weights' else 'biases'}"
         axes.set(xlabel="update", ylabel="learning rate", yscale="log", title=title)
+        _round_ticks(axes)
         axes.legend(ncols=2, fontsize=7)
     panels[2].plot(costs, color=COLOURS[0])
     panels[2].set(xlabel="meta-iteration", ylabel="training cost at the end (nats)", ylim=(0, None))
@@ -271,9 +280,7 @@ def draw_learning_rate(place: SubFigure, runs: Mapping[str, ClassicRun], publish
         of_cost.plot([], [], ":", color="black", label="fixed")
         of_cost.set(yscale="log", xlabel="epoch", ylabel="training cost (nats)", title=name)
         of_rate.set(yscale="log", xlabel="epoch", ylabel="learning rate", title=name)
-        ticks = round_ticks(*of_cost.get_ylim())
-        of_cost.minorticks_off()
-        of_cost.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+        _round_ticks(of_cost)
         ends = {kind: [r["t2_cost"] for k, r in run.results.items() if k.endswith(kind)] for kind in ("fixed", "tuned")}
         spans = [f"{min(values):.2f} to {max(values):.2f} {kind}" for kind, values in ends.items()]
         told.append(f"{name}: {', '.join(spans)}")
