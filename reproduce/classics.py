@@ -26,7 +26,7 @@ from t1t2_pt.plotting.report import Section
 from t1t2_pt.plotting.scripts import Drawing, FigureScript, Request, main_of_parts
 from t1t2_pt.plotting.style import COLOURS, GRID_COLOURS, PAPER, add_caption, round_ticks
 
-ROWS = {"weights": 1.6, "images": 1.6, "schedules": 2.9, "cleaning": 2.7, "learning-rate": 2.9}  # inches
+ROWS = {"weights": 2.1, "images": 2.1, "schedules": 2.9, "cleaning": 2.7, "learning-rate": 2.9}  # inches
 SIDE = 28
 MARKERS = (("o", "●"), ("^", "▲"), ("s", "■"))  # and as text
 # Franceschi et al., 2017, Table 1: accuracies on 10,000 test digits in percent, of a softmax regression.
@@ -152,7 +152,7 @@ def draw_weights(place: SubFigure, runs: Mapping[str, ClassicRun], published: bo
         rows += [row for key, values in run.results[name].items() for row in _curve(f"for {name}", key, values)]
         ends[name] = errors[-1]
     low, high = axes.get_ylim()
-    axes.set(xlabel="meta-iteration", ylabel="test error (%)", ylim=(low - 0.45 * (high - low), high))
+    axes.set(xlabel="meta-iteration", ylabel="test error (%)", ylim=(low - 0.8 * (high - low), high))
     axes.legend(fontsize=7, loc="lower left")
     of_all, of_pixel, of_weight = (f"{ends[name]:.1f}" for name in EACH)
     config = run.config
@@ -175,7 +175,7 @@ def draw_images(place: SubFigure, runs: Mapping[str, ClassicRun], published: boo
     axes.axhline(real.mean(), color=COLOURS[1], linestyle="--", label="ten real ones")
     axes.axhline(100 * results["mean_images"], color=COLOURS[2], linestyle=":", label="means of classes")
     axes.set(xlabel="meta-iteration", ylabel="test error (%)", ylim=(0, 1.3 * real.mean()))
-    axes.legend(fontsize=7)
+    axes.legend(fontsize=7, loc="center right")
     rows = _of_pixels("image", images) + _curve("learnt", "test_error", results["test_error"])
     rows += _curve("learnt", "t2_error", results["t2_error"]) + _curve("real", "test_error", results["real_images"])
     rows += _curve("means", "test_error", [results["mean_images"]])
