@@ -12,11 +12,11 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from t1t2_pt.backends import get_backend
 from t1t2_pt.cli.commands import OneLineParser, run_command
 from t1t2_pt.cli.options import usable_path
-from t1t2_pt.config import RunConfig
 from t1t2_pt.plotting.found_scripts import scripts_in
 from t1t2_pt.plotting.parts import Configs
 from t1t2_pt.plotting.scripts import FIGURES, PRESETS, FigureScript, Request, folder_of, main_of_all
@@ -24,13 +24,11 @@ from t1t2_pt.runs.exchange import read_runs
 from t1t2_pt.runs.provenance import REPOSITORY
 from t1t2_pt.runs.record import StoredRun
 from t1t2_pt.runs.store import RunStore
-from t1t2_pt.sweeps.depth_sweep import read_depth_runs, store_depth_runs, stored_depth_runs
 from t1t2_pt.sweeps.work import Splits
 from t1t2_pt.sweeps.timing import FILE, Timing, store_timing
 from t1t2_pt.system.errors import InputError
 from t1t2_pt.system.reading import read_file
 from t1t2_pt.system.streams import log
-from t1t2_pt.training.depth_training import DepthConfig
 
 RESULTS = REPOSITORY / "data" / "results"
 LARGEST = 10_000  # bytes of a file of times
@@ -40,14 +38,15 @@ def fill(store: RunStore, scripts: Sequence[FigureScript]) -> None:
     """Put all committed runs and times into a store; the times are told to be of this machine."""
     for path in sorted(RESULTS.glob("*.jsonl.gz")):
         store.put(read_runs(path))
-    for path in sorted((RESULTS / "depth").glob("*.jsonl.gz")):
-        store_depth_runs(read_depth_runs(path), store)
+    for script in scripts:
+        if script.trainer is not None:
+            script.trainer.fill(store, RESULTS / script.name)
     timing = Timing.from_dict(json.loads(read_file(RESULTS / FILE, LARGEST)))
     for config in {script.timed(Request(preset)) for script in scripts if script.timed for preset in PRESETS}:
         store_timing(timing, settled(config.canonical, store), get_backend("auto"), store)
 
 
-def settled[Config: (RunConfig, DepthConfig)](config: Config, store: RunStore) -> Config:
+def settled[Config: Any](config: Config, store: RunStore) -> Config:
     """With the content of the data that the runs used."""
     return dataclasses.replace(config, data=next(iter(store.contents(config.dataset)), ""))
 
@@ -67,7 +66,7 @@ def complete(script: FigureScript, request: Request, store: RunStore) -> bool:
 def _stored(script: FigureScript, configs: Sequence, store: RunStore) -> list[StoredRun]:
     wanted = [settled(config, store) for config in configs]
     if script.trainer is not None:
-        known = stored_depth_runs(wanted, store)
+        known = script.trainer.stored(wanted, store)
     else:
         wanted = [config.canonical for config in wanted]
         known = store.get_all(wanted)

@@ -27,7 +27,7 @@ from t1t2_pt.plotting.style import PAPER, STYLE, new_figure
 from t1t2_pt.regularizers import HYPERPARAMETERS
 from t1t2_pt.runs.exchange import read_runs
 from t1t2_pt.runs.store import RunStore
-from t1t2_pt.sweeps.depth_sweep import read_depth_runs, store_depth_runs
+from t1t2_pt.sweeps.depth_sweep import DEPTH_RUNS
 from t1t2_pt.sweeps.timing import Timing, store_timing
 
 TIMING = Timing.from_dict(json.loads((ROOT / "data" / "results" / "timing.json").read_text()))
@@ -66,7 +66,7 @@ def laptop(*datasets):
 
 def kept_depths(preset, wanted):
     """As `stored`, of runs of continuous depth."""
-    runs = {run.digest: run for run in read_depth_runs(DEPTHS / f"{preset}.jsonl.gz")}
+    runs = {run.digest: run for run in DEPTH_RUNS.read(DEPTHS / f"{preset}.jsonl.gz")}
     return {
         part: [runs[replace(config, data=DATASETS[config.dataset].fingerprint).digest()] for config in configs]
         for part, configs in wanted.items()
@@ -257,7 +257,7 @@ def test_all_at_once_share_runs(tmp_path, monkeypatch, capsys):
     store = RunStore(tmp_path / "runs.sqlite")
     store.put(kept("quick").values())
     store_timing(TIMING, cost.timed_run(Request()), get_backend("auto"), store)
-    store_depth_runs(read_depth_runs(DEPTHS / "quick.jsonl.gz"), store)
+    DEPTH_RUNS.store(DEPTH_RUNS.read(DEPTHS / "quick.jsonl.gz"), store)
     for training in ("work.train", "depth_sweep.train_depth"):
         monkeypatch.setattr(f"t1t2_pt.sweeps.{training}", None)  # would fail if called
     options = ["--store", str(store.path), "--out", str(tmp_path / "out"), "--datasets", "mnist,digits-on-photos"]
@@ -270,7 +270,7 @@ def test_all_at_once_share_runs(tmp_path, monkeypatch, capsys):
     exported = read_runs(tmp_path / "all.jsonl")
     assert {run.digest for run in exported} == set(kept("quick"))
     assert len(exported) == len(kept("quick"))
-    assert repr(read_depth_runs(tmp_path / "depth.jsonl.gz")) == repr(read_depth_runs(DEPTHS / "quick.jsonl.gz"))
+    assert repr(DEPTH_RUNS.read(tmp_path / "depth.jsonl.gz")) == repr(DEPTH_RUNS.read(DEPTHS / "quick.jsonl.gz"))
     assert " 0 to train" in capsys.readouterr().err
 
 

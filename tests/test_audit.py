@@ -8,6 +8,10 @@ from bilevel import Ridge
 from pytensor.gradient import disconnected_grad
 
 from t1t2_pt import audit
+from t1t2_pt.hypergradients.methods.forward import Forward
+from t1t2_pt.hypergradients.methods.gauss_newton import GaussNewton
+from t1t2_pt.hypergradients.methods.one_pass import OnePass
+from t1t2_pt.hypergradients.methods.unrolled import Unrolled
 
 RNG = np.random.default_rng(0)
 X, V = RNG.standard_normal((2, 10, 3))
@@ -143,5 +147,17 @@ def test_compares_with_closed_forms():
         assert one.cosine == pytest.approx(cheap @ numbers / np.linalg.norm(cheap) / np.linalg.norm(numbers))
         assert one.relative_error == pytest.approx(np.linalg.norm(cheap - numbers) / np.linalg.norm(numbers), abs=1e-9)
     assert [one.backpropagations for one in found.comparisons] == [4, 10, 12]
+    options = {"optimizer": "sgd", "step_size": 0.05}
+    for method, expected, costs in (
+        (Unrolled(steps=4, **options), ridge.unrolled(4, 0.05), (13, 4)),
+        (Forward(steps=4, **options), ridge.unrolled(4, 0.05), (4 * 17 + 1, 4)),
+        (OnePass(**options), ridge.eq3(), (4, 0)),
+        (GaussNewton(outputs=ridge.outputs), None, (4 + 6 * 40, 3)),
+    ):
+        options = {"values": values, "method": method, "steps": 1}
+        one = audit(ridge.train, ridge.val, ridge.params, ridge.hyperparams, **options).comparisons[0]
+        assert (one.backpropagations, one.copies) == costs
+        if expected is not None:
+            np.testing.assert_allclose(np.concatenate([np.ravel(g) for g in one.gradients]), expected, rtol=1e-9)
     with pytest.raises(ValueError, match=r"values: .* has none; give an array for it"):
         audit(ridge.train, ridge.val, ridge.params, ridge.hyperparams)

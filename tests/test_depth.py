@@ -13,7 +13,7 @@ from t1t2_pt.networks.depth import DEPTH, DepthNetwork, contributions
 from t1t2_pt.steps.depth_step import depth_t1_step, depth_t1t2_step, initial_depth_state
 from t1t2_pt.steps.step import Batch, Rates, state_inputs
 from t1t2_pt.sweeps import depth_sweep, work
-from t1t2_pt.sweeps.depth_sweep import DepthRun, DepthSweep, read_depth_runs, store_depth_runs, stored_depth_runs
+from t1t2_pt.sweeps.depth_sweep import DEPTH_RUNS, DepthRun, DepthSweep
 from t1t2_pt.sweeps.sweep import Sweep
 from t1t2_pt.system.errors import InputError
 from t1t2_pt.training.depth_training import DepthConfig, DepthProgram, train_depth
@@ -202,7 +202,7 @@ class TestKept:
         with pytest.raises(KeyboardInterrupt):
             DepthSweep().train({"a": [CONFIG, TUNED]}, sweep, again=False)
         settled = [dataclasses.replace(config, data=trained[0].data) for config in (CONFIG, TUNED)]
-        assert list(stored_depth_runs(settled, sweep.store)) == trained == settled[:1]
+        assert list(DEPTH_RUNS.stored(settled, sweep.store)) == trained == settled[:1]
 
     def test_divergence_is_a_result(self, sweep, tmp_path):
         wild = dataclasses.replace(TUNED, learning_rate=1e30)
@@ -210,22 +210,22 @@ class TestKept:
         assert run.status == "diverged"
         assert len(run.history["epoch"]) < 4
         path = DepthSweep().export([run, run], tmp_path)
-        assert [repr(one) for one in read_depth_runs(path)] == [repr(run)]
+        assert [repr(one) for one in DEPTH_RUNS.read(path)] == [repr(run)]
 
     def test_damaged_store_is_told(self, store):
         run = DepthRun(CONFIG, {}, {"t2_cost": 1.0}, {}, "")
-        store_depth_runs([run], store)
-        assert stored_depth_runs([CONFIG, TUNED], store) == {CONFIG: run}
+        DEPTH_RUNS.store([run], store)
+        assert DEPTH_RUNS.stored([CONFIG, TUNED], store) == {CONFIG: run}
         with store.writing() as connection:
             connection.execute("UPDATE depths SET run = '{}'")
         with pytest.raises(InputError, match="is damaged: a run of continuous depth in it cannot be read"):
-            stored_depth_runs([CONFIG], store)
+            DEPTH_RUNS.stored([CONFIG], store)
 
     @pytest.mark.parametrize("content", [b"{}\n", b"\xff", b'{"config": {}, "history": [], "final": 3}\n'])
     def test_file_of_something_else_is_told(self, tmp_path, content):
         (tmp_path / "a.jsonl").write_bytes(content)
         with pytest.raises(InputError, match=r"a.jsonl': is no file of runs of continuous depth"):
-            read_depth_runs(tmp_path / "a.jsonl")
+            DEPTH_RUNS.read(tmp_path / "a.jsonl")
 
 
 @pytest.mark.parametrize(

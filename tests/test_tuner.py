@@ -7,6 +7,7 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 import pytest
+from bilevel import HOST
 from conftest import each_backend, need
 from problems import PLAIN
 from pytensor.compile.mode import Mode
@@ -140,17 +141,21 @@ def test_a_run_resumed_equals_one_never_stopped(backend, method, tmp_path):
     assert rest.rng.get_value().bit_generator.state == whole.rng.get_value().bit_generator.state
 
 
-@pytest.mark.slow
-def test_each_method_tunes():
+@pytest.mark.parametrize("name", METHODS)
+def test_each_method_tunes(name):
     """All that there are, with their defaults, as soon as they are found."""
-    for method in METHODS:
-        ridge = Ridge(noisy=False)
-        both = updates(ridge.train_cost, ridge.error(*VAL), ridge.params, ridge.hyperparams, method=method)
+    ridge = Ridge(noisy=False)
+    outputs = {"outputs": ridge.x @ ridge.w + ridge.b} if name == "gauss-newton" else {}
+    if outputs:
+        ridge.train_cost = pt.sqr(outputs["outputs"] - ridge.y).mean() + (ridge.l2 * ridge.w**2).sum()
+    method = METHODS[name](**outputs)
+    both = updates(ridge.train_cost, ridge.error(*VAL), ridge.params, ridge.hyperparams, method=method)
+    with pytensor.config.change_flags(**HOST):
         step = pytensor.function([ridge.x, ridge.y], [], updates=both, mode=PLAIN)
         step(*BATCH)
         step(*BATCH)
-        assert np.isfinite(ridge.l2.get_value()).all()
-        assert (ridge.l2.get_value() != 0.1).all()
+    assert np.isfinite(ridge.l2.get_value()).all()
+    assert (ridge.l2.get_value() != 0.1).all()
 
 
 @pytest.fixture(scope="module")

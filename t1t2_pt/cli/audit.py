@@ -16,6 +16,7 @@ from t1t2_pt.cli.commands import Commands
 from t1t2_pt.cli.options import add_data_dir, add_run_options, config_from
 from t1t2_pt.config import RunConfig
 from t1t2_pt.datasets import Split
+from t1t2_pt.hypergradients import Method, method_named
 from t1t2_pt.hypergradients.auditing import Array, Audit, Compute, audit
 from t1t2_pt.networks import costs
 from t1t2_pt.steps import step
@@ -34,9 +35,9 @@ def add_command(commands: Commands) -> None:
     result = commands.add_parser(
         "audit",
         help="look at a run's hypergradients before it is trained",
-        description="Compare the hypergradients that a run would start with, on its first batches of T1 and T2, with "
-        "those through K updates and by the implicit function theorem, and name what makes them wrong. Exit code 1 if "
-        "anything is found.",
+        description="Compare the hypergradients that a run would start with, by its --method, on its first batches of "
+        "T1 and T2, with those through K updates and by the implicit function theorem, and name what makes them wrong. "
+        "Exit code 1 if anything is found.",
         epilog="example: t1t2 audit --hidden 20 --input-noise 0.5 --l2 0.001 --tune input_noise,l2 --t1 1000",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -64,7 +65,15 @@ def _audit(options: argparse.Namespace) -> int:
 
 
 def audit_run(config: RunConfig, split: Split, backend: Backend, steps: int) -> Audit:
-    """The audit of a run's first step, in float32 as it is trained, by its own step size and optimiser."""
+    """The audit of a run's first step, in float32 as it is trained, by its own method, step size and optimiser.
+
+    Methods that look ahead see the batch at hand in all updates.
+
+    Raises
+    ------
+    InputError
+        If the method cannot be computed for such a run.
+    """
     network = step.make_network(config, split.input_shape, split.classes)
     state = step.initial_state(config, network)
     with pytensor.config.change_flags(floatX=DTYPE, traceback__limit=0):
@@ -72,19 +81,35 @@ def audit_run(config: RunConfig, split: Split, backend: Backend, steps: int) -> 
         t1 = _batch(split, "t1", t1_rows(config, 1)[0], network.input_shape)
         t2 = _batch(split, "t2", t2_rows(config, 0), network.input_shape)
         drawn = draw(config, network, pt.constant(np.uint32(config.seed)), pt.constant(np.uint32(0)), DTYPE)
-        train_cost = step.train_pass(config, network, symbols, t1, drawn).cost
+        done = step.train_pass(config, network, symbols, t1, drawn)
         validation_cost = costs.cross_entropy(network.logits(symbols, t2.inputs), t2.labels)
-        return audit(
-            train_cost,
-            validation_cost,
-            [symbols[name] for name in network.shapes()],
-            [symbols[name] for name in config.tune],
-            values={symbols[name]: value for name, value in state.items()},
-            steps=steps,
-            step_size=config.learning_rate,
-            optimizer=config.optimizer,
-            compute=_by(backend),
-        )
+        try:
+            return audit(
+                done.cost,
+                validation_cost,
+                [symbols[name] for name in network.shapes()],
+                [symbols[name] for name in config.tune],
+                values={symbols[name]: value for name, value in state.items()},
+                method=_method(config, done.noisy.logits),
+                steps=steps,
+                step_size=config.learning_rate,
+                optimizer=config.optimizer,
+                compute=_by(backend),
+            )
+        except ValueError as error:  # of what a method alone can tell, as of an optimiser that is not gone back
+            problem, _, remedy = str(error).partition("; ")
+            raise InputError("method", config.method, problem, remedy or "give another") from None
+
+
+def _method(config: RunConfig, logits: TensorVariable) -> Method:
+    """The run's method, with what a training step would tell it of the run."""
+    method = method_named(config.method)
+    own = {field.name for field in dataclasses.fields(method)}
+    momentum = config.momentum[0] if isinstance(config.momentum, tuple) else config.momentum  # as it starts
+    told: dict[str, object] = {"optimizer": config.optimizer, "momentum": momentum, "outputs": logits}
+    if "optimizer" in own:
+        told |= {"step_size": config.learning_rate, "at": config.validation_gradient_at}
+    return dataclasses.replace(method, **{name: value for name, value in told.items() if name in own})
 
 
 def _batch(split: Split, name: str, rows: Array, shape: tuple[int, ...]) -> step.Batch:

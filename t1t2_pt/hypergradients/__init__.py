@@ -104,7 +104,8 @@ def hypergradient(
         raise TypeError(f"method = {method!r}: is no method; give a name, or an object such as T1T2(max_norm=3.0)")
     if products not in PRECISIONS:
         raise ValueError(f"products = {products!r}: is unknown; give {' or '.join(PRECISIONS)}")
-    results = method(Problem(train_cost, val_cost, params, hyperparams))
+    beside = getattr(method, "beside", ())  # any callable is a method
+    results = method(Problem(train_cost, val_cost, params, hyperparams, beside))
     return [reassociated(result, products) for result in results]
 
 

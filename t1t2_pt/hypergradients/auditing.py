@@ -21,7 +21,11 @@ from t1t2_pt.hypergradients.connections import Reach
 from t1t2_pt.hypergradients.findings import Array, Finding, of_given, of_gradients, of_graph, of_results, of_values
 from t1t2_pt.hypergradients.method import Method
 from t1t2_pt.hypergradients.methods import method_named, method_text
+from t1t2_pt.hypergradients.methods.finite_difference import FiniteDifference
+from t1t2_pt.hypergradients.methods.forward import Forward
+from t1t2_pt.hypergradients.methods.gauss_newton import GaussNewton
 from t1t2_pt.hypergradients.methods.implicit import Implicit
+from t1t2_pt.hypergradients.methods.one_pass import OnePass
 from t1t2_pt.hypergradients.methods.t1t2 import T1T2
 from t1t2_pt.hypergradients.methods.unrolled import Unrolled
 from t1t2_pt.hypergradients.problem import Problem, name_of, shown
@@ -150,8 +154,8 @@ def audit(
         findings += of_gradients(names, of_c1)
     if not sound or not tuned or not any(p in of_c2 for p in sound):
         return Audit(tuple(findings), ())
-    problem = Problem(train_cost, val_cost, sound, [h for _, h in tuned])
     cheap = method_named(method) if isinstance(method, str) else method
+    problem = Problem(train_cost, val_cost, sound, [h for _, h in tuned], cheap.beside)
     if isinstance(cheap, T1T2) and cheap.step_size is None and problem.direct():
         cheap = dataclasses.replace(cheap, step_size=step_size)
     graphs = cheap(problem)
@@ -206,17 +210,31 @@ def _compared(method: Method, cheap: Sequence[Array], found: Sequence[Array], si
     cosine = float(a @ b / lengths) if lengths > 0 else float("nan")
     norm = np.linalg.norm(b)
     error = float(np.linalg.norm(a - b) / norm) if norm > 0 else float("nan")
-    return Comparison(_text(method), tuple(found), cosine, error, *_costs(method, size))
+    count = sum(int(np.size(x)) for x in found)
+    return Comparison(_text(method), tuple(found), cosine, error, *_costs(method, size, count))
 
 
 def _text(method: Method) -> str:
-    if isinstance(method, Unrolled):
-        return f"unrolled(steps={method.steps}, optimizer={method.optimizer}, step_size={method.step_size})"
-    return method_text(method)
+    """Its name with its options, and with the updates of those that have some."""
+    fields = {field.name: field.default for field in dataclasses.fields(method)}
+    if "optimizer" not in fields:
+        return method_text(method)
+    chosen = [n for n in method.chosen if n == "steps" or getattr(method, n) != fields[n]]
+    options = ", ".join(f"{name}={getattr(method, name)}" for name in (*chosen, "optimizer", "step_size"))
+    return f"{method.name}({options})"
 
 
-def _costs(method: Method, size: int) -> tuple[float, float]:
+def _costs(method: Method, size: int, hyperparams: int) -> tuple[float, float]:
     """Backpropagations and copies of the parameters; Eq. 3 is two gradients and a product with a second derivative."""
+    if isinstance(method, Forward):
+        return method.steps * (1 + 4.0 * hyperparams) + 1, float(hyperparams)  # an R-op is two reverse passes
+    if isinstance(method, OnePass):
+        return 4 + 2.0 * method.terms, 0
+    if isinstance(method, FiniteDifference):
+        return 3, 0
+    if isinstance(method, GaussNewton):  # two systems, and a product with the matrix is an R-op and an L-op
+        products = 2 * (size if method.solver == "exact" else method.iterations)
+        return 4 + 6.0 * products, float(size if method.solver == "exact" else 3)
     if isinstance(method, Unrolled):
         kept = {"plain": method.steps, "checkpoints": 2 * method.steps**0.5, "reversible": 4}[method.storage]
         again = {"plain": 1, "checkpoints": 2, "reversible": 4}[method.storage]

@@ -8,6 +8,7 @@ import pytensor.tensor as pt
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
+from t1t2_pt.hypergradients.connections import influences
 from t1t2_pt.hypergradients.limits import rescale
 from t1t2_pt.hypergradients.loops import replaced
 from t1t2_pt.hypergradients.problem import Problem, shown
@@ -16,6 +17,7 @@ from t1t2_pt.ops.arguments import as_gradients
 from t1t2_pt.optimizers import OPTIMIZERS, Optimizer
 
 Batches = Mapping[TensorVariable, TensorVariable]
+StepSize = float | TensorVariable | Sequence[float | TensorVariable]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +42,9 @@ class Inner:
         For variables that C1~ is computed from, what they are in each update, along a first axis; others stay.
     constrained
         What is done to the updated parameters; None: nothing.
+    rates
+        The step size of each parameter, where they differ or are computed from hyperparameters; `rate` is then 1, the
+        unit of the results.
     """
 
     optimizer: Optimizer
@@ -50,12 +55,13 @@ class Inner:
     max_norm: float | None = None
     batches: Batches = dataclasses.field(default_factory=dict)
     constrained: Callable[[Vector], Vector] | None = None
+    rates: Sequence[TensorVariable] | None = None
 
 
 def inner(
     problem: Problem,
     optimizer: str,
-    step_size: float | TensorVariable,
+    step_size: StepSize,
     momentum: float,
     batches: Batches | None = None,
 ) -> Inner:
@@ -64,14 +70,26 @@ def inner(
     Raises
     ------
     ValueError
-        If there is no such optimiser.
+        If there are not as many step sizes as params, or one is computed from params.
     """
     dtype = problem.train_cost.dtype
     memory = [{key: pt.zeros_like(p) for key in OPTIMIZERS[optimizer].memory} for p in problem.params]
-    rate = pt.cast(step_size, dtype)
-    return Inner(
-        OPTIMIZERS[optimizer], rate, momentum, pt.constant(np.ones((), dtype)), memory, None, dict(batches or {})
-    )
+    one = pt.constant(np.ones((), dtype))
+    rates = _rates(problem, step_size, dict(batches or {}))
+    rate = one if rates is not None else pt.cast(step_size, dtype)
+    return Inner(OPTIMIZERS[optimizer], rate, momentum, one, memory, None, dict(batches or {}), None, rates)
+
+
+def _rates(problem: Problem, step_size: StepSize, batches: Batches) -> Vector | None:
+    """Step sizes of all params, where there is more to say than one number that all updates have in common."""
+    given = list(step_size) if isinstance(step_size, Sequence) else [step_size] * len(problem.params)
+    if len(given) != len(problem.params):
+        raise ValueError(f"step_size: has {len(given)} for {len(problem.params)} params; give one for each")
+    rates = [pt.as_tensor_variable(size).astype(p.dtype) for size, p in zip(given, problem.params, strict=True)]
+    used = influences(rates)
+    if not used.isdisjoint(problem.params):
+        raise ValueError("step_size: is computed from params; compute it from hyperparams and batches only")
+    return rates if isinstance(step_size, Sequence) or not used.isdisjoint([*problem.hyperparams, *batches]) else None
 
 
 def check_optimizer(name: object) -> None:
@@ -94,12 +112,10 @@ def check_batches(given: Batches, problem: Problem, steps: int) -> None:
     ValueError
         Naming the variable.
     """
-    from t1t2_pt.hypergradients.connections import influences
-
-    used = influences([problem.train_cost])
+    used = influences([problem.train_cost, *problem.beside])
     for variable, stacked in given.items():
         if variable not in used:
-            raise ValueError(f"batches: {shown(variable)} does not influence train_cost; leave it out")
+            raise ValueError(f"batches: {shown(variable)} influences neither train_cost nor step_size; leave it out")
         if not isinstance(stacked, TensorVariable) or stacked.type.ndim != variable.type.ndim + 1:
             raise ValueError(
                 f"batches: what is given for {shown(variable)} needs {variable.type.ndim + 1} dimensions, "
@@ -132,6 +148,8 @@ class Update:
         The symbols among `before` that are parameters, and the gradients of C1~ there, limited.
     val_cost
         C2 on the symbols.
+    rates
+        Step sizes of the parameters, on the symbols.
     """
 
     before: Vector
@@ -144,6 +162,7 @@ class Update:
     params: Vector
     gradients: Vector
     val_cost: TensorVariable
+    rates: Vector
 
 
 def update(problem: Problem, how: Inner) -> Update:
@@ -160,9 +179,10 @@ def update(problem: Problem, how: Inner) -> Update:
     if how.max_norm is not None:
         gradients = [rescale(g, how.max_norm) for g in gradients]
     memories = [{key: p.type(key) for key in how.optimizer.memory} for p in params]
+    rates = [pt.cast(how.rate, p.dtype) for p in params] if how.rates is None else replaced(how.rates, instead)
     moved, kept = [], []
-    for p, g, memory in zip(params, gradients, memories, strict=True):
-        rate, count = pt.cast(how.rate, p.dtype), pt.cast(how.count, p.dtype) + pt.cast(number, p.dtype)
+    for p, g, rate, memory in zip(params, gradients, rates, memories, strict=True):
+        count = pt.cast(how.count, p.dtype) + pt.cast(number, p.dtype)
         momentum = how.momentum if not isinstance(how.momentum, Variable) else pt.cast(how.momentum, p.dtype)
         new, new_memory = how.optimizer(p, g, memory, rate, count, momentum)
         moved.append(new)
@@ -180,6 +200,7 @@ def update(problem: Problem, how: Inner) -> Update:
         params=params,
         gradients=gradients,
         val_cost=val_cost,
+        rates=rates,
     )
 
 
@@ -194,5 +215,5 @@ def validation_gradients(one: Update, at: Sequence[TensorVariable], max_norm: fl
 
 
 def per_unit(totals: Sequence[TensorVariable], rate: TensorVariable) -> Vector:
-    """Per unit of the step size, as Eq. 3 is."""
+    """Per unit of the step size, as Eq. 3 is; whole where step sizes are tuned, of which 1 is the unit."""
     return times(1 / rate, totals)

@@ -67,6 +67,11 @@ class Method:
     name: ClassVar[str]
     chosen: ClassVar[tuple[str, ...]] = ()  # options that a run may choose; the step gives the others
 
+    @property
+    def beside(self) -> Sequence[TensorVariable]:
+        """What its updates depend on beside the training cost, in which hyperparameters may be."""
+        return ()
+
     def __call__(self, problem: Problem) -> list[TensorVariable]:
         """The hypergradient of each hyperparameter, in its shape, per unit of the elementary step size."""
         raise NotImplementedError

@@ -22,6 +22,8 @@ class Problem:
         Scalars C1~ and C2.
     params, hyperparams
         Floating-point tensors.
+    beside
+        What updates depend on beside C1~, such as their step sizes: hyperparameters may be in there only.
 
     Raises
     ------
@@ -33,6 +35,7 @@ class Problem:
     val_cost: TensorVariable
     params: Sequence[TensorVariable]
     hyperparams: Sequence[TensorVariable]
+    beside: Sequence[TensorVariable] = ()
 
     def __post_init__(self) -> None:
         for role in ("train_cost", "val_cost"):
@@ -48,8 +51,8 @@ class Problem:
         self._check_connections()
 
     def _check_connections(self) -> None:
-        influence, reach = influences([self.train_cost]), Reach([self.train_cost])
-        for role in ("params", "hyperparams"):
+        for role, beside in (("params", ()), ("hyperparams", self.beside)):
+            influence, reach = influences([self.train_cost, *beside]), Reach([self.train_cost, *beside])
             for position, variable in enumerate(getattr(self, role)):
                 name = name_of(variable, position, role)
                 if variable not in influence:
@@ -171,6 +174,20 @@ def positive(option: str, value: object) -> None:
     """
     if not 0 < _real(option, value, "a number above 0") < np.inf:
         raise ValueError(f"{option} = {value}: is out of range; give a number above 0")
+
+
+def step_sizes_of(value: object) -> list[TensorVariable]:
+    """Check a step size, or a list of those of all params; returns those that are graphs.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the option `step_size`.
+    """
+    sizes = list(value) if isinstance(value, list | tuple) else [value]
+    for size in sizes:
+        step_size_of(size)
+    return [size for size in sizes if isinstance(size, TensorVariable)]
 
 
 def step_size_of(value: object) -> None:

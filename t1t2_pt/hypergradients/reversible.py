@@ -7,7 +7,8 @@ momentum of 0.9, and is set aside before it overflows: all that is kept of K upd
 parameter, where storing them takes 2 K numbers.
 
 The way there and the way back are one loop, in whose body one and the same graph computes the gradients of both: two
-that a compiler has made could differ in the last bit.
+that a compiler has made could differ in the last bit. A first loop goes there by itself, for the gradient of C2 at the
+turn: within the other it would be computed in every one of its turns.
 """
 
 import dataclasses
@@ -20,7 +21,7 @@ import pytensor.tensor as pt
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
-from t1t2_pt.hypergradients.inner import Inner, update, validation_gradients
+from t1t2_pt.hypergradients.inner import Inner, Update, update, validation_gradients
 from t1t2_pt.hypergradients.loops import looped, replaced
 from t1t2_pt.hypergradients.problem import Problem
 from t1t2_pt.hypergradients.products import pulled
@@ -70,8 +71,8 @@ def reversed_exactly(problem: Problem, how: Inner, steps: int, max_norm: float |
 
     turn = pt.lscalar("turn")  # 1 on the way there, 0 on the way back
     forth, turning = pt.eq(turn, np.int64(1)), pt.lscalar("turning")
-    rate = pt.cast(how.rate, "float64")
-    origin = [pt.switch(forth, t, t + _move(rate, v)) for t, v in zip(theta, velocity, strict=True)]
+    rates = [pt.cast(rate, "float64") for rate in one.rates]
+    origin = [pt.switch(forth, t, t + _move(r, v)) for t, r, v in zip(theta, rates, velocity, strict=True)]
     at: dict[Variable, Variable] = {p: _number(t, p) for p, t in zip(one.params, origin, strict=True)}
     gradients = replaced(one.gradients, at)
     force = [_whole(g) for g in gradients]
@@ -88,20 +89,21 @@ def reversed_exactly(problem: Problem, how: Inner, steps: int, max_norm: float |
         new_velocity.append(pt.switch(forth, there + f, here))
         new_buffer.append(pt.switch(forth, pt.switch(full, np.int64(0), digits), fewer))
         new_aside.append(pt.switch(chosen & forth, digits[None], rest))
-    new_theta = [pt.switch(forth, t - _move(rate, v), t) for t, v in zip(origin, new_velocity, strict=True)]
+    new_theta = [pt.switch(forth, t - _move(r, v), t) for t, r, v in zip(origin, rates, new_velocity, strict=True)]
 
     # On the way back the derivatives by theta and velocity go along; at the turn they are those of C2.
-    last = [_number(t, p) for t, p in zip(theta, one.params, strict=True)]
-    seeds, direct = validation_gradients(one, last, max_norm)
+    ahead = _there(one, how, ratio, longest, steps)
+    seeds, direct = validation_gradients(one, ahead, max_norm)
     first = pt.eq(turning, np.int64(1))
     outer = [pt.switch(first, seed, a) for seed, a in zip(seeds, by_theta, strict=True)]
-    along = plus(by_velocity, outer, -how.rate)
+    along = [b - r * o for b, r, o in zip(by_velocity, one.rates, outer, strict=True)]
     found = pulled(one.gradients, [*one.params, *one.hyperparams], along)
     found = replaced(found, at)
+    by_rates = [-(o * _number(v, o)).sum() for o, v in zip(outer, velocity, strict=True)]
+    found = [*found[:count], *plus(found[count:], pulled(one.rates, one.hyperparams, by_rates))]
     new_by_theta = plus(outer, found[:count])
     new_by_velocity = [np.asarray(float(ratio), a.dtype) * a for a in along]
-    direct = [pt.switch(first, d, pt.zeros_like(d)) for d in direct]
-    new_sums = plus(plus(sums, found[count:]), direct)
+    new_sums = plus(sums, found[count:])
 
     def back(new: Vector, old: Vector) -> Vector:
         return [pt.switch(forth, o, n) for n, o in zip(new, old, strict=True)]
@@ -121,12 +123,29 @@ def reversed_exactly(problem: Problem, how: Inner, steps: int, max_norm: float |
     }
     symbols = [*theta, *velocity, *buffer, *aside, *end, *by_theta, *by_velocity, *sums]
     final = [trace[-1] for trace in looped(outputs, symbols, starts, 2 * steps, each, one.fixed)]
-    returned, ended, totals = final[:count], final[4 * count : 5 * count], final[7 * count :]
+    returned, ended, totals = final[:count], final[4 * count : 5 * count], plus(final[7 * count :], direct)
     same = pt.constant(np.bool_(True))
     for now, then in zip(returned, start, strict=True):
         same = same & pt.eq(now, then).all()
     totals = [pt.switch(same, total, np.asarray(np.nan, total.dtype)) for total in totals]
     return Reversed(totals, start, returned, ended)
+
+
+def _there(one: Update, how: Inner, ratio: fractions.Fraction, longest: int, steps: int) -> Vector:
+    """The parameters after the updates, by a loop of its own, so that C2 need not be within the other's every turn."""
+    theta, velocity, buffer = ([_integers(p.type.shape) for p in one.params] for _ in range(3))
+    at: dict[Variable, Variable] = {p: _number(t, p) for p, t in zip(one.params, theta, strict=True)}
+    full = pt.eq(one.number % np.int64(longest), np.int64(longest - 1))
+    moved = [_times(v, b, ratio) for v, b in zip(velocity, buffer, strict=True)]
+    after = [v + _whole(g) for (v, _), g in zip(moved, replaced(one.gradients, at), strict=True)]
+    rates = [pt.cast(rate, "float64") for rate in one.rates]
+    outputs = [t - _move(r, v) for t, r, v in zip(theta, rates, after, strict=True)]
+    outputs += [*after, *(pt.switch(full, np.int64(0), digits) for _, digits in moved)]
+    start = [_whole(p) for p in one.initial[: len(theta)]]
+    starts = [*start, *(_whole(memory["velocity"]) for memory in how.memory), *zeros(start)]
+    each = {one.number: pt.constant(np.arange(steps))}
+    found = looped(outputs, [*theta, *velocity, *buffer], starts, steps, each, one.fixed)
+    return [_number(trace[-1], p) for trace, p in zip(found, one.params, strict=False)]
 
 
 def _ratio(how: Inner) -> fractions.Fraction:

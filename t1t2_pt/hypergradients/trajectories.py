@@ -19,6 +19,11 @@ from t1t2_pt.hypergradients.vectors import Vector, places, plus, size, unit, zer
 Integer = int | TensorVariable
 
 
+def last(one: Update, steps: int) -> Vector:
+    """The parameters after the updates."""
+    return _states(one, one.initial, 0, steps)[1][: len(one.params)]
+
+
 def stored(one: Update, steps: int, max_norm: float | None) -> Vector:
     """The whole derivative of C2 after the updates by the hyperparameters; every state on the way is stored."""
     starts, end = _states(one, one.initial, 0, steps)
@@ -34,9 +39,9 @@ def checkpointed(one: Update, steps: int, max_norm: float | None) -> Vector:
     head = _states(one, one.initial, 0, rest) if rest else ([], one.initial)
     # A segment is a loop on symbols: the states where it starts, and the number of its first update.
     states, first = [tensor.type() for tensor in one.before], pt.lscalar("first")
-    _, last = _states(one, states, first, length)
+    _, following = _states(one, states, first, length)
     numbers = pt.constant(rest + length * np.arange(segments))
-    traces = looped(last, states, head[1], segments, {first: numbers}, one.fixed)
+    traces = looped(following, states, head[1], segments, {first: numbers}, one.fixed)
     starts, end = _with_first(head[1], traces), [trace[-1] for trace in traces]
     seeds, direct = _seeds(one, end, max_norm)
     adjoints, totals = [tensor.type() for tensor in one.before], [tensor.type() for tensor in one.hyperparams]
@@ -71,8 +76,8 @@ def forwards(one: Update, steps: int, max_norm: float | None) -> Vector:
         {one.number: _numbers(0, steps)},
         one.fixed,
     )
-    last = [trace[-1] for trace in found]
-    end, tangents = last[: len(one.before)], last[len(one.before) :]
+    ends = [trace[-1] for trace in found]
+    end, tangents = ends[: len(one.before)], ends[len(one.before) :]
     seeds, direct = _seeds(one, end, max_norm)
     total = sum(
         (tangent * seed).sum(axis=tuple(range(1, tangent.type.ndim))) if tangent.type.ndim > 1 else tangent * seed
@@ -109,8 +114,8 @@ def _back(
     outputs = [*found[: len(adjoints)], *plus(sums, found[len(adjoints) :])]
     each = {**dict(zip(one.before, _reversed(starts), strict=True)), one.number: _numbers(first, steps)[::-1]}
     traces = looped(outputs, [*adjoints, *sums], [*seeds, *totals], steps, each, one.fixed)
-    last = [trace[-1] for trace in traces]
-    return last[: len(adjoints)], last[len(adjoints) :]
+    ends = [trace[-1] for trace in traces]
+    return ends[: len(adjoints)], ends[len(adjoints) :]
 
 
 def _reversed(stacks: Sequence[TensorVariable]) -> Vector:

@@ -176,7 +176,7 @@ class Network:
     input_shape
         (features,), or (height, width, channels) of an image.
     hidden
-        The hidden layers. Each but a pooling layer ends in the nonlinearity.
+        The hidden layers. Each but a pooling layer ends in the nonlinearity; without any it is a softmax regression.
     classes
         Number of classes. The softmax layer is `Dense`, or after convolutions a 1x1 `Convolution`
         whose channels are averaged over all positions.
@@ -203,7 +203,7 @@ class Network:
     @property
     def is_convolutional(self) -> bool:
         """Whether it takes images."""
-        return not isinstance(self.hidden[-1], Dense)
+        return bool(self.hidden) and not isinstance(self.hidden[-1], Dense)
 
     def __post_init__(self) -> None:
         dense = not self.is_convolutional

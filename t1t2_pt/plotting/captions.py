@@ -8,7 +8,6 @@ from t1t2_pt.config.fields import default
 from t1t2_pt.datasets import source_of
 from t1t2_pt.runs.record import StoredRun
 from t1t2_pt.system.errors import InputError
-from t1t2_pt.training.depth_training import DepthConfig
 
 
 def data_name(run: StoredRun) -> str:
@@ -26,10 +25,10 @@ def network_names(runs: Iterable[StoredRun]) -> str:
     return ", ".join(dict.fromkeys(network_name(run.config) for run in runs))
 
 
-def hyperparameter_steps(config: RunConfig | DepthConfig) -> int:
-    """How many of a run's steps move the hyperparameters; those of a continuous depth move in every one."""
-    if isinstance(config, DepthConfig):
-        return config.steps if config.tune else 0
+def hyperparameter_steps(config: Any) -> int:
+    """How many of a run's steps move the hyperparameters; runs of other kinds than a `RunConfig` say so themselves."""
+    if not isinstance(config, RunConfig):
+        return config.hyperparameter_steps
     ends = [epoch * config.steps_per_epoch // config.interval for epoch in range(config.epochs + 1)]
     return sum(ends[epoch] - ends[epoch - 1] for epoch in range(1, config.epochs + 1) if config.tunes_in(epoch))
 

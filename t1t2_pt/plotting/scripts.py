@@ -39,6 +39,7 @@ PRESETS = {
     "overnight": "the paper's networks and data on MNIST, fewer epochs and runs: hours on 2 cores, can be stopped",
     "paper": "the paper's network, data, epochs and grid, for a GPU or a cluster",
 }
+STOPPED = "stopped; finished runs are in the store, run it again to go on"
 OURS = "ours"  # asks for the library's own defaults
 FIGURES = REPOSITORY / "figures"
 LARGEST_SEED = 1_000_000  # leaves room for the seeds that a script counts up from it
@@ -92,6 +93,12 @@ class Trainer(Protocol):
     def export(self, runs: Sequence[Any], folder: Path) -> Path:
         """Write runs into a folder; returns the file."""
 
+    def fill(self, store: RunStore, folder: Path) -> None:
+        """Put runs that were exported into a folder into the store."""
+
+    def stored(self, configs: Sequence[Any], store: RunStore) -> dict[Any, Any]:
+        """Those of some runs that the store has, by their configs."""
+
 
 @dataclasses.dataclass(frozen=True)
 class FigureScript:
@@ -144,6 +151,20 @@ def main(script: FigureScript, arguments: Sequence[str] | None = None) -> int:
     return main_of_all(script.name, script.summary, [script], arguments)
 
 
+def main_of_parts(
+    whole: FigureScript, parts: Mapping[str, FigureScript], arguments: Sequence[str] | None = None
+) -> int:
+    """As `main`, of a figure whose parts can be drawn by themselves, under names of their own: `--part NAME`."""
+    options = parser(whole.name, whole.summary)
+    options.add_argument("--part", choices=list(parts), help="run and draw this part alone (default: all)")
+
+    def command() -> int:
+        given = options.parse_args(arguments)
+        return _run([whole if given.part is None else parts[given.part]], given)
+
+    return run_command(whole.name, command, STOPPED)
+
+
 def main_of_all(
     name: str, summary: str, scripts: Sequence[FigureScript], arguments: Sequence[str] | None = None
 ) -> int:
@@ -151,7 +172,7 @@ def main_of_all(
     return run_command(
         name,
         lambda: _run(scripts, parser(name, summary).parse_args(arguments)),
-        "stopped; finished runs are in the store, run it again to go on",
+        STOPPED,
     )
 
 

@@ -5,9 +5,7 @@ They have a table of their own in the store, where each is put as soon as it is 
 
 import dataclasses
 import datetime
-import gzip
 import itertools
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,18 +17,13 @@ from t1t2_pt.runs.provenance import environment
 from t1t2_pt.runs.record import DIVERGED, FINISHED, to_json
 from t1t2_pt.runs.store import RunStore
 from t1t2_pt.sweeps.groups import DataKey
+from t1t2_pt.sweeps.other_runs import OtherRuns
 from t1t2_pt.sweeps.planning import Planned
 from t1t2_pt.sweeps.sweep import Sweep
 from t1t2_pt.sweeps.work import Splits
-from t1t2_pt.system.errors import InputError, reason
-from t1t2_pt.system.files import replacing
-from t1t2_pt.system.reading import read_file
 from t1t2_pt.training.depth_training import DepthConfig, DepthProgram, History, step_times, train_depth
 
-FILE = "depth.jsonl.gz"
 TOLD_AFTER = 10  # runs: outside a terminal each time makes a line
-LARGEST = 1 << 26  # bytes of a file of runs
-_TABLE = "CREATE TABLE IF NOT EXISTS depths (digest TEXT PRIMARY KEY, run TEXT NOT NULL)"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +71,9 @@ class DepthRun:
         return cls(**{**values, "config": DepthConfig(**config), "history": history, "final": final})
 
 
+DEPTH_RUNS = OtherRuns("continuous depth", "depths", "depth.jsonl.gz", DepthRun.from_dict)
+
+
 class DepthSweep:
     """The `Trainer` of these runs."""
 
@@ -99,7 +95,7 @@ class DepthSweep:
         splits = Splits(sweep.data_dir)
         parts = {part: [_settled(config, splits) for config in configs] for part, configs in parts.items()}
         wanted = list(dict.fromkeys(config for configs in parts.values() for config in configs))
-        found = {} if again else stored_depth_runs(wanted, sweep.store)
+        found = {} if again else DEPTH_RUNS.stored(wanted, sweep.store)
         missing = [config for config in wanted if config not in found]
         counts = f"{len(wanted)} runs of continuous depth: {len(found)} in the store, {len(missing)} to train"
         sweep.display.log(f"{counts} on {sweep.backend.name}")
@@ -108,7 +104,7 @@ class DepthSweep:
             for batch in itertools.batched(missing, TOLD_AFTER):
                 for config in batch:
                     found[config] = run = _trained(config, splits, programs, sweep)
-                    store_depth_runs([run], sweep.store)
+                    DEPTH_RUNS.store([run], sweep.store)
                 sweep.display.finish(len(batch))
         return {part: [found[config] for config in configs] for part, configs in parts.items()}
 
@@ -126,9 +122,9 @@ class DepthSweep:
             list(dict.fromkeys(_settled(config, splits) for config in configs))
             for configs in (itertools.chain.from_iterable(parts.values()), later)
         )
-        found = {} if sweep.recompute else stored_depth_runs(wanted, sweep.store)
+        found = {} if sweep.recompute else DEPTH_RUNS.stored(wanted, sweep.store)
         again = [rerun_depth_config(found[config]) for config in tuned if config in found]
-        found |= stored_depth_runs(again, sweep.store)
+        found |= DEPTH_RUNS.stored(again, sweep.store)
         missing = [config for config in (*wanted, *again) if config not in found]
         # How the others will begin that are trained anew nobody knows.
         missing += [dataclasses.replace(config, tune=()) for config in tuned if config not in found]
@@ -143,53 +139,22 @@ class DepthSweep:
 
     def export(self, runs: Sequence[DepthRun], folder: Path) -> Path:
         """Write runs into a folder, as `depth.jsonl.gz`, each once and a line each."""
-        lines = [json.dumps(run.as_dict(), allow_nan=False) for run in {run.digest: run for run in runs}.values()]
-        with replacing(folder / FILE) as partial:
-            partial.write_bytes(gzip.compress("\n".join([*lines, ""]).encode(), mtime=0))
-        return folder / FILE
+        return DEPTH_RUNS.write(runs, folder)
+
+    def stored(self, configs: Sequence[DepthConfig], store: RunStore) -> dict[DepthConfig, DepthRun]:
+        """Those of these runs that the store has."""
+        return DEPTH_RUNS.stored(configs, store)
+
+    def fill(self, store: RunStore, folder: Path) -> None:
+        """Put the runs of all files in a folder into the store."""
+        for path in sorted(folder.glob("*.jsonl.gz")):
+            DEPTH_RUNS.store(DEPTH_RUNS.read(path), store)
 
 
 def rerun_depth_config(run: DepthRun) -> DepthConfig:
     """A new run from the start with the m and v that T1-T2 ended with."""
     changes: dict[str, Any] = {name: run.final[name] for name in DEPTH}
     return dataclasses.replace(run.config, **changes, tune=())
-
-
-def read_depth_runs(path: Path) -> list[DepthRun]:
-    """The runs of a file that `DepthSweep.export` wrote.
-
-    Raises
-    ------
-    InputError
-        If it is another file.
-    """
-    try:
-        lines = read_file(path, LARGEST).decode().splitlines()
-        return [DepthRun.from_dict(json.loads(line)) for line in lines]
-    except Exception as error:  # JSON of something else raises nearly anything
-        problem = f"is no file of runs of continuous depth ({reason(error)})"
-        raise InputError("file", str(path), problem, "restore it from version control") from None
-
-
-def store_depth_runs(runs: Sequence[DepthRun], store: RunStore) -> None:
-    """Put runs into the store, all or none."""
-    with store.writing() as connection:
-        connection.execute(_TABLE)
-        rows = [(run.digest, json.dumps(run.as_dict(), allow_nan=False)) for run in runs]
-        connection.executemany("INSERT OR REPLACE INTO depths VALUES (?, ?)", rows)
-
-
-def stored_depth_runs(configs: Sequence[DepthConfig], store: RunStore) -> dict[DepthConfig, DepthRun]:
-    """Those of these runs that the store has."""
-    found = {}
-    for (text,) in store.rows("depths", ("run",), [config.digest() for config in configs]):
-        try:
-            run = DepthRun.from_dict(json.loads(text))
-        except Exception as error:  # JSON of something else raises nearly anything
-            problem = f"is damaged: a run of continuous depth in it cannot be read ({reason(error)})"
-            raise InputError("store", str(store.path), problem, "add --recompute") from None
-        found[run.config] = run
-    return found
 
 
 def _from_json(value: float | None) -> float:

@@ -99,6 +99,11 @@ class DepthConfig:
         """Updates in all."""
         return self.epochs * self.steps_per_epoch
 
+    @property
+    def hyperparameter_steps(self) -> int:
+        """Updates that move the depth, which is every one where it is tuned."""
+        return self.steps if self.tune else 0
+
     def digest(self) -> str:
         """What names the run."""
         values = {"version": VERSION, **dataclasses.asdict(self)}

@@ -154,7 +154,7 @@ def build_updates(
     ValueError, TypeError
         As `hypergradient` does.
     """
-    problem = Problem(*costs, list(params.values()), list(hyperparams.values()))
+    problem = Problem(*costs, list(params.values()), list(hyperparams.values()), rules.method.beside)
     gradients = as_gradients(pt.grad(problem.train_cost, list(params.values())))
     t1: Changes = {**next_states([problem.train_cost, *others.values()]), **others}
     t1[memory[COUNT]] = count = memory[COUNT] + np.int64(1)

@@ -67,7 +67,8 @@ class Tuner:
         fill in `train_cost` and T2 batches in `val_cost`; or `([x, y, row], [x, y])`, a list for each cost, whose
         variables may be shared, or none of them. `[]` where all data are shared variables.
     optimizer, hyper_optimizer, learning_rate, hyper_learning_rate, method, transforms, bounds, max_norm, products
-        As of `t1t2_pt.updates`. Step sizes are numbers here.
+        As of `t1t2_pt.updates`. Step sizes are numbers here; that of the parameters may be one of `hyperparams`, by a
+        method whose own `step_size` it is.
     interval
         `run` makes every so many-th step a T1+T2 step.
     updates
@@ -101,7 +102,7 @@ class Tuner:
         *,
         inputs: Sequence[Any],
         optimizer: str | Optimizer = "adam",
-        learning_rate: float = LEARNING_RATE,
+        learning_rate: float | SharedVariable = LEARNING_RATE,
         hyper_optimizer: str | Optimizer = "adam",
         hyper_learning_rate: float | Mapping[str, float] = HYPER_LEARNING_RATE,
         interval: int = 10,
@@ -118,13 +119,15 @@ class Tuner:
         check_apart(trained, tuned)
         if not tuned:
             raise InputError(HYPERPARAMS, "[]", "is empty", "give what is to be tuned")
-        Problem(train_cost, val_cost, tensors([*trained.values()]), tensors([*tuned.values()]))
+        beside = getattr(method, "beside", ())
+        Problem(train_cost, val_cost, tensors([*trained.values()]), tensors([*tuned.values()]), beside)
         self._t1, self._t2, own_val_cost = read_inputs(inputs, train_cost, val_cost)
         constraints = read_constraints(tuned, transforms, bounds)
         rules = Rules.read(optimizer, hyper_optimizer, method, constraints, max_norm=max_norm, products=products)
         others = read_updates(updates, {**trained, **tuned})
         self.interval = passes.whole_number("interval", interval, 1)
-        rate = _shared_rate("learning_rate", learning_rate)
+        is_tuned = any(learning_rate is hyperparam for hyperparam in tuned.values())
+        rate = learning_rate if is_tuned else _shared_rate("learning_rate", learning_rate)
         each = read_hyper_rates(hyper_learning_rate, tuned, HYPER_LEARNING_RATE)
         rates = Rates(rate, {name: _shared_rate(f"hyper_learning_rate[{name!r}]", r) for name, r in each.items()})
         memory = new_memory(trained, tuned, rules)

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 from pytensor.tensor.variable import TensorVariable
 
-from t1t2_pt.hypergradients.inner import Batches, check_batches, check_optimizer, inner, per_unit, update
+from t1t2_pt.hypergradients.inner import Batches, StepSize, check_batches, check_optimizer, inner, per_unit, update
 from t1t2_pt.hypergradients.method import Arrays, Memory, Method, Step
-from t1t2_pt.hypergradients.problem import Problem, at_least, share, step_size_of
+from t1t2_pt.hypergradients.problem import Problem, at_least, share, step_sizes_of
 from t1t2_pt.hypergradients.trajectories import forwards
 from t1t2_pt.system.errors import InputError
 
@@ -33,7 +33,8 @@ class Forward(Method):
     optimizer
         Rule of the updates, one of `t1t2_pt.optimizers.OPTIMIZERS`; in training the run's.
     step_size
-        eta, a number or a scalar; in training the run's.
+        eta, a number or a scalar, or one for each of params in a list; in training the run's. They may be computed from
+        hyperparameters, and from what `batches` gives, as in rates[number]; the results are then whole derivatives.
     momentum
         Coefficient of the rules that have one; in training the run's.
     batches
@@ -47,7 +48,7 @@ class Forward(Method):
 
     steps: int = 10
     optimizer: str = "sgd"
-    step_size: float | TensorVariable = 0.1
+    step_size: StepSize = 0.1
     momentum: float = 0.9
     batches: Batches | None = None
     fresh: bool = True
@@ -55,8 +56,13 @@ class Forward(Method):
     def __post_init__(self) -> None:
         at_least("steps", self.steps, 1, whole=True)
         check_optimizer(self.optimizer)
-        step_size_of(self.step_size)
+        step_sizes_of(self.step_size)
         share("momentum", self.momentum)
+
+    @property
+    def beside(self) -> list[TensorVariable]:
+        """Step sizes that are graphs."""
+        return step_sizes_of(self.step_size)
 
     def __call__(self, problem: Problem) -> list[TensorVariable]:
         """The hypergradients of a problem."""

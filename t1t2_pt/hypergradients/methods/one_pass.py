@@ -16,10 +16,19 @@ from pytensor.gradient import disconnected_grad
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
-from t1t2_pt.hypergradients.inner import Inner, Update, check_optimizer, inner, per_unit, update, validation_gradients
+from t1t2_pt.hypergradients.inner import (
+    Inner,
+    StepSize,
+    Update,
+    check_optimizer,
+    inner,
+    per_unit,
+    update,
+    validation_gradients,
+)
 from t1t2_pt.hypergradients.loops import looped, replaced
 from t1t2_pt.hypergradients.method import Memory, Method, Step
-from t1t2_pt.hypergradients.problem import Problem, at_least, one_of, share, step_size_of
+from t1t2_pt.hypergradients.problem import Problem, at_least, one_of, share, step_sizes_of
 from t1t2_pt.hypergradients.products import pulled
 from t1t2_pt.hypergradients.vectors import plus
 
@@ -36,7 +45,9 @@ class OnePass(Method):
         Rule of the update, one of `t1t2_pt.optimizers.OPTIMIZERS`, with an empty memory; in training the run's, with
         what it has.
     step_size
-        eta, a number or a scalar; in training the run's.
+        eta, a number or a scalar, or one for each of params in a list; in training the run's. They may be computed from
+        hyperparameters; the results are then whole derivatives: a step size that is tuned itself is hypergradient
+        descent (Almeida et al., 1998; Baydin et al., 2018).
     momentum
         Coefficient of the rules that have one; in training the run's.
     at
@@ -49,16 +60,21 @@ class OnePass(Method):
 
     terms: int = 0
     optimizer: str = "adam"
-    step_size: float | TensorVariable = 0.001
+    step_size: StepSize = 0.001
     momentum: float = 0.9
     at: Literal["current", "next"] = "current"
 
     def __post_init__(self) -> None:
         at_least("terms", self.terms, 0, whole=True)
         check_optimizer(self.optimizer)
-        step_size_of(self.step_size)
+        step_sizes_of(self.step_size)
         share("momentum", self.momentum)
         one_of("at", self.at, ("current", "next"))
+
+    @property
+    def beside(self) -> list[TensorVariable]:
+        """Step sizes that are graphs."""
+        return step_sizes_of(self.step_size)
 
     def __call__(self, problem: Problem) -> list[TensorVariable]:
         """The hypergradients of a problem."""

@@ -11,11 +11,20 @@ from typing import ClassVar, Literal
 
 from pytensor.tensor.variable import TensorVariable
 
-from t1t2_pt.hypergradients.inner import Batches, Inner, check_batches, check_optimizer, inner, per_unit, update
+from t1t2_pt.hypergradients.inner import (
+    Batches,
+    Inner,
+    StepSize,
+    check_batches,
+    check_optimizer,
+    inner,
+    per_unit,
+    update,
+)
 from t1t2_pt.hypergradients.method import Memory, Method, Step
-from t1t2_pt.hypergradients.problem import Problem, at_least, one_of, share, step_size_of
+from t1t2_pt.hypergradients.problem import Problem, at_least, one_of, share, step_sizes_of
 from t1t2_pt.hypergradients.reversible import reversed_exactly
-from t1t2_pt.hypergradients.trajectories import checkpointed, stored
+from t1t2_pt.hypergradients.trajectories import checkpointed, last, stored
 
 STORAGE = ("plain", "checkpoints", "reversible")
 
@@ -38,7 +47,8 @@ class Unrolled(Method):
     optimizer
         Rule of the updates, one of `t1t2_pt.optimizers.OPTIMIZERS`; in training the run's.
     step_size
-        eta, a number or a scalar; in training the run's.
+        eta, a number or a scalar, or one for each of params in a list; in training the run's. They may be computed from
+        hyperparameters, and from what `batches` gives, as in rates[number]; the results are then whole derivatives.
     momentum
         Coefficient of the rules that have one; in training the run's.
     batches
@@ -54,7 +64,7 @@ class Unrolled(Method):
     steps: int = 10
     storage: Literal["plain", "checkpoints", "reversible"] = "plain"
     optimizer: str = "sgd"
-    step_size: float | TensorVariable = 0.1
+    step_size: StepSize = 0.1
     momentum: float = 0.9
     batches: Batches | None = None
     fresh: bool = True
@@ -63,14 +73,25 @@ class Unrolled(Method):
         at_least("steps", self.steps, 1, whole=True)
         one_of("storage", self.storage, STORAGE)
         check_optimizer(self.optimizer)
-        step_size_of(self.step_size)
+        step_sizes_of(self.step_size)
         share("momentum", self.momentum)
+
+    @property
+    def beside(self) -> list[TensorVariable]:
+        """Step sizes that are graphs."""
+        return step_sizes_of(self.step_size)
 
     def __call__(self, problem: Problem) -> list[TensorVariable]:
         """The hypergradients of a problem."""
         check_batches(self.batches or {}, problem, self.steps)
         how = inner(problem, self.optimizer, self.step_size, self.momentum, self.batches)
         return self._through(problem, how, None)
+
+    def trained(self, problem: Problem) -> list[TensorVariable]:
+        """The parameters after the updates, which C2 is taken at."""
+        check_batches(self.batches or {}, problem, self.steps)
+        how = inner(problem, self.optimizer, self.step_size, self.momentum, self.batches)
+        return last(update(problem, how), self.steps)
 
     def in_step(self, problem: Problem, step: Step) -> tuple[list[TensorVariable], Memory]:
         """Through the run's next updates."""
