@@ -25,6 +25,8 @@ from t1t2_pt.runs.provenance import REPOSITORY
 from t1t2_pt.runs.record import StoredRun
 from t1t2_pt.runs.store import RunStore
 from t1t2_pt.sweeps.depth_sweep import read_depth_runs, store_depth_runs, stored_depth_runs
+from t1t2_pt.sweeps.method_survey import FILE as SURVEY
+from t1t2_pt.sweeps.method_survey import read_survey, store_survey
 from t1t2_pt.sweeps.work import Splits
 from t1t2_pt.sweeps.timing import FILE, Timing, store_timing
 from t1t2_pt.system.errors import InputError
@@ -42,6 +44,7 @@ def fill(store: RunStore, scripts: Sequence[FigureScript]) -> None:
         store.put(read_runs(path))
     for path in sorted((RESULTS / "depth").glob("*.jsonl.gz")):
         store_depth_runs(read_depth_runs(path), store)
+    store_survey(read_survey(RESULTS / SURVEY), store)
     timing = Timing.from_dict(json.loads(read_file(RESULTS / FILE, LARGEST)))
     for config in {script.timed(Request(preset)) for script in scripts if script.timed for preset in PRESETS}:
         store_timing(timing, settled(config.canonical, store), get_backend("auto"), store)

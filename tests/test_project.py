@@ -114,7 +114,7 @@ ROOMS = [
     "moved",
     *("system", "ops", "optimizers", "networks", "regularizers", "rewrites", "hypergradients", "datasets"),
     *("config", "steps", "backends"),
-    *("training", "models", "runs", "sweeps", "tuning", "cli", "plotting"),
+    *("training", "models", "runs", "sweeps", "searches", "tuning", "cli", "plotting"),
     "sklearn",
 ]
 

@@ -26,6 +26,7 @@ from t1t2_pt.runs.exchange import check_export, export_runs
 from t1t2_pt.runs.provenance import REPOSITORY
 from t1t2_pt.runs.record import StoredRun
 from t1t2_pt.runs.store import RunStore
+from t1t2_pt.sweeps.method_survey import SurveyConfig, export_survey, surveyed
 from t1t2_pt.sweeps.planning import Planned, plan
 from t1t2_pt.sweeps.sweep import Sweep
 from t1t2_pt.sweeps.timing import export_timing, timed
@@ -113,6 +114,9 @@ class FigureScript:
         and caption; `reference` is the folder of the paper's own numbers, or None to leave them out.
     timed
         `timed(request)` gives a run whose steps are timed; `draw` gets the `Timing` as a fourth argument.
+    surveyed
+        `surveyed(request)` gives what `method_survey.surveyed` compares and times; `draw` gets the `Survey` as a fourth
+        argument.
     trainer
         Trains its runs where they are none of the sweep's: `runs` and `reruns` then give configs of the trainer's own
         kind, and `draw` gets its runs, which say what captions and metadata need of a `StoredRun`.
@@ -132,6 +136,7 @@ class FigureScript:
     draw: Callable[..., Drawing]
     reruns: Callable[[Runs], Configs] | None = None
     timed: Callable[[Request], RunConfig] | None = None
+    surveyed: Callable[[Request], tuple[SurveyConfig, Mapping[str, Sequence[RunConfig]]]] | None = None
     trainer: Trainer | None = None
     only_stored: bool = False
     report: Section | None = None
@@ -244,7 +249,7 @@ def _run(scripts: Sequence[FigureScript], options: argparse.Namespace) -> int:
         if script.trainer is not None
     }
     reference = REFERENCE if options.reference else None
-    timings = {}
+    timings, surveys = {}, []
     for script in scripts:
         found, more = (swept | own).get(script.name, {}), []
         if script.only_stored:
@@ -254,6 +259,9 @@ def _run(scripts: Sequence[FigureScript], options: argparse.Namespace) -> int:
             if config not in timings:
                 timings[config] = timed(config, sweep.backend, sweep.store, sweep.display.log, options.recompute)
             more = [timings[config]]
+        if script.surveyed is not None:
+            more = [surveyed(*script.surveyed(request), sweep, options.recompute)]
+            surveys += more
         with matplotlib.rc_context(STYLE):
             figure, table, caption = script.draw(found, options.preset, reference, *more)
         folder = FIGURES if script.only_stored and options.out is None else out  # it is of all presets
@@ -267,6 +275,8 @@ def _run(scripts: Sequence[FigureScript], options: argparse.Namespace) -> int:
                 show(script.trainer.export(_all(own[script.name]), options.export.parent))
         for timing in timings.values():
             show(export_timing(timing, options.export.parent))
+        for survey in surveys:
+            show(export_survey(survey, options.export.parent))
     return 0
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from pytensor.tensor.variable import TensorVariable
 
 from t1t2_pt.hypergradients.inner import Batches, check_batches, check_optimizer, inner, per_unit, update
-from t1t2_pt.hypergradients.method import Arrays, Memory, Method, Step
+from t1t2_pt.hypergradients.method import Arrays, Expense, Memory, Method, Step
 from t1t2_pt.hypergradients.problem import Problem, at_least, share, step_size_of
 from t1t2_pt.hypergradients.trajectories import forwards
 from t1t2_pt.system.errors import InputError
@@ -63,6 +63,10 @@ class Forward(Method):
         check_batches(self.batches or {}, problem, self.steps)
         how = inner(problem, self.optimizer, self.step_size, self.momentum, self.batches)
         return per_unit(forwards(update(problem, how), self.steps, None), how.rate)
+
+    def expense(self, params: int, hyperparams: int) -> Expense:
+        """A product with the Hessian for each hyperparameter and update."""
+        return Expense(self.steps * (1 + 2 * hyperparams) + 1, hyperparams)
 
     def initial_memory(self, params: Arrays, hyperparams: Arrays) -> dict[str, npt.NDArray[np.float32]]:
         """Nothing; but tells where there are too many hyperparameters."""
