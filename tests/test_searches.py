@@ -96,22 +96,23 @@ def test_each_layer_is_searched_by_itself():
 
 
 def test_a_grid_has_both_bounds():
-    points = grid_points(SPACE.places, 11)
-    np.testing.assert_allclose(points["input_noise"], [0, 0.5, 1])
-    np.testing.assert_allclose(points["l2"], [1e-5, 10**-3.5, 1e-2])
+    points = grid_points(SPACE.places, 11, seed=0)
+    assert len(points) == 9
+    np.testing.assert_allclose(np.unique([point["input_noise"] for point in points]), [0, 0.5, 1])
+    np.testing.assert_allclose(sorted(point["l2"] for point in points)[::4], [1e-5, 10**-3.5, 1e-2])
 
 
 @needs_optuna
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (["--space", "l2=1:0"], "--space = 'l2=1:0' has no room between its bounds"),
+        (["--space", "l2=1:0"], "--space = 'l2=1:0': has no room between its bounds"),
         (["--space", "l2=0:1:log"], "has no logarithm at its lower bound"),
-        (["--space", "lr=0:1"], "'lr' is no number of a run"),
+        (["--space", "lr=0:1"], "'lr': is no number of a run"),
         (["--space", "l2"], "has the wrong form; write NAME=LOW:HIGH"),
-        ([], "--space = '' is empty"),
+        ([], "--space = '': is empty"),
         (["--space", "l2=0:1", "--by", "test_error"], "chooses by the test set, which then tests nothing"),
-        (["--space", "l2=0:1", "--sampler", "bayes"], "--sampler = 'bayes' is unknown; give one of random, grid, tpe"),
+        (["--space", "l2=0:1", "--sampler", "bayes"], "--sampler = 'bayes': is unknown; give one of random, grid, tpe"),
         (["--space", "learning_rate=0:1", "--after", "t1t2"], "can tune none of learning_rate"),
         (["--space", "l2=0:1", "--space", "input_noise=0:1", "--sampler", "grid", "--trials", "3"], "give at least 4"),
         (["--space", "input_dropout=0:3"], "input_dropout = 3"),
@@ -125,7 +126,7 @@ def test_what_is_wrong_is_told_before_training(options, told, capsys):
 @pytest.mark.parametrize(
     ("absent", "sampler", "told"),
     [
-        ("optuna", "tpe", "'optuna' is not installed; install it (`pip install 't1t2_pt[search]'`)"),
+        ("optuna", "tpe", "'optuna': is not installed; install it (`pip install 't1t2_pt[search]'`)"),
         pytest.param("torch", "gp", "needs PyTorch, which is not installed", marks=needs_optuna),
     ],
 )

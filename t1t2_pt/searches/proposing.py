@@ -16,7 +16,7 @@ from t1t2_pt.system.errors import InputError
 
 SAMPLERS = {
     "random": "uniform draws",
-    "grid": "the points of a grid, in an order of its own",
+    "grid": "the points of a grid of at most so many trials, in an order by the seed",
     "tpe": "the tree-structured Parzen estimator (Bergstra et al., 2011)",
     "gp": "a Gaussian process; needs PyTorch",
 }
@@ -60,32 +60,23 @@ def check_sampler(name: str) -> None:
         raise InputError("--sampler", name, problem, "install it (`pip install torch`), or give tpe")
 
 
-def make_sampler(name: str, places: Mapping[str, Dimension], trials: int, seed: int) -> Any:
-    """A sampler of Optuna's.
+def make_sampler(name: str, seed: int) -> Any:
+    """A sampler of Optuna's; the same seed proposes the same, after the same results.
 
-    Parameters
-    ----------
-    places
-        What is searched.
-    trials
-        How many are asked for; a grid has at most so many points, as many along each side.
-    seed
-        The same seed proposes the same, after the same results.
+    The points of a grid are to be enqueued: Optuna's own grid has no end where trials are asked for.
     """
     check_sampler(name)
     samplers = optuna().samplers
-    if name == "random":
-        return samplers.RandomSampler(seed=seed)
     if name == "tpe":
         # Of trials that train side by side none knows another's result: those that run count as bad ones.
-        return samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True, warn_independent_sampling=False)
+        return samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True)
     if name == "gp":
         return samplers.GPSampler(seed=seed, deterministic_objective=True)
-    return samplers.GridSampler(grid_points(places, trials), seed=seed)
+    return samplers.RandomSampler(seed=seed)
 
 
-def grid_points(places: Mapping[str, Dimension], trials: int) -> dict[str, list[float]]:
-    """Equally spaced levels of each number, with both bounds, so many that the grid has at most `trials` points.
+def grid_points(places: Mapping[str, Dimension], trials: int, seed: int) -> list[dict[str, float]]:
+    """A grid of at most `trials` points in an order by seed: equally spaced levels of each number, with both bounds.
 
     Raises
     ------
@@ -94,11 +85,12 @@ def grid_points(places: Mapping[str, Dimension], trials: int) -> dict[str, list[
     """
     side = int(trials ** (1 / len(places)) + 1e-9)
     if side < 2:
-        least = 2 ** len(places)
         problem = f"is too few for a grid in {len(places)} dimensions"
-        raise InputError("--trials", trials, problem, f"give at least {least}, or another sampler")
+        raise InputError("--trials", trials, problem, f"give at least {2 ** len(places)}, or another sampler")
     spaced = {name: np.geomspace if place.log else np.linspace for name, place in places.items()}
-    return {name: [float(v) for v in spaced[name](place.low, place.high, side)] for name, place in places.items()}
+    levels = [[float(v) for v in spaced[name](place.low, place.high, side)] for name, place in places.items()]
+    points = [dict(zip(places, point, strict=True)) for point in itertools.product(*levels)]
+    return [points[place] for place in np.random.default_rng(seed).permutation(len(points))]
 
 
 def make_pruner(name: str) -> Any:

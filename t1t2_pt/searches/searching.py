@@ -7,15 +7,16 @@ A trial that is pruned is trained for a ninth and a third of the epochs first, a
 schedules, of which every one is stored: nothing is kept that is half a run.
 """
 
+import contextlib
 import dataclasses
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
 from t1t2_pt.config import replace
 from t1t2_pt.runs.record import FINISHED, StoredRun
-from t1t2_pt.searches.proposing import check_sampler, make_pruner, make_sampler, optuna, rungs
+from t1t2_pt.searches.proposing import FACTOR, check_sampler, grid_points, make_pruner, make_sampler, optuna, rungs
 from t1t2_pt.searches.space import OPTION, Space, check_selection
 from t1t2_pt.sweeps.reruns import rerun_config
 from t1t2_pt.sweeps.sweep import Sweep
@@ -77,7 +78,8 @@ class Plan:
                 )
         check_sampler(self.sampler)
         make_pruner(self.pruner)
-        make_sampler(self.sampler, space.places, self.trials, self.seed)
+        if self.sampler == "grid":
+            grid_points(space.places, self.trials, self.seed)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,6 +127,15 @@ def best(trials: Sequence[Trial], by: str) -> Trial:
     return min((trial for trial in trials if trial.kind != "pruned"), key=lambda trial: trial.value(by))
 
 
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """Without Optuna's warnings of what it calls experimental."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="optuna")
+        warnings.filterwarnings("ignore", category=optuna().exceptions.ExperimentalWarning)
+        yield
+
+
 class _Search:
     def __init__(self, space: Space, plan: Plan, sweep: Sweep, told: Callable[[str], None]) -> None:
         self._space, self._plan, self._sweep, self._told = space, plan, sweep, told
@@ -134,15 +145,19 @@ class _Search:
         self._distributions = {
             name: distribution(place.low, place.high, log=place.log) for name, place in space.places.items()
         }
-        sampler = make_sampler(plan.sampler, space.places, plan.trials, plan.seed)
-        self._study = module.create_study(sampler=sampler, pruner=make_pruner(plan.pruner), direction="minimize")
+        with _quietly():
+            sampler, pruner = make_sampler(plan.sampler, plan.seed), make_pruner(plan.pruner)
+            self._study = module.create_study(sampler=sampler, pruner=pruner, direction="minimize")
+        self._grid = grid_points(space.places, plan.trials, plan.seed) if plan.sampler == "grid" else []
 
     def run(self) -> list[Trial]:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Optuna's, of what it calls experimental
+        with _quietly():
             if self._plan.before == "t1t2":
                 self._tuned_first()
-            asked, most = 0, self._most()
+            points = self._grid[: max(0, self._plan.trials - len(self._study.trials))]
+            for point in points:
+                self._study.enqueue_trial(point)
+            asked, most = 0, len(self._study.trials) if self._grid else self._plan.trials
             while asked < most:
                 population = min(self._plan.population, most - asked)
                 self._population([self._study.ask(self._distributions) for _ in range(population)])
@@ -151,11 +166,6 @@ class _Search:
         if self._plan.after == "t1t2":
             self._tuned_after()
         return self._trials
-
-    def _most(self) -> int:
-        """A grid may have fewer points than trials are asked for."""
-        grid = getattr(self._study.sampler, "_n_min_trials", None)
-        return self._plan.trials if grid is None else min(self._plan.trials, grid)
 
     def _tuned_first(self) -> None:
         module = optuna()
@@ -173,11 +183,11 @@ class _Search:
         """Train some trials, rung by rung; what the pruner gives up is not trained further."""
         module = optuna()
         stages = rungs(self._plan.pruner, self._space.base.epochs)
-        for number, epochs in enumerate(stages, start=1):
+        for number, epochs in enumerate(stages):  # of epochs there are so many times more in each
             runs = self._sweep.run([self._space.config(trial.params, epochs=epochs) for trial in trials])
             found = [Trial("trial", run) for run in runs]
             for trial, one in zip(trials, found, strict=True):
-                trial.report(one.value(self._plan.by), number)
+                trial.report(one.value(self._plan.by), FACTOR**number)
             going = []
             for trial, one in zip(trials, found, strict=True):
                 if epochs == stages[-1]:
