@@ -25,7 +25,7 @@ from t1t2_pt.plotting.intervals import by_jackknife
 from t1t2_pt.plotting.parts import Part, Runs, Stage
 from t1t2_pt.plotting.report import Section
 from t1t2_pt.plotting.scripts import Drawing, FigureScript, Request, main
-from t1t2_pt.plotting.style import COLOURS, add_caption, draw_grid, new_figure
+from t1t2_pt.plotting.style import COLOURS, add_caption, draw_grid, new_figure, round_ticks
 from t1t2_pt.runs.record import StoredRun
 from t1t2_pt.sweeps.method_survey import Survey, SurveyConfig
 
@@ -60,13 +60,14 @@ def survey(request: Request) -> tuple[SurveyConfig, Mapping[str, Sequence[RunCon
 
 def draw(trained: Runs, preset: str, reference: Path | None, found: Survey) -> Drawing:
     """The panels, their table, and the caption."""
-    figure, ((cosine, error, cost, ends, seconds), below) = new_figure(19, 8.2, 5, rows=2)
+    figure, panels = new_figure(14, 11.6, 3, rows=3)
+    cosine, error, cost, ends, seconds, *below = panels.flat
     table = pd.concat([_survey_rows(found), _grid_rows(trained), _end_rows(trained)], ignore_index=True)
     table = pd.concat([table, *(_race_rows(trained, race, found) for race in _there(trained))], ignore_index=True)
     compared = table[table["panel"] == "survey"]
     _draw_moments(cosine, compared, "cosine", "cosine with the exact hypergradient")
     _draw_moments(error, compared, "relative_error", "relative error")
-    error.set(yscale="log", ylim=(1e-3, 1e3))
+    error.set(yscale="log", ylim=(0.3, 50))
     _draw_costs(cost, compared)
     _draw_ends(ends, table)
     races = _there(trained)
@@ -78,9 +79,9 @@ def draw(trained: Runs, preset: str, reference: Path | None, found: Survey) -> D
     for axes in below[len(races) :]:
         axes.set_visible(False)
     handles, labels = cosine.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=5, title="panels 1 to 3", alignment="left")
+    figure.legend(handles, labels, loc="outside upper left", ncols=3, title="first row", alignment="left")
     handles, labels = below[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncols=2, title="races and ends", alignment="left")
+    figure.legend(handles, labels, loc="outside upper right", ncols=2, title="below", alignment="left")
     caption = _caption(trained, table, preset, found)
     add_caption(figure, caption)
     return figure, table, caption
@@ -104,7 +105,7 @@ def _draw_moments(axes: Axes, compared: pd.DataFrame, quantity: str, label: str)
         name, colour, marker, line = SURVEYED[str(method)]
         y = rows[quantity]
         axes.plot(range(len(rows)), y, marker=marker, linestyle=line, color=colour, label=name, markersize=5)
-    axes.set_xticks(range(len(moments)), [str(moment) for moment in moments])
+    axes.set_xticks(range(len(moments)), [f"{moment:g}" for moment in moments])
     axes.axhline(0 if quantity == "cosine" else 1, color="0.8", linewidth=0.8, zorder=0)
     axes.set(xlabel="updates before", ylabel=label, title="against 300 further updates")
 
@@ -170,8 +171,11 @@ def _draw_ends(axes: Axes, table: pd.DataFrame) -> None:
             markeredgecolor="black" if method == "grid" else "white",
             markersize=10,
             capsize=3,
-            clip_on=False,
+            elinewidth=1.2,
         )
+    # The edges of the grid's cells, beyond which intervals are cut off.
+    for limits, levels in ((axes.set_xlim, means.columns), (axes.set_ylim, means.index)):
+        limits(levels[0] - (levels[1] - levels[0]) / 2, levels[-1] + (levels[-1] - levels[-2]) / 2)
     axes.set(xlabel="$n_0$, input noise", ylabel=r"$\log_{10}\,l_2$", title=f"ends, {GRID_RACE.name} (x: grid)")
 
 
@@ -237,9 +241,16 @@ def _draw_race(axes: Axes, rows: pd.DataFrame, quantity: str, title: str) -> Non
             groups["test_error"].std().fillna(0),
             groups[quantity].first(),
         )
-        axes.plot(x, mean, marker=marker, linestyle=line, color=colour, label=LABELS[str(method)], markersize=4)
-        axes.fill_between(x, mean - spread, mean + spread, color=colour, alpha=0.12, linewidth=0)
+        label = LABELS[str(method)]
+        if method == RANDOM:
+            axes.fill_between(x, mean - spread, mean + spread, color="0.9", linewidth=0)
+            axes.plot(x, mean, marker=marker, linestyle=line, color=colour, label=label, markersize=3)
+        else:
+            axes.errorbar(x, mean, spread, marker=marker, linestyle=line, color=colour, label=label, capsize=2)
     axes.set(xscale="log", ylabel="test error of the best by validation (%)", title=title)
+    axes.minorticks_off()
+    ticks = round_ticks(rows[quantity].min(), rows[quantity].max())
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
 
 
 def _cost(run: StoredRun) -> float:
@@ -267,12 +278,13 @@ def compare(table: pd.DataFrame) -> pd.DataFrame:
 def _caption(trained: Runs, table: pd.DataFrame, preset: str, found: Survey) -> str:
     every = [run for part in trained.values() for run in part]
     mnist = [run for run in every if run.config.dataset == "mnist"]
-    config, scale, of = mnist[0].config, SCALES[preset], found.config
+    config = next(run.config for run in mnist if run.config.tune)
+    scale, of = SCALES[preset], found.config
     text = (
         f"First three panels: {of.pixels}×{of.pixels}-{of.hidden}-10 tanh network, {of.t1_samples} MNIST digits, "
         f"gradient descent on all of T1, {found.hyperparams} L2 penalties of {of.penalty:g}; exact: the derivative of "
         f"C2 after {of.ahead} further updates; implicit and Gauss-Newton per unit of the step size, as the others. "
-        f"Ends: means over runs, 95% intervals over "
+        f"Ends: means over runs, 95% intervals (cut off at the edge) over "
         f"{scale.seeds} seeds. Races: means and standard deviations over {scale.seeds} seeds (split, weights, starts) "
         f"of the best of {scale.trials} random trials, and of {scale.starts} tuned runs that start where its first "
         f"trials are; λ by Adam at every {config.interval}th update. {preset_and_data(preset, mnist)}; "

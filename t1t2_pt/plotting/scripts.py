@@ -26,10 +26,10 @@ from t1t2_pt.runs.exchange import check_export, export_runs
 from t1t2_pt.runs.provenance import REPOSITORY
 from t1t2_pt.runs.record import StoredRun
 from t1t2_pt.runs.store import RunStore
-from t1t2_pt.sweeps.method_survey import SurveyConfig, export_survey, surveyed
+from t1t2_pt.sweeps.method_survey import Survey, SurveyConfig, export_survey, surveyed
 from t1t2_pt.sweeps.planning import Planned, plan
 from t1t2_pt.sweeps.sweep import Sweep
-from t1t2_pt.sweeps.timing import export_timing, timed
+from t1t2_pt.sweeps.timing import Timing, export_timing, timed
 from t1t2_pt.system.errors import InputError
 from t1t2_pt.system.files import check_can_write
 from t1t2_pt.system.streams import show
@@ -249,9 +249,11 @@ def _run(scripts: Sequence[FigureScript], options: argparse.Namespace) -> int:
         if script.trainer is not None
     }
     reference = REFERENCE if options.reference else None
-    timings, surveys = {}, []
+    timings: dict[RunConfig, Timing] = {}
+    surveys: list[Survey] = []
     for script in scripts:
-        found, more = (swept | own).get(script.name, {}), []
+        found: Runs = (swept | own).get(script.name, {})
+        more: list[Timing | Survey] = []
         if script.only_stored:
             found = _of_all_presets(script, request, sweep)
         if script.timed is not None:
@@ -260,8 +262,8 @@ def _run(scripts: Sequence[FigureScript], options: argparse.Namespace) -> int:
                 timings[config] = timed(config, sweep.backend, sweep.store, sweep.display.log, options.recompute)
             more = [timings[config]]
         if script.surveyed is not None:
-            more = [surveyed(*script.surveyed(request), sweep, options.recompute)]
-            surveys += more
+            surveys.append(surveyed(*script.surveyed(request), sweep, options.recompute))
+            more = [surveys[-1]]
         with matplotlib.rc_context(STYLE):
             figure, table, caption = script.draw(found, options.preset, reference, *more)
         folder = FIGURES if script.only_stored and options.out is None else out  # it is of all presets

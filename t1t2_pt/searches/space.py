@@ -96,7 +96,7 @@ class Space:
     @property
     def places(self) -> dict[str, Dimension]:
         """The numbers that are searched, by name: `l2`, or `l2_0`, `l2_1` where the run has several."""
-        found = {}
+        found: dict[str, Dimension] = {}
         for dimension in self.dimensions:
             level = getattr(self.base, dimension.name)
             if isinstance(level, tuple):
@@ -128,10 +128,9 @@ class Space:
         for dimension in self.dimensions:
             name = dimension.name
             level = run.final_level(name) if name in HYPERPARAMETERS else getattr(run.config, name)
-            several = isinstance(level, tuple)
-            for place, value in enumerate(level if several else (level,)):
-                within = min(max(float(value), dimension.low), dimension.high)
-                found[f"{name}_{place}" if several else name] = within
+            levels = {f"{name}_{place}": one for place, one in enumerate(level)} if isinstance(level, tuple) else None
+            for place, value in (levels or {name: level}).items():
+                found[place] = min(max(float(value), dimension.low), dimension.high)
         return found
 
 

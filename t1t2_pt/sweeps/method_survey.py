@@ -100,8 +100,7 @@ class Survey:
     ----------
     rows
         One for each moment and method: `moment`, `method`, `cosine` and `relative_error` against the derivative of C2
-        after `ahead` further updates, `cosine_at_minimum` against Eq. 4 solved exactly, `backpropagations`, `copies`,
-        and `seconds` of the processor.
+        after `ahead` further updates, `backpropagations` and `copies`, and `seconds` of the processor.
     params, hyperparams
         How many there are.
     trainings
@@ -123,7 +122,7 @@ class Survey:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Survey":
         """The inverse of `as_dict`; whatever else `values` are raises an error of some kind."""
-        config = {name: tuple(v) if isinstance(v, list) else v for name, v in values["config"].items()}
+        config: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values["config"].items()}
         rows = tuple({name: math.nan if v is None else v for name, v in row.items()} for row in values["rows"])
         return cls(**{**values, "config": SurveyConfig(**config), "rows": rows})
 
@@ -246,7 +245,8 @@ def make_survey(config: SurveyConfig, split: Split, backend: Backend) -> Survey:
     texts = {method: method_text(method) for method in methods}
     params = sum(graph.values[name].size for name in graph.params)
     tuned = sum(graph.values[name].size for name in graph.hyperparams)
-    values, rows, done = dict(graph.values), [], 0
+    values, done = dict(graph.values), 0
+    rows: list[dict[str, Any]] = []
     for moment in config.moments:
         for _ in range(moment - done):
             for name, gradient in zip(graph.params, gradients(values), strict=True):
@@ -254,7 +254,6 @@ def make_survey(config: SurveyConfig, split: Split, backend: Backend) -> Survey:
         done = moment
         reference = exact(values)
         found = {method: compute(values) for method, compute in methods.items()}
-        at_minimum = next(some for method, some in found.items() if texts[method] == "implicit(solver=exact)")
         for method, some in found.items():
             # Of those that are a derivative of C2 itself, not per unit of the step size.
             scale = 1 / config.step_size if isinstance(method, Implicit | GaussNewton) else 1.0
@@ -266,7 +265,6 @@ def make_survey(config: SurveyConfig, split: Split, backend: Backend) -> Survey:
                     "method": texts[method],
                     "cosine": cosine,
                     "relative_error": error,
-                    "cosine_at_minimum": similarity(some, at_minimum)[0],
                     "backpropagations": expense.backpropagations,
                     "copies": expense.copies,
                     "seconds": math.nan,
