@@ -5,7 +5,7 @@ are, and moves them by Adam, for which the scale of a hypergradient does not mat
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,8 @@ class Race:
         By hyperparameter: how many levels it has, and between what bounds; more than one: a tuple of them.
     per_unit
         Those that have a level for every unit.
+    methods
+        Which take part.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Race:
     hidden: tuple[int, ...]
     levels: Mapping[str, tuple[int, tuple[float, float]]]
     per_unit: tuple[str, ...] = ()
+    methods: tuple[str, ...] = tuple(METHODS)
 
     @property
     def size(self) -> int:
@@ -71,7 +74,10 @@ RACES = (
     Race("MNIST, 20", "mnist", (19,), TWENTY, ("hidden_noise",)),
     Race("MNIST, 784", "mnist", (32,), {"input_noise": (784, NOISE)}, ("input_noise",)),
     Race("digits-on-photos, 2", PHOTOS, (32,), TWO),
+    Race("digits-on-photos, 20", PHOTOS, (19,), TWENTY, ("hidden_noise",)),
 )
+CHEAP = tuple(method for method in METHODS if not method.startswith("unrolled"))  # which takes longest to compile
+QUICK_RACES = (RACES[0], RACES[2], dataclasses.replace(RACES[3], methods=CHEAP))
 GRID_RACE = RACES[0]  # whose grid shows where methods should end
 
 
@@ -87,6 +93,8 @@ class Scale:
         Seeds, of the split too; random trials of each; how many of them each method starts from.
     noise, log10_l2
         Levels of the grid.
+    races
+        Which are run.
     """
 
     base: Mapping[str, Any]
@@ -95,6 +103,7 @@ class Scale:
     starts: int
     noise: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
     log10_l2: tuple[float, ...] = (-5.0, -4.25, -3.5, -2.75, -2.0)
+    races: tuple[Race, ...] = RACES
 
 
 SHARED = {
@@ -109,25 +118,26 @@ QUICK = {**FEW, "t1_samples": 500, "t2_samples": 500, "epochs": 30}
 LAPTOP = {**FEW, "t1_samples": 2_000, "t2_samples": 1_000, "epochs": 30}
 PAPERS = {**SHARED, "t1_samples": 55_000, "t2_samples": 5_000, "interval": 10}
 SCALES = {
-    "quick": Scale(QUICK, 3, 12, 2, (0.0, 0.2, 0.4, 0.6, 1.0), (-5.0, -4.0, -3.0, -2.0)),
+    "quick": Scale(QUICK, 3, 12, 2, (0.0, 0.2, 0.4, 0.6, 1.0), (-5.0, -4.0, -3.0, -2.0), QUICK_RACES),
     "laptop": Scale(LAPTOP, 10, 30, 4),
     "overnight": Scale({**PAPERS, "epochs": 40}, 10, 60, 6),
     "paper": Scale({**PAPERS, "epochs": 250}, 10, 60, 6),
 }
 
 
-def races(datasets: Sequence[str]) -> list[Race]:
+def races(request: Request) -> list[Race]:
     """Those on data that are there; MNIST always is."""
-    return [race for race in RACES if race.dataset in ("mnist", *datasets)]
+    return [race for race in SCALES[request.preset].races if race.dataset in ("mnist", *request.datasets)]
 
 
 def runs(request: Request) -> Configs:
     """Random trials, the methods' runs from the first of them, and the grid of one race; seed after seed."""
     scale = SCALES[request.preset]
     wanted: dict[Part, list[RunConfig]] = {}
-    for place, race in enumerate(races(request.datasets)):
+    places = {race.name: place for place, race in enumerate(RACES)}
+    for race in races(request):
         for number in range(scale.seeds):
-            rng = np.random.default_rng([request.seed, place, number])
+            rng = np.random.default_rng([request.seed, places[race.name], number])
             drawn = [race.drawn(rng) for _ in range(scale.trials)]
 
             def trained(levels: Mapping[str, Any], of: Race = race, number: int = number, **more: Any) -> RunConfig:
@@ -136,7 +146,7 @@ def runs(request: Request) -> Configs:
                 return request.config(**fields, **levels, **more, seed=seed, split_seed=seed)
 
             wanted[Part(Stage.FIXED, race.name, number)] = [trained(levels) for levels in drawn]
-            for method in METHODS:
+            for method in race.methods:
                 part = Part(Stage.TUNED, f"{race.name}: {method}", number)
                 wanted[part] = [
                     trained(levels, method=method, tune=tuple(race.levels)) for levels in drawn[: scale.starts]

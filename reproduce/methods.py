@@ -60,7 +60,9 @@ def survey(request: Request) -> tuple[SurveyConfig, Mapping[str, Sequence[RunCon
 
 def draw(trained: Runs, preset: str, reference: Path | None, found: Survey) -> Drawing:
     """The panels, their table, and the caption."""
-    figure, panels = new_figure(14, 11.6, 3, rows=3)
+    races = _there(trained)
+    rows = 2 + -(-(len(races) - 1) // 3)
+    figure, panels = new_figure(14, 3.4 * rows + 1.4, 3, rows=rows)
     cosine, error, cost, ends, seconds, *below = panels.flat
     table = pd.concat([_survey_rows(found), _grid_rows(trained), _end_rows(trained)], ignore_index=True)
     table = pd.concat([table, *(_race_rows(trained, race, found) for race in _there(trained))], ignore_index=True)
@@ -70,7 +72,6 @@ def draw(trained: Runs, preset: str, reference: Path | None, found: Survey) -> D
     error.set(yscale="log", ylim=(0.3, 50))
     _draw_costs(cost, compared)
     _draw_ends(ends, table)
-    races = _there(trained)
     _draw_race(seconds, table[table["panel"] == races[0].name], "seconds", f"{races[0].name}: by time")
     seconds.set(xlabel="seconds of the processor, all runs")
     for axes, race in zip(below, races, strict=False):
@@ -270,7 +271,7 @@ def compare(table: pd.DataFrame) -> pd.DataFrame:
         budget = last["gradients"].iloc[0]
         error = f"{last['test_error'].mean():.1f} ± {last['test_error'].std():.1f}%"
         cost = f"{last['t2_cost'].mean():.3f}"
-        rows.append((panel, LABELS[method], f"{len(last)} × {last['runs'].iloc[0]}", f"{budget:,.0f}", cost, error))
+        rows.append((panel, LABELS[method], f"{len(last)} × {last['runs'].iloc[0]:g}", f"{budget:,.0f}", cost, error))
     columns = ["data, hyperparameters", "method", "seeds × runs", "gradients", "validation cost", "test error"]
     return pd.DataFrame(rows, columns=columns)
 

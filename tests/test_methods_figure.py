@@ -52,12 +52,12 @@ def test_committed_table_is_drawn_from_committed_runs():
 def test_methods_start_where_random_search_does(preset):
     wanted = method_races.runs(Request(preset))
     scale = method_races.SCALES[preset]
-    for race in method_races.RACES:
+    for race in scale.races:
         for seed in range(scale.seeds):
             trials = wanted[Part(Stage.FIXED, race.name, seed)]
             assert len(set(trials)) == scale.trials
             assert sum(np.size(trials[0].level(name)) for name in race.levels) == race.size
-            for method in method_races.METHODS:
+            for method in race.methods:
                 tuned = wanted[Part(Stage.TUNED, f"{race.name}: {method}", seed)]
                 for run, trial in zip(tuned, trials, strict=False):
                     assert dataclasses.replace(run, tune=(), method=trial.method) == trial
@@ -65,7 +65,7 @@ def test_methods_start_where_random_search_does(preset):
 
 def test_races_choose_by_validation_and_count_every_run():
     table = drawn()[1]
-    for race in method_races.RACES:
+    for race in method_races.QUICK_RACES:
         rows = table[(table["panel"] == race.name) & (table["seed"] == 0) & (table["method"] == methods.RANDOM)]
         runs = trained()[Part(Stage.FIXED, race.name, 0)]
         costs = [run.final["t2_cost"] for run in runs]
