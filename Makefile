@@ -56,14 +56,14 @@ benchmarks/.torch/.tried:
 	@bash benchmarks/make-torch
 
 baselines: environment ## draw the figure tests' baselines again, after a wanted change
-	@$(PYTHON) -m pytest -q -n 0 -W ignore tests/test_figures.py tests/test_all_figures.py --mpl-generate-path=tests/baseline
+	@$(PYTHON) -m pytest -q -n 0 -W ignore tests/test_figures.py tests/test_all_figures.py tests/test_methods_figure.py --mpl-generate-path=tests/baseline
 
 lint: environment ## check style, formatting and types
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy
 
-EXTRAS := jax figures cluster sklearn tensorboard tables docs dev
+EXTRAS := jax figures cluster sklearn tensorboard tables search docs dev
 lock: ## renew requirements.lock from pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --python-version 3.12 $(foreach extra,$(EXTRAS),--extra $(extra)) --generate-hashes --no-emit-index-url \
 	  --no-header --custom-compile-command "make lock" --upgrade pyproject.toml -o requirements.lock

@@ -24,6 +24,8 @@ from t1t2_pt.runs.exchange import read_runs
 from t1t2_pt.runs.provenance import REPOSITORY
 from t1t2_pt.runs.record import StoredRun
 from t1t2_pt.runs.store import RunStore
+from t1t2_pt.sweeps.method_survey import FILE as SURVEY
+from t1t2_pt.sweeps.method_survey import read_survey, store_survey
 from t1t2_pt.sweeps.work import Splits
 from t1t2_pt.sweeps.timing import FILE, Timing, store_timing
 from t1t2_pt.system.errors import InputError
@@ -41,6 +43,7 @@ def fill(store: RunStore, scripts: Sequence[FigureScript]) -> None:
     for script in scripts:
         if script.trainer is not None:
             script.trainer.fill(store, RESULTS / script.name)
+    store_survey(read_survey(RESULTS / SURVEY), store)
     timing = Timing.from_dict(json.loads(read_file(RESULTS / FILE, LARGEST)))
     for config in {script.timed(Request(preset)) for script in scripts if script.timed for preset in PRESETS}:
         store_timing(timing, settled(config.canonical, store), get_backend("auto"), store)

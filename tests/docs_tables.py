@@ -6,6 +6,7 @@
 import csv
 import functools
 import re
+import statistics
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -194,7 +195,73 @@ def worsened() -> str:
     return table(("hyperparameters", "starts", "no better after tuning", "worst loss, points"), rows)
 
 
+def _mean_and_spread(rows: list[dict[str, str]], column: str) -> tuple[float, float]:
+    values = [float(row[column]) for row in rows]
+    return statistics.mean(values), statistics.stdev(values)
+
+
+def surveyed() -> str:
+    """What each method saw, and what it took."""
+    import methods
+
+    rows = [row for row in _rows("methods.csv") if row["panel"] == "survey"]
+    moments = list(dict.fromkeys(row["moment"] for row in rows))
+    shown = (moments[0], moments[2], moments[-1])
+    lines = []
+    for method, (label, *_) in methods.SURVEYED.items():
+        of_method = {row["moment"]: row for row in rows if row["method"] == method}
+        last = of_method[moments[-1]]
+        cosines = [f"{float(of_method[moment]['cosine']):.2f}" for moment in shown]
+        costs = [f"{float(last[name]):,.0f}" for name in ("backpropagations", "copies")]
+        lines.append(
+            (label, *cosines, f"{float(last['relative_error']):.2f}", *costs, f"{float(last['milliseconds']):.2f}")
+        )
+    titles = [f"cosine after {float(moment):g} updates" for moment in shown]
+    return table(("method", *titles, "relative error at the last", "gradients", "copies of θ", "ms"), lines)
+
+
+def raced() -> str:
+    """What was reached, chosen by validation."""
+    import methods
+
+    rows, lines = _rows("methods.csv"), []
+    for race in methods.method_races.QUICK_RACES:
+        for method in (methods.RANDOM, *race.methods):
+            label = methods.LABELS[method]
+            some = [row for row in rows if row["panel"] == race.name and row["method"] == method]
+            most = max(float(row["runs"]) for row in some)
+            last = [row for row in some if float(row["runs"]) == most]
+            error, cost = (_mean_and_spread(last, name) for name in ("test_error", "t2_cost"))
+            budget = f"{float(last[0]['gradients']):,.0f}"
+            lines.append(
+                (
+                    race.name,
+                    label,
+                    f"{most:g}",
+                    budget,
+                    f"{cost[0]:.3f} ± {cost[1]:.3f}",
+                    f"{error[0]:.1f} ± {error[1]:.1f}%",
+                )
+            )
+    names = ("data, hyperparameters", "method", "runs", "gradients", "validation cost", "test error")
+    return table(names, lines)
+
+
+def ended() -> str:
+    """Where the runs of the race with a grid ended."""
+    import methods
+
+    rows, lines = [row for row in _rows("methods.csv") if row["panel"] == "end"], []
+    for method, label in {"grid": "lowest of each seed's grid", **methods.METHODS}.items():
+        some = [row for row in rows if row["method"] == method]
+        noise, l2, cost = (_mean_and_spread(some, name) for name in ("n0", "log10_l2", "t2_cost"))
+        places = (f"{noise[0]:.2f} ± {noise[1]:.2f}", f"{l2[0]:.2f} ± {l2[1]:.2f}")
+        lines.append((label, str(len(some)), *places, f"{cost[0]:.3f} ± {cost[1]:.3f}"))
+    return table(("method", "runs", "n0", "log10 l2", "validation cost"), lines)
+
+
 PRESETS_PAGE, LIMITS_PAGE = (ROOT / "docs" / name for name in ("presets.md", "limits.md"))
+METHODS_PAGE = ROOT / "docs" / "choosing-a-method.md"
 TABLES: dict[str, tuple[Path, Callable[[], str]]] = {
     "figure 1": (PRESETS_PAGE, functools.partial(against_paper, "fig1", fig1)),
     "figures 2 and 3": (PRESETS_PAGE, functools.partial(against_paper, "fig2", fig2)),
@@ -205,6 +272,9 @@ TABLES: dict[str, tuple[Path, Callable[[], str]]] = {
     "failed claims": (LIMITS_PAGE, failed_claims),
     "verdicts": (LIMITS_PAGE, verdicts),
     "worsened": (LIMITS_PAGE, worsened),
+    "surveyed": (METHODS_PAGE, surveyed),
+    "raced": (METHODS_PAGE, raced),
+    "ended": (METHODS_PAGE, ended),
 }
 
 

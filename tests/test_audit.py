@@ -152,7 +152,7 @@ def test_compares_with_closed_forms():
         (Unrolled(steps=4, **options), ridge.unrolled(4, 0.05), (13, 4)),
         (Forward(steps=4, **options), ridge.unrolled(4, 0.05), (4 * 17 + 1, 4)),
         (OnePass(**options), ridge.eq3(), (4, 0)),
-        (GaussNewton(outputs=ridge.outputs), None, (4 + 6 * 40, 3)),
+        (GaussNewton(outputs=ridge.outputs), None, (4 + 2 + 6 * 20, 3)),
     ):
         options = {"values": values, "method": method, "steps": 1}
         one = audit(ridge.train, ridge.val, ridge.params, ridge.hyperparams, **options).comparisons[0]

@@ -11,7 +11,7 @@ FIGURES = ROOT / "figures"
 
 @pytest.fixture(autouse=True)
 def no_training(monkeypatch):
-    for training in ("work.train", "depth_sweep.train_depth", "timing.measure"):
+    for training in ("work.train", "depth_sweep.train_depth", "timing.measure", "method_survey.make_survey"):
         monkeypatch.setattr(f"t1t2_pt.sweeps.{training}", None)  # would fail if called
 
 
@@ -43,5 +43,5 @@ def test_unknown_figure_is_told(tmp_path, capsys):
 
 
 def test_presets_with_results_are_presets():
-    names = {path.name.removesuffix(".jsonl.gz").removeprefix("rerun-") for path in from_results.RESULTS.glob("*.gz")}
+    names = {path.name.removesuffix(".jsonl.gz").rpartition("-")[2] for path in from_results.RESULTS.glob("*.gz")}
     assert names <= set(PRESETS)

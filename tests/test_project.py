@@ -32,7 +32,17 @@ def requirements(lines):
     return dict(re.fullmatch(r"([\w-]+)(?:\[\w+\])?>=([\d.]+(?:,<[\d.]+)?)", line).groups() for line in lines)
 
 
-EXTRAS = ("jax", "figures", "cluster", "sklearn", "tensorboard", "tables", "docs", "dev")  # what the environment has
+EXTRAS = (
+    "jax",
+    "figures",
+    "cluster",
+    "sklearn",
+    "tensorboard",
+    "tables",
+    "search",
+    "docs",
+    "dev",
+)  # what the environment has
 WANTED = requirements(
     PROJECT["dependencies"] + [line for name in EXTRAS for line in PROJECT["optional-dependencies"][name]]
 )
@@ -114,7 +124,7 @@ ROOMS = [
     "moved",
     *("system", "ops", "optimizers", "networks", "regularizers", "rewrites", "hypergradients", "datasets"),
     *("config", "steps", "backends"),
-    *("training", "models", "runs", "sweeps", "tuning", "classics", "cli", "plotting"),
+    *("training", "models", "runs", "sweeps", "searches", "tuning", "classics", "cli", "plotting"),
     "sklearn",
 ]
 

@@ -1,4 +1,4 @@
 """The `t1t2` command, and what every command has: its options, its signals, its streams.
 
-Imports `sweeps` and what that imports.
+Imports `searches` and what that imports.
 """

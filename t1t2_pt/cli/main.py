@@ -11,6 +11,7 @@ from t1t2_pt.cli import audit as cli_audit
 from t1t2_pt.cli import data as cli_data
 from t1t2_pt.cli import predict as cli_predict
 from t1t2_pt.cli import runs as cli_runs
+from t1t2_pt.cli import search as cli_search
 from t1t2_pt.cli import verify as cli_verify
 from t1t2_pt.cli.commands import OneLineParser, run_command
 from t1t2_pt.cli.doctor import examine
@@ -73,6 +74,7 @@ def parser() -> argparse.ArgumentParser:
     where.add_argument("--json", action="store_true", help="print the result as JSON")
 
     cli_runs.add_command(commands)
+    cli_search.add_command(commands)
     cli_verify.add_command(commands)
     cli_predict.add_command(commands)
     cli_audit.add_command(commands)

@@ -19,13 +19,9 @@ from pytensor.tensor.variable import TensorVariable
 
 from t1t2_pt.hypergradients.connections import Reach
 from t1t2_pt.hypergradients.findings import Array, Finding, of_given, of_gradients, of_graph, of_results, of_values
-from t1t2_pt.hypergradients.method import Method
+from t1t2_pt.hypergradients.method import Expense, Method
 from t1t2_pt.hypergradients.methods import method_named, method_text
-from t1t2_pt.hypergradients.methods.finite_difference import FiniteDifference
-from t1t2_pt.hypergradients.methods.forward import Forward
-from t1t2_pt.hypergradients.methods.gauss_newton import GaussNewton
 from t1t2_pt.hypergradients.methods.implicit import Implicit
-from t1t2_pt.hypergradients.methods.one_pass import OnePass
 from t1t2_pt.hypergradients.methods.t1t2 import T1T2
 from t1t2_pt.hypergradients.methods.unrolled import Unrolled
 from t1t2_pt.hypergradients.problem import Problem, name_of, shown
@@ -169,7 +165,8 @@ def audit(
     size = sum(int(np.size(x)) for x in compute(sound, given))
     through = Unrolled(steps=steps, step_size=step_size, optimizer=optimizer)
     exact = Implicit(solver="exact") if size <= EXACTLY else Implicit(iterations=ITERATIONS)
-    comparisons = [_compared(cheap, found, found, size)]
+    levels = sum(int(np.size(x)) for x in found)
+    comparisons = [_compared(cheap, found, found, cheap.expense(size, levels))]
     # Nothing can be compared with what is not finite, and no system be solved.
     for other in (through, exact) if all(bool(np.isfinite(x).all()) for x in (*of_c1, *found)) else ():
         try:
@@ -178,7 +175,7 @@ def audit(
             text = "the Hessian of train_cost has no inverse: Eq. 4 has no meaning here; penalise what is undetermined"
             findings.append(Finding("singular", "train_cost", text))
         else:
-            comparisons.append(_compared(other, found, numbers, size))
+            comparisons.append(_compared(other, found, numbers, other.expense(size, levels)))
     return Audit(tuple(findings), tuple(comparisons))
 
 
@@ -204,14 +201,19 @@ def _by_numpy(graphs: Sequence[TensorVariable], values: Mapping[Variable, Array]
         return function(*values.values())
 
 
-def _compared(method: Method, cheap: Sequence[Array], found: Sequence[Array], size: int) -> Comparison:
-    a, b = (np.concatenate([np.ravel(x).astype("float64") for x in one]) for one in (cheap, found))
-    lengths = np.linalg.norm(a) * np.linalg.norm(b)
+def similarity(found: Sequence[Array], exact: Sequence[Array]) -> tuple[float, float]:
+    """The cosine of the angle between hypergradients, and the norm of their difference by that of the second.
+
+    NaN where they are undefined.
+    """
+    a, b = (np.concatenate([np.ravel(x).astype("float64") for x in one]) for one in (found, exact))
+    lengths, norm = np.linalg.norm(a) * np.linalg.norm(b), np.linalg.norm(b)
     cosine = float(a @ b / lengths) if lengths > 0 else float("nan")
-    norm = np.linalg.norm(b)
-    error = float(np.linalg.norm(a - b) / norm) if norm > 0 else float("nan")
-    count = sum(int(np.size(x)) for x in found)
-    return Comparison(_text(method), tuple(found), cosine, error, *_costs(method, size, count))
+    return cosine, float(np.linalg.norm(a - b) / norm) if norm > 0 else float("nan")
+
+
+def _compared(method: Method, cheap: Sequence[Array], found: Sequence[Array], expense: Expense) -> Comparison:
+    return Comparison(_text(method), tuple(found), *similarity(cheap, found), *dataclasses.astuple(expense))
 
 
 def _text(method: Method) -> str:
@@ -222,25 +224,3 @@ def _text(method: Method) -> str:
     chosen = [n for n in method.chosen if n == "steps" or getattr(method, n) != fields[n]]
     options = ", ".join(f"{name}={getattr(method, name)}" for name in (*chosen, "optimizer", "step_size"))
     return f"{method.name}({options})"
-
-
-def _costs(method: Method, size: int, hyperparams: int) -> tuple[float, float]:
-    """Backpropagations and copies of the parameters; Eq. 3 is two gradients and a product with a second derivative."""
-    if isinstance(method, Forward):
-        return method.steps * (1 + 4.0 * hyperparams) + 1, float(hyperparams)  # an R-op is two reverse passes
-    if isinstance(method, OnePass):
-        return 4 + 2.0 * method.terms, 0
-    if isinstance(method, FiniteDifference):
-        return 3, 0
-    if isinstance(method, GaussNewton):  # two systems, and a product with the matrix is an R-op and an L-op
-        products = 2 * (size if method.solver == "exact" else method.iterations)
-        return 4 + 6.0 * products, float(size if method.solver == "exact" else 3)
-    if isinstance(method, Unrolled):
-        kept = {"plain": method.steps, "checkpoints": 2 * method.steps**0.5, "reversible": 4}[method.storage]
-        again = {"plain": 1, "checkpoints": 2, "reversible": 4}[method.storage]
-        return method.steps * (again + 2) + 1, float(kept)
-    if isinstance(method, Implicit):
-        products = {"exact": size, "nystrom": method.rank, "identity": 0}.get(method.solver, method.iterations)
-        copies = {"exact": size, "nystrom": method.rank, "identity": 0}.get(method.solver, 3)
-        return 4 + 2.0 * products, float(copies)
-    return 4, 0

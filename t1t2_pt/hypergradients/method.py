@@ -61,6 +61,26 @@ class Step:
 
 
 @dataclasses.dataclass(frozen=True)
+class Expense:
+    """What a hypergradient costs.
+
+    Parameters
+    ----------
+    backpropagations
+        Gradients of a cost by the parameters, with that of C1~, which a training step takes anyway; a product with
+        the Hessian or with any second derivative is two.
+    copies
+        How often the parameters are in memory beyond what a gradient takes.
+    """
+
+    backpropagations: float
+    copies: float
+
+
+EQ3 = 4.0  # backpropagations: two gradients, and a product with a second derivative
+
+
+@dataclasses.dataclass(frozen=True)
 class Method:
     """A way to compute hypergradients; a frozen dataclass whose fields are its options."""
 
@@ -85,6 +105,10 @@ class Method:
             Initial values of what the problem will have, in its order.
         """
         return {}
+
+    def expense(self, params: int, hyperparams: int) -> Expense:
+        """What it costs with so many numbers in all parameters, and in all hyperparameters; Eq. 3's unless said."""
+        return Expense(EQ3, 0)
 
     def in_step(self, problem: Problem, step: Step) -> tuple[list[TensorVariable], Memory]:
         """The hypergradients in a training step, and what is kept for the next."""

@@ -26,9 +26,10 @@ from t1t2_pt.runs.exchange import check_export, export_runs
 from t1t2_pt.runs.provenance import REPOSITORY
 from t1t2_pt.runs.record import StoredRun
 from t1t2_pt.runs.store import RunStore
+from t1t2_pt.sweeps.method_survey import Survey, SurveyConfig, export_survey, surveyed
 from t1t2_pt.sweeps.planning import Planned, plan
 from t1t2_pt.sweeps.sweep import Sweep
-from t1t2_pt.sweeps.timing import export_timing, timed
+from t1t2_pt.sweeps.timing import Timing, export_timing, timed
 from t1t2_pt.system.errors import InputError
 from t1t2_pt.system.files import check_can_write
 from t1t2_pt.system.streams import show
@@ -120,6 +121,9 @@ class FigureScript:
         and caption; `reference` is the folder of the paper's own numbers, or None to leave them out.
     timed
         `timed(request)` gives a run whose steps are timed; `draw` gets the `Timing` as a fourth argument.
+    surveyed
+        `surveyed(request)` gives what `method_survey.surveyed` compares and times; `draw` gets the `Survey` as a fourth
+        argument.
     trainer
         Trains its runs where they are none of the sweep's: `runs` and `reruns` then give configs of the trainer's own
         kind, and `draw` gets its runs, which say what captions and metadata need of a `StoredRun`.
@@ -139,6 +143,7 @@ class FigureScript:
     draw: Callable[..., Drawing]
     reruns: Callable[[Runs], Configs] | None = None
     timed: Callable[[Request], RunConfig] | None = None
+    surveyed: Callable[[Request], tuple[SurveyConfig, Mapping[str, Sequence[RunConfig]]]] | None = None
     trainer: Trainer | None = None
     only_stored: bool = False
     report: Section | None = None
@@ -265,9 +270,11 @@ def _run(scripts: Sequence[FigureScript], options: argparse.Namespace) -> int:
         if script.trainer is not None
     }
     reference = REFERENCE if options.reference else None
-    timings = {}
+    timings: dict[RunConfig, Timing] = {}
+    surveys: list[Survey] = []
     for script in scripts:
-        found, more = (swept | own).get(script.name, {}), []
+        found: Runs = (swept | own).get(script.name, {})
+        more: list[Timing | Survey] = []
         if script.only_stored:
             found = _of_all_presets(script, request, sweep)
         if script.timed is not None:
@@ -275,6 +282,9 @@ def _run(scripts: Sequence[FigureScript], options: argparse.Namespace) -> int:
             if config not in timings:
                 timings[config] = timed(config, sweep.backend, sweep.store, sweep.display.log, options.recompute)
             more = [timings[config]]
+        if script.surveyed is not None:
+            surveys.append(surveyed(*script.surveyed(request), sweep, options.recompute))
+            more = [surveys[-1]]
         with matplotlib.rc_context(STYLE):
             figure, table, caption = script.draw(found, options.preset, reference, *more)
         folder = FIGURES if script.only_stored and options.out is None else out  # it is of all presets
@@ -288,6 +298,8 @@ def _run(scripts: Sequence[FigureScript], options: argparse.Namespace) -> int:
                 show(script.trainer.export(_all(own[script.name]), options.export.parent))
         for timing in timings.values():
             show(export_timing(timing, options.export.parent))
+        for survey in surveys:
+            show(export_survey(survey, options.export.parent))
     return 0
 
 

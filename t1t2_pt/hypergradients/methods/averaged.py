@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytensor.tensor as pt
 from pytensor.tensor.variable import TensorVariable
 
-from t1t2_pt.hypergradients.method import Arrays, Memory, Method, Step
+from t1t2_pt.hypergradients.method import EQ3, Arrays, Expense, Memory, Method, Step
 from t1t2_pt.hypergradients.methods.t1t2 import T1T2
 from t1t2_pt.hypergradients.problem import Problem, one_of, share
 
@@ -64,6 +64,10 @@ class Averaged(Method):
             averages.append(average)
             memory |= kept
         return eq3.pulled_back(problem, averages), memory
+
+    def expense(self, params: int, hyperparams: int) -> Expense:
+        """Eq. 3's, and the averages."""
+        return Expense(EQ3, 1 if self.rule == "momentum" else 2)
 
     def _names(self, count: int) -> dict[str, int]:
         kinds = ("first",) if self.rule == "momentum" else ("first", "second")

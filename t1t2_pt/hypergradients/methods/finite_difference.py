@@ -15,7 +15,7 @@ from pytensor.graph.basic import Variable
 from pytensor.graph.replace import clone_replace
 from pytensor.tensor.variable import TensorVariable
 
-from t1t2_pt.hypergradients.method import Memory, Method, Step
+from t1t2_pt.hypergradients.method import Expense, Memory, Method, Step
 from t1t2_pt.hypergradients.methods.t1t2 import T1T2
 from t1t2_pt.hypergradients.problem import Problem, one_of, positive
 from t1t2_pt.ops.arguments import as_gradients, tensors
@@ -53,6 +53,10 @@ class FiniteDifference(Method):
     def in_step(self, problem: Problem, step: Step) -> tuple[list[TensorVariable], Memory]:
         """As outside a step, along the gradient of C2 where and as limited as the step says."""
         return self._differences(problem, T1T2(step.train_gradients, step.next_params, step.max_norm)), {}
+
+    def expense(self, params: int, hyperparams: int) -> Expense:
+        """Two gradients, and two derivatives by lambda, which are as dear."""
+        return Expense(4, 2 if self.points == "central" else 1)
 
     def _differences(self, problem: Problem, eq3: T1T2) -> list[TensorVariable]:
         params, hyperparams = list(problem.params), list(problem.hyperparams)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from pytensor.tensor.variable import TensorVariable
 
 from t1t2_pt.hypergradients.inner import Batches, StepSize, check_batches, check_optimizer, inner, per_unit, update
-from t1t2_pt.hypergradients.method import Arrays, Memory, Method, Step
+from t1t2_pt.hypergradients.method import Arrays, Expense, Memory, Method, Step
 from t1t2_pt.hypergradients.problem import Problem, at_least, share, step_sizes_of
 from t1t2_pt.hypergradients.trajectories import forwards
 from t1t2_pt.system.errors import InputError
@@ -69,6 +69,10 @@ class Forward(Method):
         check_batches(self.batches or {}, problem, self.steps)
         how = inner(problem, self.optimizer, self.step_size, self.momentum, self.batches)
         return per_unit(forwards(update(problem, how), self.steps, None), how.rate)
+
+    def expense(self, params: int, hyperparams: int) -> Expense:
+        """For each hyperparameter and update an R-op of the gradient, which is two L-ops of it."""
+        return Expense(self.steps * (1 + 4.0 * hyperparams) + 1, float(hyperparams))
 
     def initial_memory(self, params: Arrays, hyperparams: Arrays) -> dict[str, npt.NDArray[np.float32]]:
         """Nothing; but tells where there are too many hyperparameters."""

@@ -15,7 +15,7 @@ import pytensor.tensor as pt
 from pytensor.gradient import disconnected_grad
 from pytensor.tensor.variable import TensorVariable
 
-from t1t2_pt.hypergradients.method import Arrays, Memory, Method, Step
+from t1t2_pt.hypergradients.method import EQ3, Arrays, Expense, Memory, Method, Step
 from t1t2_pt.hypergradients.methods.t1t2 import T1T2
 from t1t2_pt.hypergradients.problem import Problem, at_least, one_of
 from t1t2_pt.hypergradients.products import Product, gauss_newton, pulled
@@ -66,6 +66,11 @@ class GaussNewton(Method):
     def __call__(self, problem: Problem) -> list[TensorVariable]:
         """The hypergradients of a problem."""
         return self._computed(problem, T1T2())
+
+    def expense(self, params: int, hyperparams: int) -> Expense:
+        """Two gradients, a product and the L-op, and two solutions: for each iteration or column an R-op and an L-op."""
+        products = params if self.solver == "exact" else self.iterations
+        return Expense(EQ3 + 2.0 + 6.0 * products, float(params if self.solver == "exact" else 3))
 
     def initial_memory(self, params: Arrays, hyperparams: Arrays) -> dict[str, npt.NDArray[np.float32]]:
         """Nothing; but tells where a dense matrix would be too large."""

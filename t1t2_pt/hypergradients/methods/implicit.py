@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pytensor.tensor as pt
 from pytensor.tensor.variable import TensorVariable
 
-from t1t2_pt.hypergradients.method import Arrays, Memory, Method, Step
+from t1t2_pt.hypergradients.method import EQ3, Arrays, Expense, Memory, Method, Step
 from t1t2_pt.hypergradients.methods.t1t2 import T1T2
 from t1t2_pt.hypergradients.problem import Problem, at_least, one_of, positive
 from t1t2_pt.hypergradients.products import hessian
@@ -84,6 +84,12 @@ class Implicit(Method):
     def __call__(self, problem: Problem) -> list[TensorVariable]:
         """The hypergradients of a problem."""
         return self._computed(problem, T1T2(), zeros(problem.params), self._offset(None))[0]
+
+    def expense(self, params: int, hyperparams: int) -> Expense:
+        """Eq. 3's, and a product with the Hessian for each iteration, or for each column of it."""
+        dense = {"exact": params, "nystrom": self.rank, "identity": 0}
+        products, copies = dense.get(self.solver, self.iterations), dense.get(self.solver, 3)
+        return Expense(EQ3 + 2.0 * products, float(copies))
 
     def initial_memory(self, params: Arrays, hyperparams: Arrays) -> dict[str, npt.NDArray[np.float32]]:
         """The solution, where it is the start of the next one: 0."""

@@ -27,7 +27,7 @@ from t1t2_pt.hypergradients.inner import (
     validation_gradients,
 )
 from t1t2_pt.hypergradients.loops import looped, replaced
-from t1t2_pt.hypergradients.method import Memory, Method, Step
+from t1t2_pt.hypergradients.method import EQ3, Expense, Memory, Method, Step
 from t1t2_pt.hypergradients.problem import Problem, at_least, one_of, share, step_sizes_of
 from t1t2_pt.hypergradients.products import pulled
 from t1t2_pt.hypergradients.vectors import plus
@@ -87,6 +87,10 @@ class OnePass(Method):
             return self(problem), {}
         at_next = step.next_params is not None
         return self._pulled(update(problem, step.inner), step.inner, at_next, step.max_norm), {}
+
+    def expense(self, params: int, hyperparams: int) -> Expense:
+        """Eq. 3's, and a product with the update's derivative for each further term."""
+        return Expense(EQ3 + 2.0 * self.terms, 2.0 if self.terms else 0.0)
 
     def _pulled(self, one: Update, how: Inner, at_next: bool, max_norm: float | None) -> list[TensorVariable]:
         here: dict[Variable, Variable] = {**dict(zip(one.before, one.initial, strict=True)), **one.fixed}

@@ -21,7 +21,7 @@ from t1t2_pt.hypergradients.inner import (
     per_unit,
     update,
 )
-from t1t2_pt.hypergradients.method import Memory, Method, Step
+from t1t2_pt.hypergradients.method import Expense, Memory, Method, Step
 from t1t2_pt.hypergradients.problem import Problem, at_least, one_of, share, step_sizes_of
 from t1t2_pt.hypergradients.reversible import reversed_exactly
 from t1t2_pt.hypergradients.trajectories import checkpointed, last, stored
@@ -98,6 +98,12 @@ class Unrolled(Method):
         if step.inner is None:
             return self(problem), {}
         return self._through(problem, step.updates(self.steps, self.fresh), step.max_norm), {}
+
+    def expense(self, params: int, hyperparams: int) -> Expense:
+        """There and back through K updates, and what of the way is stored."""
+        kept = {"plain": self.steps, "checkpoints": 2 * self.steps**0.5, "reversible": 4}[self.storage]
+        again = {"plain": 1, "checkpoints": 2, "reversible": 4}[self.storage]
+        return Expense(self.steps * (again + 2) + 1, float(kept))
 
     def _through(self, problem: Problem, how: Inner, max_norm: float | None) -> list[TensorVariable]:
         if self.storage == "reversible":
