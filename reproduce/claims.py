@@ -29,7 +29,8 @@ from t1t2_pt.datasets import DATASETS
 from t1t2_pt.plotting import statistics
 from t1t2_pt.plotting.claims import Claim, Row, markdown, read_claims, share_words, words
 from t1t2_pt.plotting.parts import Configs, Runs, Stage, within
-from t1t2_pt.plotting.scripts import PRESETS, REFERENCE, Drawing, FigureScript, Request, main
+from t1t2_pt.plotting.figure_script import Drawing, FigureScript, Request
+from t1t2_pt.plotting.scripts import PRESETS, REFERENCE, main
 from t1t2_pt.plotting.statistics import Estimate
 from t1t2_pt.runs.provenance import REPOSITORY
 from t1t2_pt.runs.record import StoredRun

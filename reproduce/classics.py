@@ -23,7 +23,8 @@ from t1t2_pt.classics.demonstration import Demonstration
 from t1t2_pt.classics.weight_penalties import EACH
 from t1t2_pt.plotting.parts import Part, Stage
 from t1t2_pt.plotting.report import Section
-from t1t2_pt.plotting.scripts import Drawing, FigureScript, Request, main_of_parts
+from t1t2_pt.plotting.figure_script import Drawing, FigureScript, Request
+from t1t2_pt.plotting.scripts import main_of_parts
 from t1t2_pt.plotting.style import COLOURS, GRID_COLOURS, PAPER, add_caption, round_ticks
 
 ROWS = {"weights": 2.1, "images": 2.1, "schedules": 2.9, "cleaning": 2.7, "learning-rate": 2.9}  # inches

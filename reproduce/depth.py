@@ -19,7 +19,8 @@ from t1t2_pt.networks.depth import DEPTH
 from t1t2_pt.plotting.captions import diverged, preset_and_data, smaller
 from t1t2_pt.plotting.parts import Part, Stage
 from t1t2_pt.plotting.report import Section
-from t1t2_pt.plotting.scripts import Drawing, FigureScript, Request, main
+from t1t2_pt.plotting.figure_script import Drawing, FigureScript, Request
+from t1t2_pt.plotting.scripts import main
 from t1t2_pt.plotting.style import COLOURS, add_caption, draw_grid, draw_trajectory, new_figure, trajectory_legend
 from t1t2_pt.sweeps.depth_sweep import DepthRun, DepthSweep, rerun_depth_config
 from t1t2_pt.training.depth_training import DepthConfig

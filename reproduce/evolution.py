@@ -5,8 +5,8 @@ Input noise and an L2 penalty on each layer, without batch normalisation, on SVH
 """
 
 from t1t2_pt.plotting.captions import data_names, diverged, preset_words, smaller, split_sizes
+from t1t2_pt.plotting.figure_script import Request
 from t1t2_pt.plotting.parts import Configs, Part, Runs, Stage
-from t1t2_pt.plotting.scripts import Request
 from t1t2_pt.sweeps.reruns import untuned
 
 PRESETS = {

@@ -21,7 +21,8 @@ from t1t2_pt.plotting.captions import diverged, preset_and_data, smaller
 from t1t2_pt.config import RunConfig
 from t1t2_pt.plotting.landscapes import Landscape, landscape
 from t1t2_pt.plotting.parts import Configs, Part, Runs, Stage
-from t1t2_pt.plotting.scripts import REFERENCE, Drawing, FigureScript, Request, main
+from t1t2_pt.plotting.figure_script import Drawing, FigureScript, Request
+from t1t2_pt.plotting.scripts import REFERENCE, main
 from t1t2_pt.plotting.report import Section
 from t1t2_pt.plotting.style import (
     END_MARKER,

@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from t1t2_pt.plotting.parts import Runs
-from t1t2_pt.plotting.scripts import Drawing, FigureScript, main
+from t1t2_pt.plotting.figure_script import Drawing, FigureScript
+from t1t2_pt.plotting.scripts import main
 from t1t2_pt.plotting.report import Section
 from t1t2_pt.plotting.style import COLOURS, add_caption, new_figure
 

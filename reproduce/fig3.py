@@ -12,7 +12,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from t1t2_pt.plotting.parts import Runs
-from t1t2_pt.plotting.scripts import REFERENCE, Drawing, FigureScript, main
+from t1t2_pt.plotting.figure_script import Drawing, FigureScript
+from t1t2_pt.plotting.scripts import REFERENCE, main
 from t1t2_pt.plotting.report import Section
 from t1t2_pt.plotting.style import COLOURS, LABELS, PAPER, add_caption, new_figure
 from t1t2_pt.plotting.tables import read_table

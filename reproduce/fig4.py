@@ -12,7 +12,8 @@ import setups
 from scatter import Scatter, hyperparameters
 
 from t1t2_pt.plotting.report import Section
-from t1t2_pt.plotting.scripts import FigureScript, main
+from t1t2_pt.plotting.figure_script import FigureScript
+from t1t2_pt.plotting.scripts import main
 
 FILES = {"mnist": "mnist_before_vs_rerun.csv", "svhn": "svhn_before_vs_rerun.csv"}
 SCATTER = Scatter(

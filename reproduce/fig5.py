@@ -11,7 +11,8 @@ import setups
 from scatter import Scatter
 
 from t1t2_pt.plotting.report import Section
-from t1t2_pt.plotting.scripts import FigureScript, main
+from t1t2_pt.plotting.figure_script import FigureScript
+from t1t2_pt.plotting.scripts import main
 
 FILES = {"mnist": "mnist_test_vs_rerun.csv", "svhn": "svhn_test_vs_rerun.csv"}
 SCATTER = Scatter(

@@ -13,7 +13,8 @@ import setups
 from scatter import Scatter
 
 from t1t2_pt.plotting.report import Section
-from t1t2_pt.plotting.scripts import FigureScript, main
+from t1t2_pt.plotting.figure_script import FigureScript
+from t1t2_pt.plotting.scripts import main
 from t1t2_pt.plotting.tables import read_table
 
 

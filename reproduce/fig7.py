@@ -13,7 +13,8 @@ import pandas as pd
 
 from t1t2_pt.plotting.captions import diverged, network_name, preset_and_data, smaller
 from t1t2_pt.plotting.parts import Configs, Part, Runs, Stage
-from t1t2_pt.plotting.scripts import Drawing, FigureScript, Request, main
+from t1t2_pt.plotting.figure_script import Drawing, FigureScript, Request
+from t1t2_pt.plotting.scripts import main
 from t1t2_pt.plotting.report import Section
 from t1t2_pt.plotting.style import LABELS, add_caption, draw_grid, new_figure
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from t1t2_pt.config import RunConfig
+from t1t2_pt.plotting.figure_script import Request
 from t1t2_pt.plotting.parts import Configs, Part, Stage
-from t1t2_pt.plotting.scripts import Request
 
 METHODS = {
     "t1t2": "T1-T2",

@@ -24,7 +24,8 @@ from t1t2_pt.plotting.captions import diverged, hyperparameter_steps, preset_and
 from t1t2_pt.plotting.intervals import by_jackknife
 from t1t2_pt.plotting.parts import Part, Runs, Stage
 from t1t2_pt.plotting.report import Section
-from t1t2_pt.plotting.scripts import Drawing, FigureScript, Request, main
+from t1t2_pt.plotting.figure_script import Drawing, FigureScript, Request
+from t1t2_pt.plotting.scripts import main
 from t1t2_pt.plotting.style import COLOURS, add_caption, draw_grid, new_figure, round_ticks
 from t1t2_pt.runs.record import StoredRun
 from t1t2_pt.sweeps.method_survey import Survey, SurveyConfig

@@ -21,7 +21,8 @@ import setups
 from t1t2_pt.plotting.captions import network_name, preset_and_data
 from t1t2_pt.plotting.parts import Configs, Runs, Stage
 from t1t2_pt.plotting.report import Section
-from t1t2_pt.plotting.scripts import Drawing, FigureScript, Request, main
+from t1t2_pt.plotting.figure_script import Drawing, FigureScript, Request
+from t1t2_pt.plotting.scripts import main
 from t1t2_pt.plotting.style import COLOURS, add_caption, new_figure
 from t1t2_pt.sweeps.reruns import untuned
 from t1t2_pt.system.streams import show

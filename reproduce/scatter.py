@@ -13,9 +13,10 @@ from t1t2_pt.datasets import DATASETS
 from t1t2_pt.plotting import charts, statistics
 from t1t2_pt.plotting.captions import data_names, diverged, network_names, preset_words, split_sizes
 from t1t2_pt.plotting.claims import share_words, words
+from t1t2_pt.plotting.figure_script import Drawing
 from t1t2_pt.plotting.hyperparameter_paths import path_text, read_path
 from t1t2_pt.plotting.parts import Runs, Stage
-from t1t2_pt.plotting.scripts import REFERENCE, Drawing
+from t1t2_pt.plotting.scripts import REFERENCE
 from t1t2_pt.plotting.style import COLOURS, add_caption, new_figure, round_ticks
 from t1t2_pt.plotting.tables import read_table
 

@@ -13,8 +13,8 @@ import fig1
 import numpy as np
 
 from t1t2_pt.config import RunConfig, run_config
+from t1t2_pt.plotting.figure_script import Request
 from t1t2_pt.plotting.parts import Configs, Part, Runs, Stage
-from t1t2_pt.plotting.scripts import Request
 from t1t2_pt.runs.record import StoredRun
 from t1t2_pt.sweeps.reruns import rerun_config, untuned
 

@@ -16,7 +16,8 @@ from matplotlib.lines import Line2D
 
 from t1t2_pt.plotting.captions import diverged, preset_and_data, smaller
 from t1t2_pt.plotting.parts import Configs, Part, Runs, Stage
-from t1t2_pt.plotting.scripts import Drawing, FigureScript, Request, main
+from t1t2_pt.plotting.figure_script import Drawing, FigureScript, Request
+from t1t2_pt.plotting.scripts import main
 from t1t2_pt.plotting.report import Section
 from t1t2_pt.plotting.style import COLOURS, LABELS, add_caption, draw_grid, new_figure
 

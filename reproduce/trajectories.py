@@ -17,7 +17,8 @@ import pandas as pd
 from t1t2_pt.plotting.captions import diverged, network_name, preset_and_data, smaller
 from t1t2_pt.plotting.parts import Configs, Part, Runs, Stage
 from t1t2_pt.plotting.report import Section
-from t1t2_pt.plotting.scripts import REFERENCE, Drawing, FigureScript, Request, main
+from t1t2_pt.plotting.figure_script import Drawing, FigureScript, Request
+from t1t2_pt.plotting.scripts import REFERENCE, main
 from t1t2_pt.plotting.style import add_caption, draw_trajectory, new_figure, trajectory_legend
 
 PLAIN = {"left": ((0.0, 1.0), (-5.6, -2.0)), "right": ((0.0, 1.0), (0.0, 1.0))}  # axes where no grid is drawn

@@ -20,9 +20,10 @@ from test_figures import curves, digest, kept, stored
 
 from t1t2_pt.backends import get_backend
 from t1t2_pt.datasets import DATASETS
+from t1t2_pt.plotting.figure_script import Request
 from t1t2_pt.plotting.hyperparameter_paths import read_path
 from t1t2_pt.plotting.parts import Part, Stage
-from t1t2_pt.plotting.scripts import REFERENCE, Request, main_of_all
+from t1t2_pt.plotting.scripts import REFERENCE, main_of_all
 from t1t2_pt.plotting.style import PAPER, STYLE, new_figure
 from t1t2_pt.regularizers import HYPERPARAMETERS
 from t1t2_pt.runs.exchange import read_runs

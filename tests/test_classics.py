@@ -17,7 +17,8 @@ from t1t2_pt.classics.learned_images import LearnedImages
 from t1t2_pt.classics.rate_schedules import RateSchedules
 from t1t2_pt.classics.weight_penalties import WeightPenalties
 from t1t2_pt.datasets import DATASETS
-from t1t2_pt.plotting.scripts import REFERENCE, Request, main_of_parts
+from t1t2_pt.plotting.figure_script import Request
+from t1t2_pt.plotting.scripts import REFERENCE, main_of_parts
 from t1t2_pt.plotting.style import STYLE
 
 SIZES = {"t1_samples": 60, "t2_samples": 30}

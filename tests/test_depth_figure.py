@@ -9,7 +9,8 @@ import pytest
 from matplotlib.collections import QuadMesh
 from test_all_figures import drawn, trained
 
-from t1t2_pt.plotting.scripts import PRESETS, Request
+from t1t2_pt.plotting.figure_script import Request
+from t1t2_pt.plotting.scripts import PRESETS
 
 
 @pytest.mark.parametrize("preset", PRESETS)

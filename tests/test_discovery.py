@@ -13,8 +13,8 @@ from conftest import ROOT
 from recipes import RECIPES
 from test_figures import stored
 
+from t1t2_pt.plotting.figure_script import Request
 from t1t2_pt.plotting.found_scripts import scripts_in
-from t1t2_pt.plotting.scripts import Request
 from t1t2_pt.runs.store import RunStore
 from t1t2_pt.system.errors import InputError
 
@@ -91,7 +91,7 @@ def test_figures_are_those_of_the_folder():
 )
 def test_script_that_cannot_be_found_by_its_name(name, problem, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
-    text = "from t1t2_pt.plotting.scripts import FigureScript\nSCRIPT = FigureScript('another', '', None, None)\n"
+    text = "from t1t2_pt.plotting.figure_script import FigureScript\nSCRIPT = FigureScript('another', '', None, None)\n"
     (tmp_path / f"{name}.py").write_text(text)
     with pytest.raises(InputError, match=f"{name}.py': {problem}"):
         scripts_in(tmp_path)

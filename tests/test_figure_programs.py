@@ -10,8 +10,9 @@ from test_figures import stored
 
 from t1t2_pt.config import PROGRAMS, PUBLISHED, replace
 from t1t2_pt.plotting.captions import preset_and_data
+from t1t2_pt.plotting.figure_script import FigureScript, Request
 from t1t2_pt.plotting.parts import Part, Stage
-from t1t2_pt.plotting.scripts import FigureScript, Request, main
+from t1t2_pt.plotting.scripts import main
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

@@ -22,8 +22,9 @@ from t1t2_pt.datasets import DATASETS
 from t1t2_pt.plotting import scripts as module
 from t1t2_pt.plotting import style as plotting
 from t1t2_pt.plotting.captions import preset_and_data, smaller
+from t1t2_pt.plotting.figure_script import FigureScript, Request
 from t1t2_pt.plotting.parts import Part, Stage, within
-from t1t2_pt.plotting.scripts import PRESETS, REFERENCE, FigureScript, Request, main, parser
+from t1t2_pt.plotting.scripts import PRESETS, REFERENCE, main, parser
 from t1t2_pt.plotting.style import STYLE, save_figure
 from t1t2_pt.runs.exchange import read_runs
 from t1t2_pt.runs.record import StoredRun

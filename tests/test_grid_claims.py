@@ -15,8 +15,9 @@ from grids import Grid
 from test_figures import stored
 
 from t1t2_pt.plotting.claims import FAILS, OPEN, read_claims
+from t1t2_pt.plotting.figure_script import Request
 from t1t2_pt.plotting.parts import Stage
-from t1t2_pt.plotting.scripts import REFERENCE, Request
+from t1t2_pt.plotting.scripts import REFERENCE
 
 REGISTERED = read_claims(claims.REGISTERED)
 GRID = Grid(np.array([0.0, 1.0]), np.array([0.0, 2.0, 4.0]), np.array([[1.0, 2.0], [3.0, 4.0], [5.0, np.nan]]))

@@ -17,8 +17,9 @@ from t1t2_pt.backends import get_backend
 from t1t2_pt.datasets import load_split
 from t1t2_pt.hypergradients.methods.t1t2 import T1T2
 from t1t2_pt.hypergradients.methods.unrolled import Unrolled
+from t1t2_pt.plotting.figure_script import Request
 from t1t2_pt.plotting.parts import Part, Stage
-from t1t2_pt.plotting.scripts import PRESETS, Request
+from t1t2_pt.plotting.scripts import PRESETS
 from t1t2_pt.plotting.style import STYLE
 from t1t2_pt.runs.store import RunStore
 from t1t2_pt.sweeps import method_survey

@@ -12,7 +12,7 @@ from t1t2_pt.cli.main import main, parser
 from t1t2_pt.cli.options import config_from
 from t1t2_pt.datasets import USUAL_SIZES, load_split, sizes_that_fit, training_samples
 from t1t2_pt.plotting import scripts
-from t1t2_pt.plotting.scripts import Request
+from t1t2_pt.plotting.figure_script import Request
 from t1t2_pt.runs.store import RunStore
 from t1t2_pt.system.errors import InputError
 

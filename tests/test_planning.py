@@ -17,8 +17,9 @@ from test_figures import stored
 from t1t2_pt.backends import get_backend
 from t1t2_pt.config import run_config
 from t1t2_pt.plotting import planned as shown
+from t1t2_pt.plotting.figure_script import Request
 from t1t2_pt.plotting.parts import Part, Stage
-from t1t2_pt.plotting.scripts import Request, main
+from t1t2_pt.plotting.scripts import main
 from t1t2_pt.steps.step import make_network
 from t1t2_pt.sweeps import planning as module
 from t1t2_pt.sweeps.planning import Planned, StepTimes, measure, plan

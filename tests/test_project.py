@@ -20,7 +20,7 @@ from packaging.requirements import Requirement
 from test_figures import stored
 
 from t1t2_pt.moved import MOVED
-from t1t2_pt.plotting.scripts import Request
+from t1t2_pt.plotting.figure_script import Request
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 CONDA_NAMES = {"flatbuffers": "python-flatbuffers", "matplotlib": "matplotlib-base"}

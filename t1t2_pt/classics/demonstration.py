@@ -96,8 +96,8 @@ def flat(split: Split, name: str) -> tuple[Array, Array]:
     return inputs.reshape(len(inputs), -1), split.arrays[f"{name}_labels"]
 
 
-def shared(value: Any, name: str) -> SharedVariable:
-    """A shared variable of static shape."""
+def shared(value: Any, name: str) -> Any:
+    """A shared variable of static shape: a tensor too, which PyTensor's annotations do not say."""
     return pytensor.shared(np.asarray(value), name=name, shape=np.shape(value))
 
 
@@ -115,7 +115,7 @@ class Model:
         self._network = Network((features,), mlp(config.hidden), split.classes, False, activation)
         self._initialization = initialization
         start = self._values(config.seed)
-        self.params = {name: shared(value, name) for name, value in start.items()}
+        self.params: dict[str, Any] = {name: shared(value, name) for name, value in start.items()}
 
     def _values(self, seed: int) -> Mapping[str, Array]:
         return self._network.initial_parameters(np.random.default_rng(seed), self._initialization)
@@ -138,7 +138,7 @@ class Model:
         return costs.error_rate(self.logits(samples.inputs), samples.labels)
 
     @property
-    def weights(self) -> list[SharedVariable]:
+    def weights(self) -> list[Any]:
         """Without biases, layer by layer."""
         return [self.params[name] for name in self._network.weight_names]
 

@@ -12,7 +12,6 @@ import numpy as np
 import pytensor.tensor as pt
 from pytensor.compile.sharedvalue import SharedVariable
 
-from t1t2_pt import Tuner
 from t1t2_pt.backends import Backend
 from t1t2_pt.classics.demonstration import (
     FLOAT,
@@ -27,6 +26,7 @@ from t1t2_pt.classics.demonstration import (
 )
 from t1t2_pt.datasets import Split
 from t1t2_pt.hypergradients.methods.one_pass import OnePass
+from t1t2_pt.tuning import Tuner
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -87,7 +87,8 @@ class HypergradientDescent(Demonstration):
         orders = [rng.permutation(len(labels))[: per_epoch * self.batch_size] for _ in range(self.epochs + 1)]
         rows = np.concatenate(orders).reshape(-1, self.batch_size)
         batches = ((inputs[some], labels[some]) for some in rows[: self.epochs * per_epoch + 1])
-        t1, seen, history = next(batches), [], {"cost": [], "alpha": []}
+        history: dict[str, list[float]] = {"cost": [], "alpha": []}
+        t1, seen = next(batches), []
         for number, following in enumerate(batches, start=1):
             seen.append(tuner.step(t1, following).train)
             t1 = following

@@ -3,7 +3,7 @@
 import importlib
 from pathlib import Path
 
-from t1t2_pt.plotting.scripts import FigureScript
+from t1t2_pt.plotting.figure_script import FigureScript
 from t1t2_pt.system.errors import InputError
 
 DECLARATION = "SCRIPT = FigureScript"  # begins the line by which a file is known as a figure's, to the Makefile too

@@ -68,7 +68,7 @@ class GaussNewton(Method):
         return self._computed(problem, T1T2())
 
     def expense(self, params: int, hyperparams: int) -> Expense:
-        """Two gradients, a product and the L-op, and two solutions: for each iteration or column an R-op and an L-op."""
+        """Two gradients, a product and the L-op; two solutions: for each iteration or column an R-op and an L-op."""
         products = params if self.solver == "exact" else self.iterations
         return Expense(EQ3 + 2.0 + 6.0 * products, float(params if self.solver == "exact" else 3))
 
