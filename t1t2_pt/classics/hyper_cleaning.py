@@ -11,7 +11,6 @@ import numpy as np
 import pytensor.tensor as pt
 from pytensor.compile.sharedvalue import SharedVariable
 
-from t1t2_pt import Tuner
 from t1t2_pt.backends import Backend
 from t1t2_pt.classics.demonstration import (
     FLOAT,
@@ -30,6 +29,7 @@ from t1t2_pt.classics.meta_iterations import MetaIterations
 from t1t2_pt.datasets import Split
 from t1t2_pt.hypergradients.methods.unrolled import Unrolled
 from t1t2_pt.networks import costs
+from t1t2_pt.tuning import Tuner
 
 CLEAN = 0.5  # weight from which on a sample counts as clean
 

@@ -12,7 +12,6 @@ import numpy as np
 import pytensor.tensor as pt
 from pytensor.compile.sharedvalue import SharedVariable
 
-from t1t2_pt import Tuner
 from t1t2_pt.backends import Backend
 from t1t2_pt.classics.demonstration import (
     FLOAT,
@@ -27,6 +26,7 @@ from t1t2_pt.classics.demonstration import (
 )
 from t1t2_pt.datasets import Split
 from t1t2_pt.hypergradients.methods.one_pass import OnePass
+from t1t2_pt.tuning import Tuner
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
