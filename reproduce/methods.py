@@ -20,7 +20,7 @@ from method_races import GRID_RACE, METHODS, SCALES, Race
 
 from t1t2_pt.config import RunConfig
 from t1t2_pt.hypergradients import method_named
-from t1t2_pt.plotting.captions import diverged, hyperparameter_steps, preset_and_data, smaller
+from t1t2_pt.plotting.captions import diverged, hyperparameter_steps, network_names, preset_and_data, smaller
 from t1t2_pt.plotting.intervals import by_jackknife
 from t1t2_pt.plotting.parts import Part, Runs, Stage
 from t1t2_pt.plotting.report import Section
@@ -290,7 +290,7 @@ def _caption(trained: Runs, table: pd.DataFrame, preset: str, found: Survey) -> 
         f"{scale.seeds} seeds. Races: means and standard deviations over {scale.seeds} seeds (split, weights, starts) "
         f"of the best of {scale.trials} random trials, and of {scale.starts} tuned runs that start where its first "
         f"trials are; λ by Adam at every {config.interval}th update. {preset_and_data(preset, mnist)}; "
-        f"digits-on-photos likewise; one hidden layer of 32 or 19 ReLU units, {config.epochs} epochs; "
+        f"digits-on-photos likewise; one hidden layer of {network_names(every)} ReLU units, {config.epochs} epochs; "
         f"{len(every)} runs."
     )
     text += diverged(every, "left out")
