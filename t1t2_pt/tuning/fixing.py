@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Variable
-from pytensor.graph.replace import clone_replace
-from pytensor.graph.traversal import graph_inputs
+from pytensor.graph.traversal import graph_inputs, toposort
+from pytensor.scan.op import Scan
 from pytensor.tensor.type import TensorType
 
+from t1t2_pt.ops.any_length import any_length
 from t1t2_pt.system.errors import InputError, reason
 
 
@@ -54,9 +55,34 @@ def fixed(outputs: Sequence[Variable], also: Sequence[SharedVariable], shapes: M
     if not stand_ins:
         return Fixed(list(outputs), {})
     try:
-        return Fixed(clone_replace(list(outputs), replace=stand_ins, rebuild_strict=False), stand_ins)
+        return Fixed(_rebuilt(outputs, stand_ins), stand_ins)
     except Exception as error:  # each Op has its own
         raise misfit(shapes, error) from None
+
+
+def _rebuilt(outputs: Sequence[Variable], stand_ins: Mapping[Variable, Variable]) -> list[Variable]:
+    """The same expressions of other inputs, each node made anew from the types that it now has."""
+    new = dict(stand_ins)
+    for node in toposort(outputs):
+        given = [new.get(variable, variable) for variable in node.inputs]
+        if all(now is before for now, before in zip(given, node.inputs, strict=True)):
+            continue
+        if isinstance(node.op, Scan):
+            given = [_as_wide(now, before) for now, before in zip(given, node.inputs, strict=True)]
+        made = node.clone_with_new_inputs(given, strict=False)
+        new |= dict(zip(node.outputs, made.outputs, strict=True))
+    return [new.get(variable, variable) for variable in outputs]
+
+
+def _as_wide(now: Any, before: Any) -> Any:
+    """A tensor without the axes of length 1 that another has no static length of.
+
+    What a scan repeats was built for any length, and PyTensor refuses a length of 1 there.
+    """
+    if not isinstance(now.type, TensorType):
+        return now
+    pairs = enumerate(zip(now.type.shape, before.type.shape, strict=True))
+    return any_length(now, [axis for axis, (length, known) in pairs if length == 1 and known is None])
 
 
 def misfit(shapes: Mapping[Variable, Any], error: BaseException) -> InputError:

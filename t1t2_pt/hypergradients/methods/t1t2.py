@@ -129,11 +129,14 @@ def _pulled_back(
             try:
                 pullback(outputs, [variable], cotangents, disconnected_inputs="ignore")
             except (NullTypeGradError, NotImplementedError) as error:
-                reason = " ".join(str(error).split())[:200]
+                reason = " ".join(str(error).split())
+                remedy = "compute the cost by other operations"
+                if "untraced variable" in reason:  # a generator among the states of a scan
+                    reason = "a scan draws random numbers"
+                    remedy = "draw them before the scan, and give them as one of its sequences"
                 name = name_of(variable, position, "hyperparams")
                 raise ValueError(
-                    f"hyperparams: {name}: the training gradient has no derivative by it ({reason}); "
-                    "compute the cost by other operations"
+                    f"hyperparams: {name}: the training gradient has no derivative by it ({reason[:200]}); {remedy}"
                 ) from None
         raise
 
