@@ -117,6 +117,11 @@ class T1T2(Method):
         return given
 
 
+# What PyTensor says of an Op without a second derivative; TypeError where an Op made of a graph, such as a convolution of
+# pytensor-ml, does not depend on what its own derivative is taken by.
+UNDERIVABLE = (NullTypeGradError, NotImplementedError, TypeError)
+
+
 def _pulled_back(
     outputs: Sequence[TensorVariable], hyperparams: Sequence[TensorVariable], cotangents: Sequence[TensorVariable]
 ) -> list[TensorVariable]:
@@ -124,11 +129,11 @@ def _pulled_back(
     outputs = apart(outputs)
     try:
         return as_gradients(pullback(outputs, hyperparams, cotangents, disconnected_inputs="ignore"))
-    except (NullTypeGradError, NotImplementedError):
+    except UNDERIVABLE:
         for position, variable in enumerate(hyperparams):
             try:
                 pullback(outputs, [variable], cotangents, disconnected_inputs="ignore")
-            except (NullTypeGradError, NotImplementedError) as error:
+            except UNDERIVABLE as error:
                 reason = " ".join(str(error).split())
                 remedy = "compute the cost by other operations"
                 if "untraced variable" in reason:  # a generator among the states of a scan
