@@ -51,8 +51,7 @@ tuner = Tuner(
 )
 tuner.run(t1, t2, epochs=400, batch_size=SAMPLES, t2_batch_size=300)
 
-found, costs = tuner.hyperparams["scales"], tuner.history["val_cost"]
-print(
-    f"median scale {np.median(found[:RELEVANT]):.2f} of relevant coefficients, {np.median(found[RELEVANT:]):.2f} of others"
-)
+scale, costs = tuner.hyperparams["scales"], tuner.history["val_cost"]
+matter, other = np.median(scale[:RELEVANT]), np.median(scale[RELEVANT:])
+print(f"median scale {matter:.2f} of relevant coefficients, {other:.2f} of others")
 print(f"held-out log likelihood {-costs.iloc[-1]:.2f} a sample, {-costs.max():.2f} at worst")

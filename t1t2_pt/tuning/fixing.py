@@ -16,7 +16,6 @@ from pytensor.scan.op import Scan
 from pytensor.tensor.type import TensorType
 
 from t1t2_pt.ops.any_length import any_length
-from t1t2_pt.system.errors import InputError, reason
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,10 +42,7 @@ class Fixed:
 def fixed(outputs: Sequence[Variable], also: Sequence[SharedVariable], shapes: Mapping[Variable, Any]) -> Fixed:
     """A graph with the shapes of its shared variables, of further ones, and of symbolic inputs as given.
 
-    Raises
-    ------
-    InputError
-        If the graph cannot have these shapes.
+    An operation that cannot have these shapes raises whatever it does.
     """
     shared = [variable for variable in graph_inputs(outputs) if isinstance(variable, SharedVariable)]
     stand_ins: dict[Variable, Any] = {v: stand_in for v in [*shared, *also] if (stand_in := _with_shape(v)) is not None}
@@ -54,10 +50,7 @@ def fixed(outputs: Sequence[Variable], also: Sequence[SharedVariable], shapes: M
         stand_ins[variable] = variable.type.clone(shape=shape)(name=variable.name)
     if not stand_ins:
         return Fixed(list(outputs), {})
-    try:
-        return Fixed(_rebuilt(outputs, stand_ins), stand_ins)
-    except Exception as error:  # each Op has its own
-        raise misfit(shapes, error) from None
+    return Fixed(_rebuilt(outputs, stand_ins), stand_ins)
 
 
 def _rebuilt(outputs: Sequence[Variable], stand_ins: Mapping[Variable, Variable]) -> list[Variable]:
@@ -83,13 +76,6 @@ def _as_wide(now: Any, before: Any) -> Any:
         return now
     pairs = enumerate(zip(now.type.shape, before.type.shape, strict=True))
     return any_length(now, [axis for axis, (length, known) in pairs if length == 1 and known is None])
-
-
-def misfit(shapes: Mapping[Variable, Any], error: BaseException) -> InputError:
-    """What is told of batches that the graph cannot take."""
-    told = ", ".join(f"{variable.name or variable} {tuple(shape)}" for variable, shape in shapes.items())
-    remedy = "give arrays of the shapes that the costs are built for"
-    return InputError("batch", told, f"does not fit the graph ({reason(error)})", remedy)
 
 
 def shape_of(shared: SharedVariable) -> tuple[int, ...]:

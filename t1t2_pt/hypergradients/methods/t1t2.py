@@ -117,8 +117,8 @@ class T1T2(Method):
         return given
 
 
-# What PyTensor says of an Op without a second derivative; TypeError where an Op made of a graph, such as a convolution of
-# pytensor-ml, does not depend on what its own derivative is taken by.
+# What PyTensor says of an Op without a second derivative; TypeError of one that is made of a graph, as pytensor-ml's
+# convolution, where it does not depend on what its derivative is taken by.
 UNDERIVABLE = (NullTypeGradError, NotImplementedError, TypeError)
 
 
