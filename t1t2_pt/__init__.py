@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from t1t2_pt import hypergradients
 from t1t2_pt.hypergradients import hypergradient
 from t1t2_pt.moved import OldNames
+from t1t2_pt.system.version import VERSION
 
 if TYPE_CHECKING:
     from t1t2_pt.datasets import own_dataset
@@ -35,7 +36,7 @@ __all__ = [
     "updates",
     "write_model",
 ]
-__version__ = "0.1.0"
+__version__ = VERSION
 
 # `from t1t2_pt.hypergradient import ...`, as it was before the methods had a folder.
 sys.modules[f"{__name__}.hypergradient"] = hypergradients

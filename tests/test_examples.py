@@ -51,6 +51,42 @@ def test_weights_of_data(printed):
 
 
 @pytest.mark.slow
+def test_convolutional(printed):
+    """Noise rises at both places, and the validation cost falls below the 0.73 that it has without tuning."""
+    of_pictures, of_maps, l2, first, last = numbers(printed("convolutional").replace("L2", "penalty"))
+    assert of_pictures > 0.1
+    assert of_maps > 0.1
+    assert l2 < 1
+    assert last < 0.6 < first
+
+
+@pytest.mark.slow
+def test_recurrent(printed):
+    """The noise in the states rises, and the validation cost ends below the 0.11 that it has without tuning."""
+    start, end, first, best, last = numbers(printed("recurrent"))
+    assert end > 5 * start
+    assert best <= last < 0.09 < first
+
+
+@pytest.mark.slow
+def test_prior_scales(printed):
+    """Scales of coefficients that matter are far larger than the others."""
+    pytest.importorskip("pymc")
+    relevant, others, last, worst = numbers(printed("prior_scales"))
+    assert relevant > 20 * others
+    assert last > worst + 1
+
+
+@pytest.mark.slow
+def test_layers(printed):
+    """Both penalties grow, and the validation cost ends below the 0.48 that it has without tuning."""
+    pytest.importorskip("pytensor_ml")
+    start, hidden, last_layer, first, last = numbers(printed("layers"))
+    assert min(hidden, last_layer) > 2 * start
+    assert last < 0.43 < first
+
+
+@pytest.mark.slow
 def test_gaussian_process(printed):
     """The noise is found that the samples were made with."""
     length, noise, _ = numbers(printed("gaussian_process"))

@@ -198,6 +198,30 @@ class TestCuts:
         (g,) = hypergradient(pt.sqr(pt.dot(X + noise, w) - Y).mean(), VAL, [w], [level])
         assert np.isfinite(g.eval(mode=PLAIN))
 
+    def test_noise_of_the_shape_of_what_it_is_added_to(self):
+        """How many numbers are drawn has no derivative, and needs none; nor has the generator that goes on."""
+        draws = pytensor.shared(np.random.default_rng(0))
+        hidden = pt.dot(X, w)
+        draws, first = pt.random.normal(size=hidden.shape, rng=draws, return_next_rng=True)
+        _, second = pt.random.normal(size=hidden.shape, rng=draws, return_next_rng=True)
+        train = pt.sqr(hidden + s * first * (1 + second) + b - Y).mean() + s * pt.sqr(w).sum()
+        numbers = pytensor.function([], [first, second, *hypergradient(train, VAL, [w, b], [s])], mode=PLAIN)()
+        given = [pt.constant(value) for value in numbers[:2]]
+        train = clone_replace(train, dict(zip([first, second], given, strict=True)))
+        (expected,) = hypergradient(train, VAL, [w, b], [s])
+        np.testing.assert_allclose(numbers[2], expected.eval(mode=PLAIN), rtol=1e-12)
+
+    def test_numbers_that_a_scan_draws(self):
+        def step(now, state, draws):
+            draws, normal = draws.normal(0, 1)
+            return pt.tanh(now + w[0] * state) + s * normal, draws
+
+        draws = pt.random.shared_rng(seed=1)
+        start = pt.constant(0.0, dtype="float64")
+        states, _ = pytensor.scan(step, sequences=[pt.constant(Y)], outputs_info=[start, draws], return_updates=False)
+        train = pt.sqr(states).sum() + s * pt.sqr(w).sum()
+        refused(ValueError, r"s: .*\(a scan draws random numbers\); draw them before the scan", train, VAL, [w], [s])
+
     def test_an_error_rate_is_no_validation_cost(self):
         scores = pt.dot(V, w)[:, None] * np.array([1.0, -1.0])
         errors = pt.cast(pt.neq(pt.argmax(scores, axis=1), 0), "float64").mean()

@@ -17,12 +17,14 @@ import setups
 import yaml
 from conftest import ROOT
 from packaging.requirements import Requirement
+from setuptools.config import expand
 from test_figures import stored
 
 from t1t2_pt.moved import MOVED
 from t1t2_pt.plotting.figure_script import Request
 
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT, SETUPTOOLS = PYPROJECT["project"], PYPROJECT["tool"]["setuptools"]
 CONDA_NAMES = {"flatbuffers": "python-flatbuffers", "matplotlib": "matplotlib-base"}
 CONDA_ONLY = {"python", "pip", "cxx-compiler", "setuptools"}
 
@@ -108,7 +110,9 @@ class TestEnvironments:
         import t1t2_pt
 
         citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
-        assert PROJECT["version"] == t1t2_pt.__version__ == citation["version"]
+        read = expand.read_attr(SETUPTOOLS["dynamic"]["version"]["attr"], root_dir=ROOT)
+        assert read == t1t2_pt.__version__ == citation["version"]
+        assert "version" not in PROJECT
 
     def test_each_requirement_is_explained(self):
         text = (ROOT / "pyproject.toml").read_text()

@@ -331,3 +331,19 @@ def test_batches_of_any_length_on_request():
     tuner = Ridge().tuner(static=False)
     tuner.step(BATCH)
     assert np.isfinite(tuner.step(data(5, 2)).train)
+
+
+def test_a_float32_graph_that_is_float64_somewhere():
+    """A number such as 1e-5 makes float64 of what follows it, and then of gradients of float32 parameters."""
+    x, y = pt.fmatrix("x"), pt.fvector("y")
+    w, l2 = (
+        pytensor.shared(np.full(FEATURES, value, "float32"), name=name) for name, value in (("w", 0.3), ("l2", 0.1))
+    )
+    val_cost = pt.sqr((x / pt.sqrt(x.var(axis=0) + 1e-5)) @ w - y).mean()
+    assert val_cost.dtype == "float64"
+    tuner = Tuner(val_cost + (l2 * w**2).sum(), val_cost, [w], [l2], inputs=[x, y], backend="jax")
+    before = w.get_value(), l2.get_value()
+    tuner.step(*([part.astype("float32") for part in batch] for batch in (BATCH, VAL)))
+    for shared, value in zip((w, l2), before, strict=True):
+        assert shared.get_value().dtype == np.float32
+        assert (shared.get_value() != value).all()

@@ -4,6 +4,7 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 import pytest
+from pytensor.tensor.random.type import random_generator_type
 from tuned import FEATURES, T1, T2, Ridge
 
 from t1t2_pt import Tuner, updates
@@ -91,7 +92,8 @@ GRAPHS = {
     "negative step size": ({"learning_rate": -1.0}, ["learning_rate = '-1.0': is no step size"]),
     "step size of nothing": ({"hyper_learning_rate": {"l1": 1.0}}, ["hyper_learning_rate = 'l1'", "give l2"]),
     "interval": ({"interval": 0}, ["interval = 0: is out of range; give a whole number of at least 1"]),
-    "updates": ({"updates": {ridge.w: ridge.w}}, ["updates = 'w': is moved by the optimiser already"]),
+    "updates": ({"updates": {ridge.w: 2 * ridge.w}}, ["updates = 'w': is moved by the optimiser already"]),
+    "a generator that stays": ({"updates": {ridge.rng: ridge.rng}}, ["updates = 'rng': stays as it is; give its new"]),
 }
 
 
@@ -152,10 +154,12 @@ BATCHES = {
     "dimensions": ((X[0], Y), ["t1_batch: x", "has 1 dimensions, where the graph has 2"]),
     "too few": ((X,), ["t1_batch", "has 1 arrays for 2 inputs; give (x, y)"]),
     "no tuple": (X, ["is a ndarray, no tuple of arrays; give (x, y)"]),
-    "names": ({"x": X, "z": Y}, ["has other names; give x, y"]),
+    "names": ({"x": X, "z": Y}, ["lacks y and has z, which is no input; give x, y"]),
     "whole numbers": ((X, Y.astype(int)), ["t1_batch: y", "are whole numbers, where the graph has floating", "astype"]),
     "truth": ((X > 0, Y), ["t1_batch: x", "are true or false, where the graph has floating-point numbers"]),
     "text": ((X, Y.astype(str)), ["t1_batch: y", "no numbers"]),
+    "nothing": ((X[:0], Y[:0]), ["t1_batch: x = 'shape (0, 6)': is empty; give samples"]),
+    "more names": ({"x": X, "y": Y, "z": Y}, ["has z, which is no input; give x, y"]),
     "objects": ((X, [None] * 12), ["t1_batch: y", "no numbers"]),
     "ragged": (([[1.0], [1.0, 2.0]], Y), ["t1_batch: x", "is no array"]),
     "NaN": ((WITH_NAN, Y), ["t1_batch: x = nan: is not finite at (0, 3)", "take such samples out"]),
@@ -177,8 +181,24 @@ def test_batches(case, used):
 
 def test_a_first_batch_that_the_graph_cannot_take():
     text = told(Ridge().tuner().step, (X[:, :4], Y))
-    assert "x (12, 4)" in text
+    assert "t1_batch: x (12, 4)" in text
     assert "does not fit the graph" in text
+
+
+def test_a_generator_that_is_an_input():
+    other = Ridge(noisy=False)
+    generator = random_generator_type("generator")
+    _, drawn = pt.random.normal(rng=generator, return_next_rng=True)
+    other.train_cost += other.noise * drawn * other.b
+    text = told(other.tuner)
+    assert "train_cost also depends on generator; make generator a shared variable" in text
+
+
+def test_a_cost_that_was_never_finite():
+    ridge = Ridge()
+    tuner = ridge.tuner()
+    ridge.l2.set_value(np.full(FEATURES, np.nan))
+    assert "is not finite in step 1; look for NaN in shared variables" in told(tuner.step, BATCH)
 
 
 def test_whole_numbers_must_fit():

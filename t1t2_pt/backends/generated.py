@@ -3,6 +3,7 @@
 Left to itself, PyTensor writes a file for each function into the system's temporary folder and never removes it.
 """
 
+import atexit
 import contextlib
 import functools
 import os
@@ -47,9 +48,11 @@ def generated_sources(read_again: bool) -> Iterator[None]:
 @functools.cache
 def _folder() -> tempfile.TemporaryDirectory[str]:
     try:
-        return tempfile.TemporaryDirectory(prefix="t1t2_pt-", ignore_cleanup_errors=True)
+        folder = tempfile.TemporaryDirectory(prefix="t1t2_pt-", ignore_cleanup_errors=True)
     except OSError as error:
         problem = f"no temporary folder can be made ({reason(error)})"
         raise InputError(
             "TMPDIR", os.environ.get("TMPDIR", ""), problem, "let it name a folder that you can write to"
         ) from None
+    atexit.register(folder.cleanup)  # left to itself it goes, too, with a ResourceWarning
+    return folder

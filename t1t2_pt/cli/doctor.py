@@ -11,6 +11,7 @@ import threadpoolctl
 from t1t2_pt.backends import BACKENDS, Backend, blas
 from t1t2_pt.datasets import DATASETS, absence, find
 from t1t2_pt.system.errors import InputError, reason
+from t1t2_pt.system.version import VERSION
 
 
 def examine(data_dir: Path | None = None) -> dict[str, dict[str, str]]:
@@ -19,8 +20,8 @@ def examine(data_dir: Path | None = None) -> dict[str, dict[str, str]]:
 
 
 def _versions() -> dict[str, str]:
-    names = ("t1t2_pt", "pytensor", "jax", "numba", "numpy", "scipy", "matplotlib", "pandas")
-    found = {"python": platform.python_version()}
+    names = ("pytensor", "jax", "numba", "numpy", "scipy", "matplotlib", "pandas")
+    found = {"python": platform.python_version(), "t1t2_pt": VERSION}
     for name in names:
         try:
             found[name] = importlib.metadata.version(name)

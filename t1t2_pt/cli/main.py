@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import importlib.metadata
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -29,6 +28,7 @@ from t1t2_pt.runs.record import DIVERGED
 from t1t2_pt.sweeps.event_files import EventFiles
 from t1t2_pt.system.errors import InputError
 from t1t2_pt.system.streams import show
+from t1t2_pt.system.version import VERSION
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """All commands and options."""
     result = OneLineParser(prog="t1t2", description="T1-T2: tune regularisation by gradient while training.")
-    result.add_argument("--version", action="version", version=f"t1t2_pt {importlib.metadata.version('t1t2_pt')}")
+    result.add_argument("--version", action="version", version=f"t1t2_pt {VERSION}")
     commands = result.add_subparsers(required=True, metavar="COMMAND")
 
     train = commands.add_parser(

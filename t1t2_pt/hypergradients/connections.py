@@ -44,10 +44,12 @@ class Cut:
 
     @property
     def is_random(self) -> bool:
-        return isinstance(self.node.op, RandomVariable)
+        return isinstance(self.node.op, RandomVariable) and not self.is_shape
 
     @property
     def is_shape(self) -> bool:
+        if isinstance(self.node.op, RandomVariable):  # how many numbers are drawn, and where from
+            return self.input not in self.node.op.dist_params(self.node)
         return isinstance(self.node.op, Shape | Shape_i) or (
             self.input.owner is not None and isinstance(self.input.owner.op, Shape | Shape_i)
         )

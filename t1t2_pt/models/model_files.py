@@ -1,7 +1,6 @@
 """The file of a trained network: a sealed `.npz` (`system/sealing.py`), which NumPy opens without pickle."""
 
 import dataclasses
-import importlib.metadata
 import json
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from t1t2_pt.system.errors import InputError, reason
 from t1t2_pt.system.files import check_can_write, make_folder, replacing
 from t1t2_pt.system.reading import open_file
 from t1t2_pt.system.sealing import Arrays, broken_seal, opened, sealed, with_header
+from t1t2_pt.system.version import VERSION
 
 FORMAT = 1
 KIND = "t1t2_pt model"
@@ -51,7 +51,7 @@ def write_model(model: Model, path: Path) -> None:
     header = {
         "kind": KIND,
         "format": FORMAT,
-        "t1t2_pt": importlib.metadata.version("t1t2_pt"),
+        "t1t2_pt": VERSION,
         "run": model.config.digest(),
         "config": model.config.as_dict(),
         "sample_shape": model.sample_shape,

@@ -91,7 +91,10 @@ def _padding(
             return (0, 0), (0, 0)
         height, width = filter_sizes
         if height is None or width is None:
-            raise ValueError(f"padding = {padding!r}: needs filters of static size; give numbers of zeros instead")
+            raise ValueError(
+                f"padding = {padding!r}: needs filters of static size; make them by pytensor.shared(value, "
+                "shape=value.shape), or give numbers of zeros"
+            )
         if padding == "full":
             return (height - 1, height - 1), (width - 1, width - 1)
         return _same(sizes[0], height, stride[0]), _same(sizes[1], width, stride[1])

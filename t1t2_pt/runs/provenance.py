@@ -9,6 +9,7 @@ from pathlib import Path
 from t1t2_pt.backends import Backend
 from t1t2_pt.backends.memory import usable_cores
 from t1t2_pt.system.code_digest import CODE
+from t1t2_pt.system.version import VERSION
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 UNKNOWN = "unknown"  # a processor; the commit of what does not run from a checkout of its own
@@ -28,7 +29,7 @@ def environment(backend: Backend) -> dict[str, str]:
         **backend.versions(),
         **packages,
         "python": platform.python_version(),
-        "t1t2_pt": importlib.metadata.version("t1t2_pt"),
+        "t1t2_pt": VERSION,
         "commit": _commit(),
         CODE_NAME: CODE,
         "machine": f"{platform.system()} {platform.machine()}",

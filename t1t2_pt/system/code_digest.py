@@ -5,8 +5,9 @@ have the same code; and what is compiled from it is kept under it.
 """
 
 import hashlib
-import importlib.metadata
 from pathlib import Path
+
+from t1t2_pt.system.version import VERSION
 
 
 def fingerprint(package: Path) -> str:
@@ -15,7 +16,7 @@ def fingerprint(package: Path) -> str:
     for path in sorted(path for path in package.rglob("[!.]*.py") if path.is_file()):
         content = path.read_bytes()
         code.update(f"{path.relative_to(package)} {len(content)}\n".encode() + content)
-    return f"{importlib.metadata.version('t1t2_pt')} {code.hexdigest()[:16]}"
+    return f"{VERSION} {code.hexdigest()[:16]}"
 
 
 # At once: files may change while a process goes on with what it has.

@@ -57,8 +57,13 @@ class Inputs:
     def _assigned(self, given: Any) -> dict[str, Any]:
         names = list(self.variables)
         if isinstance(given, Mapping):
-            if set(given) != set(names):
-                raise InputError(self.batch, sorted(map(str, given)), "has other names", f"give {', '.join(names)}")
+            lacking = [name for name in names if name not in given]
+            others = [str(name) for name in given if name not in names]
+            if lacking or others:
+                problem = f"lacks {', '.join(lacking)}" if lacking else ""
+                problem += " and " if lacking and others else ""
+                problem += f"has {', '.join(others)}, which is no input" if others else ""
+                raise InputError(self.batch, sorted(map(str, given)), problem, f"give {', '.join(names)}")
             return {name: given[name] for name in names}
         if len(names) == 1 and not isinstance(given, tuple | list):
             given = (given,)
@@ -103,6 +108,8 @@ class Inputs:
         if any(w not in (None, n) for n, w in zip(shape, wanted, strict=True)):
             told = "(" + ", ".join("any" if n is None else str(n) for n in wanted) + ")"
             raise InputError(place, f"shape {shape}", f"where the graph has {told}", "give a batch of that shape")
+        if 0 in shape and 0 not in variable.type.shape:
+            raise InputError(place, f"shape {shape}", "is empty", "give samples")
 
     def _cast(self, place: str, array: np.ndarray, dtype: str) -> np.ndarray:
         with np.errstate(over="ignore"):
@@ -132,6 +139,8 @@ def read_inputs(
             if variable not in variables.values():
                 name = variable.name or str(variable)
                 remedy = f"add {name} to inputs, or make it a pytensor.shared"
+                if not isinstance(variable, TensorVariable):
+                    remedy = f"make {name} a shared variable, which a generator is by pt.random.shared_rng(seed=1)"
                 raise InputError("inputs", _names(variables), f"{role} also depends on {name}", remedy)
         everywhere = [*needed[0], *needed[1]] if alike else used
         for name, variable in variables.items():

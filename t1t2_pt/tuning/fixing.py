@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Variable
-from pytensor.graph.replace import clone_replace
-from pytensor.graph.traversal import graph_inputs
+from pytensor.graph.traversal import graph_inputs, toposort
+from pytensor.scan.op import Scan
 from pytensor.tensor.type import TensorType
 
-from t1t2_pt.system.errors import InputError, reason
+from t1t2_pt.ops.any_length import any_length
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,10 +42,7 @@ class Fixed:
 def fixed(outputs: Sequence[Variable], also: Sequence[SharedVariable], shapes: Mapping[Variable, Any]) -> Fixed:
     """A graph with the shapes of its shared variables, of further ones, and of symbolic inputs as given.
 
-    Raises
-    ------
-    InputError
-        If the graph cannot have these shapes.
+    An operation that cannot have these shapes raises whatever it does.
     """
     shared = [variable for variable in graph_inputs(outputs) if isinstance(variable, SharedVariable)]
     stand_ins: dict[Variable, Any] = {v: stand_in for v in [*shared, *also] if (stand_in := _with_shape(v)) is not None}
@@ -53,17 +50,32 @@ def fixed(outputs: Sequence[Variable], also: Sequence[SharedVariable], shapes: M
         stand_ins[variable] = variable.type.clone(shape=shape)(name=variable.name)
     if not stand_ins:
         return Fixed(list(outputs), {})
-    try:
-        return Fixed(clone_replace(list(outputs), replace=stand_ins, rebuild_strict=False), stand_ins)
-    except Exception as error:  # each Op has its own
-        raise misfit(shapes, error) from None
+    return Fixed(_rebuilt(outputs, stand_ins), stand_ins)
 
 
-def misfit(shapes: Mapping[Variable, Any], error: BaseException) -> InputError:
-    """What is told of batches that the graph cannot take."""
-    told = ", ".join(f"{variable.name or variable} {tuple(shape)}" for variable, shape in shapes.items())
-    remedy = "give arrays of the shapes that the costs are built for"
-    return InputError("batch", told, f"does not fit the graph ({reason(error)})", remedy)
+def _rebuilt(outputs: Sequence[Variable], stand_ins: Mapping[Variable, Variable]) -> list[Variable]:
+    """The same expressions of other inputs, each node made anew from the types that it now has."""
+    new = dict(stand_ins)
+    for node in toposort(outputs):
+        given = [new.get(variable, variable) for variable in node.inputs]
+        if all(now is before for now, before in zip(given, node.inputs, strict=True)):
+            continue
+        if isinstance(node.op, Scan):
+            given = [_as_wide(now, before) for now, before in zip(given, node.inputs, strict=True)]
+        made = node.clone_with_new_inputs(given, strict=False)
+        new |= dict(zip(node.outputs, made.outputs, strict=True))
+    return [new.get(variable, variable) for variable in outputs]
+
+
+def _as_wide(now: Any, before: Any) -> Any:
+    """A tensor without the axes of length 1 that another has no static length of.
+
+    What a scan repeats was built for any length, and PyTensor refuses a length of 1 there.
+    """
+    if not isinstance(now.type, TensorType):
+        return now
+    pairs = enumerate(zip(now.type.shape, before.type.shape, strict=True))
+    return any_length(now, [axis for axis, (length, known) in pairs if length == 1 and known is None])
 
 
 def shape_of(shared: SharedVariable) -> tuple[int, ...]:

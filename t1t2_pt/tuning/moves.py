@@ -155,7 +155,9 @@ def build_updates(
         As `hypergradient` does.
     """
     problem = Problem(*costs, list(params.values()), list(hyperparams.values()), rules.method.beside)
-    gradients = as_gradients(pt.grad(problem.train_cost, list(params.values())))
+    found = as_gradients(pt.grad(problem.train_cost, list(params.values())))
+    # Of a float32 parameter in a cost that is float64 somewhere, PyTensor gives a float64 gradient.
+    gradients = [pt.cast(g, param.dtype) for g, param in zip(found, params.values(), strict=True)]
     t1: Changes = {**next_states([problem.train_cost, *others.values()]), **others}
     t1[memory[COUNT]] = count = memory[COUNT] + np.int64(1)
     for (name, param), gradient in zip(params.items(), gradients, strict=True):
@@ -173,9 +175,9 @@ def build_updates(
         count=pt.cast(hyper_count, problem.train_cost.dtype),
         memory={name.removeprefix(METHOD): kept for name, kept in memory.items() if name.startswith(METHOD)},
     )
-    found, kept = hypergradients_in_step(rules.method, problem, at_hand, rules.products)
+    moves, kept = hypergradients_in_step(rules.method, problem, at_hand, rules.products)
     both |= {memory[METHOD + name]: value for name, value in kept.items()}
-    for (name, hyperparam), hypergradient in zip(hyperparams.items(), found, strict=True):
+    for (name, hyperparam), hypergradient in zip(hyperparams.items(), moves, strict=True):
         limited = _limited(pt.cast(hypergradient, hyperparam.dtype), rules)
         constraint = rules.constraints[name]
         slope = constraint.slope(hyperparam)

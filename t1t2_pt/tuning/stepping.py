@@ -13,7 +13,7 @@ from t1t2_pt.backends import Backend
 from t1t2_pt.backends.shared_steps import SharedStep
 from t1t2_pt.system.errors import InputError, reason
 from t1t2_pt.tuning.feeding import Arrays, Inputs
-from t1t2_pt.tuning.fixing import fixed, misfit, shape_of
+from t1t2_pt.tuning.fixing import fixed, shape_of
 from t1t2_pt.tuning.moves import Rates, Rules, Updates, build_updates
 
 Shape = tuple[int, ...]
@@ -101,7 +101,7 @@ class Stepper:
             name = self._backend.name
             raise InputError("backend", name, f"lacks an operation of the graph ({reason(error)})", remedy) from error
         except Exception as error:  # each backend has its own
-            raise misfit(self._named_shapes(given), error) from error
+            raise _misfit(given, error) from error
         return {name: float(value) for name, value in outputs.items()}
 
     def write_back(self, wanted: Collection[SharedVariable]) -> None:
@@ -129,7 +129,10 @@ class Stepper:
         return {variables[name]: np.shape(array) for name, array in given.items()}
 
     def _step(self, given: Arrays, tunes: bool) -> SharedStep:
-        parts = self._parts.fixed(self._named_shapes(given) if self._static else {})
+        try:
+            parts = self._parts.fixed(self._named_shapes(given) if self._static else {})
+        except Exception as error:  # each Op has its own
+            raise _misfit(given, error) from None
         if not tunes:
             parts = dataclasses.replace(parts, hyperparams={})
         updates = parts.updates(self._rules)
@@ -139,3 +142,10 @@ class Stepper:
             inputs |= {f"{parts.t2.batch}: {name}": v for name, v in parts.t2.variables.items()}
             outputs["val_cost"] = parts.val_cost
         return SharedStep(inputs, outputs, dict(updates))
+
+
+def _misfit(given: Arrays, error: BaseException) -> InputError:
+    """What is told of batches that the graph cannot take."""
+    told = ", ".join(f"{name} {np.shape(array)}" for name, array in given.items())
+    remedy = "give arrays of the shapes that the costs are built for"
+    return InputError("batch", told, f"does not fit the graph ({reason(error)})", remedy)

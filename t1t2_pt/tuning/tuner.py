@@ -289,6 +289,8 @@ class Tuner:
             if not math.isfinite(value):
                 problem = f"is not finite in step {self._steps}"
                 remedy = f"give a smaller learning_rate than {self.learning_rate:g}, or max_norm=3.0"
+                if self._steps == 1:  # nothing has moved yet
+                    remedy = "look for NaN in shared variables, and for a logarithm or a division of 0 in the cost"
                 raise InputError(name, value, problem, remedy)
         hyperparams: dict[str, np.ndarray] = {}
         if t2 is not None:

@@ -151,6 +151,8 @@ def read_updates(given: Any, moved: Mapping[str, SharedVariable]) -> dict[Shared
     for shared, value in (given or {}).items():
         if not isinstance(shared, SharedVariable) or not isinstance(value, Variable):
             raise InputError("updates", shown(shared), "is no update", "give {shared variable: expression}")
+        if value is shared:
+            raise InputError("updates", shown(shared), "stays as it is", "give its new value, or leave it out")
         for name, variable in moved.items():
             if variable is shared:
                 raise InputError("updates", name, "is moved by the optimiser already", f"leave {name} out")

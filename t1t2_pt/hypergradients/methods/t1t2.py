@@ -117,6 +117,11 @@ class T1T2(Method):
         return given
 
 
+# What PyTensor says of an Op without a second derivative; TypeError of one that is made of a graph, as pytensor-ml's
+# convolution, where it does not depend on what its derivative is taken by.
+UNDERIVABLE = (NullTypeGradError, NotImplementedError, TypeError)
+
+
 def _pulled_back(
     outputs: Sequence[TensorVariable], hyperparams: Sequence[TensorVariable], cotangents: Sequence[TensorVariable]
 ) -> list[TensorVariable]:
@@ -124,16 +129,19 @@ def _pulled_back(
     outputs = apart(outputs)
     try:
         return as_gradients(pullback(outputs, hyperparams, cotangents, disconnected_inputs="ignore"))
-    except (NullTypeGradError, NotImplementedError):
+    except UNDERIVABLE:
         for position, variable in enumerate(hyperparams):
             try:
                 pullback(outputs, [variable], cotangents, disconnected_inputs="ignore")
-            except (NullTypeGradError, NotImplementedError) as error:
-                reason = " ".join(str(error).split())[:200]
+            except UNDERIVABLE as error:
+                reason = " ".join(str(error).split())
+                remedy = "compute the cost by other operations"
+                if "untraced variable" in reason:  # a generator among the states of a scan
+                    reason = "a scan draws random numbers"
+                    remedy = "draw them before the scan, and give them as one of its sequences"
                 name = name_of(variable, position, "hyperparams")
                 raise ValueError(
-                    f"hyperparams: {name}: the training gradient has no derivative by it ({reason}); "
-                    "compute the cost by other operations"
+                    f"hyperparams: {name}: the training gradient has no derivative by it ({reason[:200]}); {remedy}"
                 ) from None
         raise
 
