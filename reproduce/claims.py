@@ -31,7 +31,7 @@ from t1t2_pt.plotting.claims import Claim, Row, markdown, read_claims, share_wor
 from t1t2_pt.plotting.parts import Configs, Runs, Stage, within
 from t1t2_pt.plotting.scripts import PRESETS, REFERENCE, Drawing, FigureScript, Request, main
 from t1t2_pt.plotting.statistics import Estimate
-from t1t2_pt.runs.provenance import REPOSITORY
+from t1t2_pt.system.repository import REPOSITORY
 from t1t2_pt.runs.record import StoredRun
 from t1t2_pt.system.streams import show
 from t1t2_pt.sweeps.timing import Timing

@@ -15,13 +15,13 @@ from pathlib import Path
 
 from t1t2_pt.backends import get_backend
 from t1t2_pt.cli.commands import OneLineParser, run_command
-from t1t2_pt.cli.options import usable_path
+from t1t2_pt.cli.plain_options import usable_path
 from t1t2_pt.config import RunConfig
 from t1t2_pt.plotting.found_scripts import scripts_in
 from t1t2_pt.plotting.parts import Configs
 from t1t2_pt.plotting.scripts import FIGURES, PRESETS, FigureScript, Request, folder_of, main_of_all
 from t1t2_pt.runs.exchange import read_runs
-from t1t2_pt.runs.provenance import REPOSITORY
+from t1t2_pt.system.repository import REPOSITORY
 from t1t2_pt.runs.record import StoredRun
 from t1t2_pt.runs.store import RunStore
 from t1t2_pt.sweeps.depth_sweep import read_depth_runs, store_depth_runs, stored_depth_runs

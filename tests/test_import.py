@@ -20,7 +20,7 @@ def lines(module: str, outputs: str) -> dict[tuple[str, str], list[str]]:
 @pytest.mark.parametrize("outputs", ["jax", pytest.param("jax,numba,c", marks=pytest.mark.slow)])
 def test_functions_of_others_stay_what_they_are(outputs):
     """Graphs with all linkers, and what they compute: in `make test` with the one that compiles in no time."""
-    without, with_us = lines("-", outputs), lines("t1t2_pt", outputs)
+    without, with_us = lines("-", outputs), lines("t1t2_pt.sweeps.one_run", outputs)
     assert len(without) == 60
     for key, expected in without.items():
         assert with_us[key] == expected, key

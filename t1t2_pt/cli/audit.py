@@ -13,7 +13,8 @@ from pytensor.tensor.variable import TensorVariable
 
 from t1t2_pt.backends import Backend, get_backend
 from t1t2_pt.cli.commands import Commands
-from t1t2_pt.cli.options import add_data_dir, add_run_options, config_from
+from t1t2_pt.cli.options import add_run_options, config_from
+from t1t2_pt.cli.plain_options import add_data_dir
 from t1t2_pt.config import RunConfig
 from t1t2_pt.datasets import Split
 from t1t2_pt.hypergradients.auditing import Array, Audit, Compute, audit
@@ -29,11 +30,11 @@ from t1t2_pt.training.batches import t1_rows, t2_rows
 DTYPE = "float32"
 
 
-def add_command(commands: Commands) -> None:
+def add_command(commands: Commands, help: str) -> None:
     """Add it below a subparser."""
     result = commands.add_parser(
         "audit",
-        help="look at a run's hypergradients before it is trained",
+        help=help,
         description="Compare the hypergradients that a run would start with, on its first batches of T1 and T2, with "
         "those through K updates and by the implicit function theorem, and name what makes them wrong. Exit code 1 if "
         "anything is found.",

@@ -157,13 +157,14 @@ class T1T2Estimator(BaseEstimator):
         self._levels = fitted.tuned.levels
         self._activation = fitted.final_design.activation
         self.hyperparameters_ = _readable(design.levels, np.exp(fitted.tuned.levels), features)
-        paths = [_readable(design.levels, np.exp(path), features) for path in fitted.tuned.paths]
-        self.history_ = {
-            "train_cost": np.array(fitted.tuned.train_costs),
-            "validation_cost": np.array(fitted.tuned.validation_costs),
-            **{name: np.array([path[name] for path in paths]) for name in design.levels},
-            "refit_train_cost": np.array(fitted.final.train_costs),
-        }
+        self.history_ = {"refit_train_cost": np.array(fitted.final.train_costs)}
+        if fitted.tuned.paths:
+            paths = [_readable(design.levels, np.exp(path), features) for path in fitted.tuned.paths]
+            self.history_ |= {
+                "train_cost": np.array(fitted.tuned.train_costs),
+                "validation_cost": np.array(fitted.tuned.validation_costs),
+                **{name: np.array([path[name] for path in paths]) for name in design.levels},
+            }
 
     def _plan(self) -> Plan:
         """The parameters, checked."""

@@ -16,6 +16,7 @@ import numpy as np
 
 from t1t2_pt.backends import BACKENDS, VARIANTS, Backend, get_backend
 from t1t2_pt.config import ALGORITHM
+from t1t2_pt.datasets import OWN_SOURCES
 from t1t2_pt.regularizers import HYPERPARAMETERS
 from t1t2_pt.runs.provenance import CODE_NAME, NOT_ARITHMETIC, UNKNOWN, environment
 from t1t2_pt.runs.record import StoredRun, finished_run
@@ -142,10 +143,7 @@ def _verify(checks: Sequence[Check], splits: Splits, advance: Callable[[int], No
     if config.algorithm != ALGORITHM:
         problem = f"is of algorithm {config.algorithm}, where this code is {ALGORITHM}"
         raise InputError("algorithm", config.algorithm, problem, "verify it with the version that trained it")
-    here = splits.fingerprint(config.dataset, fetch=False)
-    if config.data != here:
-        problem = f"is not the content of {config.dataset} here" if here else f"is of {config.dataset}, which is absent"
-        raise InputError("data", config.data, problem, "name the folder of its data by --data-dir")
+    _check_data(first.run, splits)
     split = splits.get(*data_key(config))
     check_memory(Group(tuple(configs), company.template, company.size, tuple(configs)), split, backend)
     last = early_epochs(first.run) if first.differing else config.epochs
@@ -168,6 +166,26 @@ def _verify(checks: Sequence[Check], splits: Splits, advance: Callable[[int], No
     for check, one in zip(checks, trained, strict=True):
         # As it would be stored, where infinity and NaN are one.
         yield _verdict(check, StoredRun.from_dict(finished_run(one, backend, split.provenance).as_dict()))
+
+
+def _check_data(run: StoredRun, splits: Splits) -> None:
+    """Check that a run's data are here.
+
+    Raises
+    ------
+    InputError
+        If they are others or absent.
+    """
+    config = run.config
+    here = splits.fingerprint(config.dataset, fetch=False)
+    if config.data == here:
+        return
+    if config.dataset in OWN_SOURCES:
+        name = run.provenance["data"].partition(",")[0]
+        problem = f"is data of somebody's own, {name}" + (", and not what --data has" if here else "")
+        raise InputError("data", config.data, problem, "name its file by --data, with the options of its training")
+    problem = f"is not the content of {config.dataset} here" if here else f"is of {config.dataset}, which is absent"
+    raise InputError("data", config.data, problem, "name the folder of its data by --data-dir")
 
 
 def _verdict(check: Check, again: StoredRun) -> Verdict:
