@@ -96,6 +96,9 @@ def _asked(options: argparse.Namespace, model: Model) -> Asked:
     if options.test:
         return _test_set(path.name, file.read(), model)
     x, y, names = file.samples()
+    if options.target is not None and y is None and not path.is_dir():
+        raise InputError("--target", options.target, f"is no column of {path.name}", "leave it out, or correct it")
+    x = model.samples(x, path.name)  # before a word is lost on labels
     try:
         return x, None if y is None else labels_like(path.name, "y", y, model.classes, len(x)), names
     except InputError as error:  # predictions need no labels

@@ -98,8 +98,11 @@ def _summary(verdicts: Sequence[Verdict]) -> list[str]:
     if len(sound) > exact:
         lines.append(f"{len(sound) - exact} are the same within tolerances at their beginning (`t1t2 verify --help`):")
         lines += [f"  of {count} {reason}" for reason, count in reasons.most_common()]
-    if len(verdicts) > len(sound):
-        lines.append(f"{len(verdicts) - len(sound)} are not what this code computes here")
+    untrained = sum(not verdict.trained for verdict in verdicts)
+    if len(verdicts) > len(sound) + untrained:
+        lines.append(f"{len(verdicts) - len(sound) - untrained} are not what this code computes here")
+    if untrained:
+        lines.append(f"{untrained} cannot be trained here")
     return lines
 
 

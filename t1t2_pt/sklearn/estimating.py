@@ -120,6 +120,8 @@ def fit(problem: Problem, plan: Plan, levels: Vector | None = None, networks: Se
         tuned = Trained(theta, levels, plan.options.epochs, [], [], [])  # nothing to find
     else:
         tuned = train(design, constants, data, t1, t2, theta, levels, plan.options)
+        still = constants["moves"] == 0  # to the last bit, in whatever precision the others move
+        tuned = dataclasses.replace(tuned, levels=np.where(still, levels, tuned.levels))
     final_design = dataclasses.replace(design, networks=plan.networks or design.networks)
     start = initial_theta(final_design, plan.options.seed + 1)
     if networks is not None:
@@ -147,6 +149,8 @@ def _continued(design: Design, networks: Sequence[Arrays], start: Vector) -> Vec
     """The parameters of an earlier fit with padding; where its networks are others, those to start from."""
     theta = start.copy()
     for row, parameters in zip(theta, networks, strict=False):
+        if parameters.keys() != design.parameters.keys():
+            return start
         for name, (place, shape) in design.parameters.items():
             value = parameters[name]
             if len(value.shape) != len(shape) or any(n > m for n, m in zip(value.shape, shape, strict=True)):

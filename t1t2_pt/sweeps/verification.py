@@ -77,11 +77,14 @@ class Verdict:
         Whether all numbers are the same to the last bit.
     problem
         What is not as it should be; empty: the run is what this code computes.
+    trained
+        Whether it could be trained here at all.
     """
 
     check: Check
     exact: bool
     problem: str = ""
+    trained: bool = True
 
 
 def sample(runs: Sequence[StoredRun], number: int) -> list[StoredRun]:
@@ -132,7 +135,8 @@ def verify(checks: Iterable[Check], splits: Splits, advance: Callable[[int], Non
                 yield from _verify(batch, splits, advance)
             except InputError as error:
                 advance(sum(check.run.config.steps for check in batch))
-                yield from (Verdict(check, exact=False, problem=f"cannot be trained here: {error}") for check in batch)
+                problem = f"cannot be trained here: {error}"
+                yield from (Verdict(check, exact=False, problem=problem, trained=False) for check in batch)
 
 
 def _verify(checks: Sequence[Check], splits: Splits, advance: Callable[[int], None]) -> Iterator[Verdict]:
@@ -177,7 +181,12 @@ def _check_data(run: StoredRun, splits: Splits) -> None:
         If they are others or absent.
     """
     config = run.config
-    here = splits.fingerprint(config.dataset, fetch=False)
+    try:
+        here = splits.fingerprint(config.dataset, fetch=False)
+    except InputError:
+        if config.dataset not in OWN_SOURCES:
+            raise
+        here = "of another kind"
     if config.data == here:
         return
     if config.dataset in OWN_SOURCES:
