@@ -32,7 +32,7 @@ from t1t2_pt.plotting.parts import Configs, Runs, Stage, within
 from t1t2_pt.plotting.figure_script import Drawing, FigureScript, Request
 from t1t2_pt.plotting.scripts import PRESETS, REFERENCE, main
 from t1t2_pt.plotting.statistics import Estimate
-from t1t2_pt.runs.provenance import REPOSITORY
+from t1t2_pt.system.repository import REPOSITORY
 from t1t2_pt.runs.record import StoredRun
 from t1t2_pt.system.streams import show
 from t1t2_pt.sweeps.timing import Timing

@@ -16,13 +16,13 @@ from typing import Any
 
 from t1t2_pt.backends import get_backend
 from t1t2_pt.cli.commands import OneLineParser, run_command
-from t1t2_pt.cli.options import usable_path
+from t1t2_pt.cli.plain_options import usable_path
 from t1t2_pt.plotting.found_scripts import scripts_in
 from t1t2_pt.plotting.parts import Configs
 from t1t2_pt.plotting.figure_script import FigureScript, Request
 from t1t2_pt.plotting.scripts import FIGURES, PRESETS, folder_of, main_of_all
 from t1t2_pt.runs.exchange import read_runs
-from t1t2_pt.runs.provenance import REPOSITORY
+from t1t2_pt.system.repository import REPOSITORY
 from t1t2_pt.runs.record import StoredRun
 from t1t2_pt.runs.store import RunStore
 from t1t2_pt.sweeps.method_survey import FILE as SURVEY

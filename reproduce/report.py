@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from t1t2_pt.cli.commands import OneLineParser, run_command
-from t1t2_pt.cli.options import usable_path
+from t1t2_pt.cli.plain_options import usable_path
 from t1t2_pt.plotting.found_scripts import scripts_in
 from t1t2_pt.plotting.report import write_report
 from t1t2_pt.plotting.scripts import PRESETS
-from t1t2_pt.runs.provenance import REPOSITORY
+from t1t2_pt.system.repository import REPOSITORY
 from t1t2_pt.system.streams import show
 
 LEAD = (

@@ -11,13 +11,13 @@ import importlib
 import sys
 from typing import TYPE_CHECKING, Any
 
-from t1t2_pt import hypergradients
-from t1t2_pt.hypergradients import hypergradient
-from t1t2_pt.moved import OldNames
+from t1t2_pt.moved import Forwarding, OldNames
 from t1t2_pt.system.version import VERSION
 
 if TYPE_CHECKING:
+    from t1t2_pt import hypergradients
     from t1t2_pt.datasets import own_dataset
+    from t1t2_pt.hypergradients import hypergradient
     from t1t2_pt.hypergradients.auditing import Audit, audit
     from t1t2_pt.models import Model, read_model, write_model
     from t1t2_pt.sweeps.one_run import train
@@ -38,16 +38,17 @@ __all__ = [
 ]
 __version__ = VERSION
 
-# `from t1t2_pt.hypergradient import ...`, as it was before the methods had a folder.
-sys.modules[f"{__name__}.hypergradient"] = hypergradients
+# `from t1t2_pt.hypergradient import ...`, as it was before the methods had a folder: the function has the name now.
+sys.modules[f"{__name__}.hypergradient"] = Forwarding("t1t2_pt.hypergradients")
 sys.meta_path.append(OldNames())
 
-# Imported when they are first used: a hypergradient needs none of them.
+# Imported when they are first used: a hypergradient needs no data sets, and a list of runs no PyTensor.
 _WHEN_USED = {
     "Audit": "t1t2_pt.hypergradients.auditing",
     "audit": "t1t2_pt.hypergradients.auditing",
     "Model": "t1t2_pt.models",
     "Tuner": "t1t2_pt.tuning",
+    "hypergradient": "t1t2_pt.hypergradients",
     "own_dataset": "t1t2_pt.datasets",
     "read_model": "t1t2_pt.models",
     "train": "t1t2_pt.sweeps.one_run",
@@ -59,4 +60,6 @@ _WHEN_USED = {
 def __getattr__(name: str) -> Any:
     if name in _WHEN_USED:
         return getattr(importlib.import_module(_WHEN_USED[name]), name)
+    if name == "hypergradients":
+        return importlib.import_module("t1t2_pt.hypergradients")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

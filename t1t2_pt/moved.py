@@ -10,6 +10,7 @@ from collections.abc import Callable
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import Any
 
 MOVED = {
     "t1t2_pt.costs": "t1t2_pt.networks.costs",
@@ -38,6 +39,15 @@ class OldNames(MetaPathFinder, Loader):
         """It is executed already; its own specification goes back where the import put this one."""
         if module.__spec__ is not None:
             module.__spec__ = module.__spec__.loader_state
+
+
+class Forwarding(ModuleType):
+    """A module whose attributes are those of another, which is imported when one is asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(importlib.import_module(self.__name__), name)
 
 
 def renamed_arguments[**P, Result](**names: str) -> Callable[[Callable[P, Result]], Callable[P, Result]]:

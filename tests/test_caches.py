@@ -17,7 +17,6 @@ from conftest import ROOT, need
 
 from t1t2_pt.backends import BACKENDS, caches, get_backend, host
 from t1t2_pt.backends.generated import generated_sources
-from t1t2_pt.system import files
 from t1t2_pt.system.errors import InputError
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="ELF is Linux's")
@@ -64,7 +63,7 @@ def test_whole_entries_are_told_from_others(tmp_path, write, name, whole):
 class TestRemoval:
     @pytest.fixture
     def folder(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(files.pooch, "os_cache", lambda name: tmp_path / "cache")
+        monkeypatch.setattr("pooch.os_cache", lambda name: tmp_path / "cache")
         (tmp_path / "entries").mkdir()
         for name in ("a", "b", "other"):
             (tmp_path / "entries" / name).write_text("sound")
@@ -112,7 +111,7 @@ class TestRemoval:
 class TestPyTensorsFolder:
     @pytest.fixture
     def base(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(files.pooch, "os_cache", lambda name: tmp_path / "cache")
+        monkeypatch.setattr("pooch.os_cache", lambda name: tmp_path / "cache")
         config = types.SimpleNamespace(base_compiledir=tmp_path / "base", compiledir=tmp_path / "base" / "compiledir")
         monkeypatch.setattr(caches, "pytensor", types.SimpleNamespace(config=config))
         return tmp_path / "base"

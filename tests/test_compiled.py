@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     need("jax")
-    monkeypatch.setattr(exported, "cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(exported, "compiled_cache", lambda: tmp_path)
     monkeypatch.setattr(exported, "use_compilation_cache", lambda: None)
     return tmp_path / "exported"
 
@@ -151,7 +151,7 @@ class TestExported:
     @pytest.mark.parametrize(("value", "kept"), [("1", False), ("0", True), ("", True)])
     def test_switched_off(self, monkeypatch, value, kept):
         monkeypatch.setenv("T1T2_NO_CACHE", value)
-        assert (exported.cache_folder() is not None) == kept
+        assert (exported.compiled_cache() is not None) == kept
 
 
 class TestMemory:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from t1t2_pt.cli.options import read_field, show_value
+from t1t2_pt.cli.options import read_field
+from t1t2_pt.cli.plain_options import show_value
 from t1t2_pt.config import FIELDS, field_info, replace, run_config
 from t1t2_pt.regularizers import HYPERPARAMETERS, REGULARIZERS, STEP_SIZES
 from t1t2_pt.system.errors import InputError

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from t1t2_pt.datasets import load_split, mnist, sources
 from t1t2_pt.datasets.idx import read_idx
 from t1t2_pt.datasets.splitting import split_rows
-from t1t2_pt.system import files
 from t1t2_pt.system.errors import InputError
 
 
@@ -160,7 +159,7 @@ class TestSources:
 
     def test_absent_and_offline(self, tmp_path, monkeypatch):
         monkeypatch.setattr(sources, "REPOSITORY_DATA", tmp_path / "none")
-        monkeypatch.setattr(files.pooch, "os_cache", lambda name: tmp_path / "cache")
+        monkeypatch.setattr("pooch.os_cache", lambda name: tmp_path / "cache")
         address = (tmp_path / "nothing").as_uri().replace("file://", "http://localhost:9")
         with pytest.raises(
             InputError,
@@ -177,7 +176,7 @@ class TestSources:
             threading.Thread(target=server.serve_forever, daemon=True).start()
             url = f"http://127.0.0.1:{server.server_port}/"
             monkeypatch.setattr(sources, "REPOSITORY_DATA", tmp_path / "none")
-            monkeypatch.setattr(files.pooch, "os_cache", lambda name: tmp_path / "cache")
+            monkeypatch.setattr("pooch.os_cache", lambda name: tmp_path / "cache")
             monkeypatch.setenv("NO_PROXY", "127.0.0.1")
             right = {"a.gz": "md5:" + hashlib.md5(b"content").hexdigest()}
             wrong = {"a.gz": "md5:" + hashlib.md5(b"other").hexdigest()}

@@ -21,10 +21,11 @@ from sklearn.utils import estimator_checks
 from t1t2_pt.backends import BACKENDS
 from t1t2_pt.backends.exported import Exported
 from t1t2_pt.backends.host import HostBackend
-from t1t2_pt.sklearn import T1T2Classifier, T1T2Regressor
+from t1t2_pt.sklearn import T1T2Classifier, T1T2Regressor, estimating
 from t1t2_pt.system.errors import InputError
 
 IRIS, NAMES = load_iris(as_frame=True, return_X_y=True)[0], load_iris().target_names[load_iris().target]
+LEVELS = ("input_noise", "hidden_noise", "l2")
 SMALL = {"hidden_layer_sizes": 8, "max_iter": 4, "random_state": 0}
 
 
@@ -175,6 +176,27 @@ def test_levels_per_feature_fixed_and_none():
     assert found["hidden_noise"] == 0
 
 
+@pytest.mark.parametrize("given", [{"tune": False}, {"tune": np.False_}, dict.fromkeys(LEVELS, 0)])
+def test_without_anything_to_tune_it_only_trains(given, monkeypatch):
+    calls, before = [], estimating.train
+    monkeypatch.setattr(estimating, "train", lambda *arguments: calls.append(arguments) or before(*arguments))
+    model = T1T2Classifier(**{**SMALL, **given}).fit(IRIS, NAMES)
+    assert len(calls) == 1
+    assert list(model.history_) == ["refit_train_cost"]
+    assert (model.n_iter_, len(model.networks_)) == (4, 5)
+    for name, usual in zip(LEVELS, (1, 1, 0.1), strict=True):
+        np.testing.assert_allclose(model.hyperparameters_[name], given.get(name, usual), rtol=1e-15)
+
+
+def test_fixed_levels_stay_to_the_last_bit():
+    model = T1T2Classifier(**SMALL, tune=False, early_stopping=True).fit(IRIS, NAMES)
+    np.testing.assert_allclose(model.hyperparameters_["l2"], 0.1, rtol=1e-15)
+    assert len(model.history_["validation_cost"]) == 4
+    model = T1T2Classifier(**SMALL, tune="input_noise").fit(IRIS, NAMES)
+    np.testing.assert_allclose(model.hyperparameters_["l2"], 0.1, rtol=1e-15)
+    assert model.hyperparameters_["input_noise"] != 1
+
+
 def test_bounds_hold():
     model = T1T2Classifier(**SMALL, bounds={"l2": (0.099, 1)}, hyper_learning_rate=1.0).fit(IRIS, NAMES)
     assert model.hyperparameters_["l2"].min() == pytest.approx(0.099, rel=1e-5)
@@ -196,6 +218,32 @@ def test_warm_start_goes_on():
     assert model.history_["refit_train_cost"][0] < cost * 1.1
     with pytest.raises(ValueError, match="other classes than before"):
         model.fit(IRIS[:100], NAMES[:100])
+
+
+def test_warm_start_of_another_network_begins_its_weights_anew():
+    model = T1T2Classifier(**SMALL, warm_start=True).fit(IRIS, NAMES)
+    model.set_params(hidden_layer_sizes=(8, 6), max_iter=1).fit(IRIS, NAMES)
+    assert [weights.shape for weights in model.networks_[0].values()] == [(4, 8), (8,), (8, 6), (6,), (6, 3), (3,)]
+
+
+def test_weights_of_classes_are_those_of_own_validation_too():
+    """A class of weight 0 is none there, either."""
+    given, own = (IRIS[::2], NAMES[::2]), {"X_val": IRIS[1::2], "y_val": NAMES[1::2]}
+    weights = {"versicolor": 2, "virginica": 1}
+    weighted = T1T2Classifier(**SMALL, class_weight={**weights, "setosa": 0}).fit(*given, **own)
+    there, there_own = given[1] != "setosa", own["y_val"] != "setosa"
+    rest = {"X_val": own["X_val"][there_own], "y_val": own["y_val"][there_own]}
+    model = T1T2Classifier(**SMALL, class_weight=weights).fit(given[0][there], given[1][there], **rest)
+    assert weighted.predict_proba(IRIS)[:, 0].max() < 0.4  # nothing was learned of it
+    np.testing.assert_allclose(weighted.input_mean_, model.input_mean_)
+
+
+def test_numbers_of_any_size():
+    """Whose squares are no numbers."""
+    expected = T1T2Classifier(**SMALL).fit(IRIS.to_numpy(), NAMES)
+    for scale in (1e200, 1e-200):
+        model = T1T2Classifier(**SMALL).fit(IRIS.to_numpy() * scale, NAMES)
+        np.testing.assert_allclose(model.input_scale_, expected.input_scale_ * scale)
 
 
 @pytest.mark.slow
@@ -268,6 +316,12 @@ def test_wrong_data_is_one_line(fitted):
         T1T2Classifier(**SMALL).fit(IRIS, NAMES, X_val=IRIS)
     with pytest.raises(ValueError, match="a class that y does not have"):
         T1T2Classifier(**SMALL).fit(IRIS, NAMES, X_val=IRIS, y_val=["rose"] * 150)
+    with pytest.raises(ValueError, match="y_val = None: is a class that y does not have"):
+        T1T2Classifier(**SMALL).fit(IRIS, NAMES, X_val=IRIS, y_val=np.r_[[None], NAMES[1:]])
+    with pytest.raises(ValueError, match=r"class_weight = .*: has weights below 0"):
+        T1T2Classifier(**SMALL, class_weight=dict.fromkeys(set(NAMES), -1)).fit(IRIS, NAMES)
+    with pytest.raises(ValueError, match=r"y = .*: is no type of numbers; give numbers, or use T1T2Classifier"):
+        T1T2Regressor(**SMALL).fit(IRIS, NAMES)
     with pytest.raises(TypeError, match="dense data is required"):
         T1T2Classifier(**SMALL).fit(scipy.sparse.csr_array(IRIS.to_numpy()), NAMES)
     with pytest.raises(ValueError, match="training cost was nan in epoch 1; lower it"):

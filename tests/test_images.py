@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from t1t2_pt.datasets import DATASETS, archives, cifar10, load_split, photos, sources, svhn
-from t1t2_pt.system import files
 from t1t2_pt.system.errors import InputError
 
 RNG = np.random.default_rng(0)
@@ -27,7 +26,7 @@ RNG = np.random.default_rng(0)
 def empty_places(tmp_path, monkeypatch):
     """No data but those that a test puts somewhere, and a cache of its own."""
     monkeypatch.setattr(sources, "REPOSITORY_DATA", tmp_path / "repository")
-    monkeypatch.setattr(files.pooch, "os_cache", lambda name: tmp_path / "cache")
+    monkeypatch.setattr("pooch.os_cache", lambda name: tmp_path / "cache")
     monkeypatch.delenv("T1T2_DATA", raising=False)
 
 

@@ -4,6 +4,8 @@ import csv
 import dataclasses
 import json
 import math
+import subprocess
+import sys
 
 import pytest
 from test_store import make_run
@@ -11,8 +13,10 @@ from test_store import make_run
 from t1t2_pt import __version__
 from t1t2_pt.cli import main as cli
 from t1t2_pt.config import FIELDS, replace
+from t1t2_pt.runs import names as names_module
 from t1t2_pt.runs.exchange import export_runs
 from t1t2_pt.runs.listing import chosen, read_conditions, summaries
+from t1t2_pt.system.code_digest import CODE
 
 SEEDS = range(5)
 
@@ -66,6 +70,35 @@ def test_summaries_are_the_runs_without_histories(filled):
 def test_conditions(filled, conditions, seeds):
     runs = chosen(summaries(filled, print), read_conditions(conditions))
     assert {run.value("seed") for run in runs} == seeds
+
+
+LISTED = """
+import sys
+from t1t2_pt.cli.main import main
+assert main(sys.argv[1:]) == 0
+print({"pytensor", "jax", "matplotlib", "pandas", "pydantic", "numpy"} & sys.modules.keys(), file=sys.stderr)
+"""
+
+
+def test_a_list_imports_nothing_that_trains(filled, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    command = [sys.executable, "-c", LISTED, "runs", "list", "--where", "hidden_dropout=none", "--store", filled.path]
+    first, second = (subprocess.run(command, capture_output=True, text=True, check=True) for _ in range(2))
+    assert second.stderr == "set()\n"
+    assert first.stdout == second.stdout
+    assert len(second.stdout.splitlines()) == 6
+
+
+@pytest.mark.parametrize("kept", ["", "{", "[]", '{"code": "0"}', f'{{"code": "{CODE}", "names": {{"a": 1}}}}'])
+def test_names_are_made_again_where_what_is_kept_is_wrong(kept, tmp_path, monkeypatch):
+    monkeypatch.setattr(names_module, "compiled_cache", lambda: tmp_path)
+    path = tmp_path / "names.json"
+    path.write_text(kept)
+    made = names_module.names.__wrapped__()
+    assert list(made.defaults) == list(FIELDS)
+    assert made.symbols["input_noise"] == "n0"
+    monkeypatch.delattr(names_module, "_made")
+    assert names_module.names.__wrapped__() == made
 
 
 def test_lines_fit(ask, filled):

@@ -14,7 +14,8 @@ from t1t2_pt.datasets import DATASETS
 from t1t2_pt.runs.exchange import read_runs
 from t1t2_pt.runs.migrations import UNKNOWN, _digest, migrated
 from t1t2_pt.runs.record import NotARunError, StoredRun
-from t1t2_pt.runs.store import APPLICATION_ID, SCHEMA_VERSION, RunStore
+from t1t2_pt.runs.store import RunStore
+from t1t2_pt.runs.store_file import APPLICATION_ID, SCHEMA_VERSION
 from t1t2_pt.steps.columns import EVALUATION
 from t1t2_pt.system.errors import InputError
 

@@ -209,10 +209,13 @@ class TestCommands:
 
     def test_refusals(self, t1t2, trained, tmp_path):
         write_model(trained.model, tmp_path / "m.npz")
+        np.savez(tmp_path / "wide.npz", x=np.zeros((2, 5)), y=[0.5, 1])
         for arguments, told in (
             (["predict", tmp_path / "m.npz", tmp_path / "none.csv"], "none.csv': cannot be read"),
             (["predict", tmp_path / "t.csv", tmp_path / "t.csv"], "t1t2: model = "),
             (["predict", tmp_path / "m.npz", "mnist"], "labels of another kind"),
+            (["predict", tmp_path / "m.npz", tmp_path / "t.csv", "--target", "kin"], "--target = 'kin': is no column"),
+            (["predict", tmp_path / "m.npz", tmp_path / "wide.npz"], "has samples of shape [5] where training has [4]"),
             (["train", "--save-model", tmp_path / "m.txt"], "--save-model = "),
             (["train", "--save-model", tmp_path / "m.npz", "--scheduler", "tcp://a:1"], "--save-model = "),
         ):

@@ -106,6 +106,8 @@ class TestInputs:
         line = line_of(own_dataset, pictures, LABELS, pictures.astype(float), LABELS)
         assert "x_test has numbers where training has pictures (uint8)" in line
         assert "has x_test and no y_test; give both" in line_of(own_dataset, X, LABELS, X)
+        for classes, none in ((LABELS, []), (LABELS.astype(str), [])):
+            assert "has no samples in x_test; give some" in line_of(own_dataset, X, classes, X[:0], none)
 
     @pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
     def test_tables(self, frame):
@@ -173,6 +175,9 @@ class TestSplits:
         assert own_config(data, t2_samples=20).t1_samples == 28
         large = own_config(own_dataset(np.zeros((200_000, 1)), np.arange(200_000) % 2))
         assert (large.t2_samples, large.batch_size) == (4_848, 100)
+        for samples, sizes in ((6, (4, 2, 2)), (12, (10, 2, 2)), (4, (2, 2, 2))):
+            few = own_config(own_dataset(X[:samples], np.arange(samples) % 2, X, LABELS % 2))
+            assert (few.t1_samples, few.t2_samples, few.batch_size) == sizes
         told = line_of(lambda: own_config(data, t1_samples=48))
         assert "give numbers that fit, such as --t1-samples 39 --t2-samples 9" in told
         assert "dataset = 'mnist': is given beside data of your own" in line_of(

@@ -15,7 +15,6 @@ from conftest import ROOT
 
 from t1t2_pt.cli import main as cli
 from t1t2_pt.datasets import DATASETS, cifar10, fashion_mnist, load_split, mnist, notmnist, photos, sources, svhn
-from t1t2_pt.system import files
 from t1t2_pt.system.errors import InputError
 
 MODULES = {"mnist": mnist, "svhn": svhn, "cifar10": cifar10, "fashion-mnist": fashion_mnist, "notmnist": notmnist}
@@ -27,7 +26,7 @@ DOTTED = {name: plain.replace("-idx", ".idx") for name, plain in PLAIN.items()}
 @pytest.fixture
 def data(tmp_path, monkeypatch):
     """A folder of data sets; there is a cache without any, and the repository's own."""
-    monkeypatch.setattr(files.pooch, "os_cache", lambda name: tmp_path / "cache")
+    monkeypatch.setattr("pooch.os_cache", lambda name: tmp_path / "cache")
     monkeypatch.delenv("T1T2_DATA", raising=False)
     (tmp_path / "data").mkdir()
     return tmp_path / "data"

@@ -10,7 +10,6 @@ from t1t2_pt.datasets.dataset import Dataset, Source
 from t1t2_pt.datasets.preprocessing import CONTRAST, piecewise, prepare, whitening
 from t1t2_pt.datasets.preprocessing.contrast_normalisation import contrast_normalise
 from t1t2_pt.datasets.preprocessing.whitening import contrast_normalise_and_whiten, fit_zca
-from t1t2_pt.system import files
 from t1t2_pt.system.errors import InputError
 
 RNG = np.random.default_rng(0)
@@ -20,7 +19,7 @@ METHODS = [name for name in PREPROCESSING if name != "usual"]
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     """One that is empty."""
-    monkeypatch.setattr(files.pooch, "os_cache", lambda name: tmp_path / "cache")
+    monkeypatch.setattr("pooch.os_cache", lambda name: tmp_path / "cache")
     return tmp_path / "cache"
 
 

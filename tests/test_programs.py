@@ -6,7 +6,8 @@ import pytest
 from conftest import ROOT
 
 from t1t2_pt.cli.main import parser
-from t1t2_pt.cli.options import config_from, show_value
+from t1t2_pt.cli.options import config_from
+from t1t2_pt.cli.plain_options import show_value
 from t1t2_pt.config import DESCRIPTIONS, OPTIONS, PROGRAMS, RunConfig, fields, replace, run_config
 from t1t2_pt.system.errors import InputError
 

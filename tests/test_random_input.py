@@ -10,6 +10,7 @@ import pytest
 from conftest import line_of
 
 from t1t2_pt.cli import main as cli
+from t1t2_pt.cli import train
 from t1t2_pt.config import FIELDS, OPTIONS, run_config
 from t1t2_pt.datasets import PREPROCESSING
 from t1t2_pt.optimizers import OPTIMIZERS, SCHEDULES
@@ -180,8 +181,8 @@ def test_random_command_lines_end_in_one_line(count, tmp_path, monkeypatch, caps
             started.extend(configs)
             raise InputError("sweep", "none", "is not wanted here", "go on")
 
-    for module in (cli, figures):
-        monkeypatch.setattr(module, "sweep_from", lambda options, real=cli.sweep_from: real(options) and NoSweep())
+    for module in (train, figures):
+        monkeypatch.setattr(module, "sweep_from", lambda options, real=train.sweep_from: real(options) and NoSweep())
     script = figures.FigureScript("fig", "", lambda request: {"a": []}, None)
     monkeypatch.setattr("t1t2_pt.cli.data.DATASETS", {})
     monkeypatch.chdir(tmp_path)

@@ -17,7 +17,6 @@ from test_places import PLAIN, told, unpack, write_mnist
 
 from t1t2_pt.datasets import DATASETS, PREPROCESSING, USUAL_SIZES, fashion_mnist, load_split, mnist, notmnist
 from t1t2_pt.datasets.idx_pictures import IdxPictures, idx_remote
-from t1t2_pt.system import files
 
 ALIKE = {"mnist": mnist, "fashion-mnist": fashion_mnist, "notmnist": notmnist}
 OTHERS = {name: module for name, module in ALIKE.items() if name != "mnist"}
@@ -26,7 +25,7 @@ OTHERS = {name: module for name, module in ALIKE.items() if name != "mnist"}
 @pytest.fixture(autouse=True)
 def data(tmp_path, monkeypatch):
     """A folder of data sets; there is a cache without any, and the repository's own."""
-    monkeypatch.setattr(files.pooch, "os_cache", lambda name: tmp_path / "cache")
+    monkeypatch.setattr("pooch.os_cache", lambda name: tmp_path / "cache")
     monkeypatch.delenv("T1T2_DATA", raising=False)
     (tmp_path / "data").mkdir()
     return tmp_path / "data"

@@ -15,9 +15,9 @@ from invented import CONFIG, make_run, same
 
 from t1t2_pt.cli import main as cli
 from t1t2_pt.config import replace
-from t1t2_pt.runs import store as module
 from t1t2_pt.runs.record import StoredRun
-from t1t2_pt.runs.store import RunStore
+from t1t2_pt.runs.store import RunStore, insert
+from t1t2_pt.runs.store_file import StoreFile
 from t1t2_pt.system.errors import InputError
 
 OTHERS = [replace(CONFIG, seed=seed) for seed in (1, 2)]
@@ -175,7 +175,7 @@ class TestSharing:
             assert len(store.all()) == 1
 
     def test_locked_for_long_is_told(self, store, monkeypatch):
-        monkeypatch.setattr(module, "PATIENCE", 0.1)
+        monkeypatch.setattr(StoreFile, "patience", 0.1)
         store.put([make_run()])
         with (
             self.locked(store.path, "BEGIN EXCLUSIVE"),
@@ -209,7 +209,7 @@ class TestLogOfOld:
     def test_what_only_the_log_holds_is_kept(self, old, tmp_path):
         """As a killed process leaves it."""
         with contextlib.closing(sqlite3.connect(old.path)) as connection, connection:
-            module.insert(connection, [make_run(OTHERS[1])])
+            insert(connection, [make_run(OTHERS[1])])
             connection.commit()
             (tmp_path / "killed").mkdir()
             for name in ("runs.sqlite", "runs.sqlite-wal"):
@@ -226,7 +226,7 @@ class TestLogOfOld:
         assert self.mode(old) == "delete"
 
     def test_open_for_long_is_told(self, old, monkeypatch):
-        monkeypatch.setattr(module, "PATIENCE", 0.1)
+        monkeypatch.setattr(StoreFile, "patience", 0.1)
         with (
             TestSharing.locked(old.path, "SELECT count(*) FROM runs"),
             pytest.raises(InputError, match="has been locked by another process for a minute"),

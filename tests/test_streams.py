@@ -13,6 +13,7 @@ import psutil
 import pytest
 from conftest import ROOT
 
+from t1t2_pt.cli import doctor
 from t1t2_pt.cli import main as cli
 from t1t2_pt.cli.commands import run_command
 from t1t2_pt.plotting import scripts as figures
@@ -43,7 +44,8 @@ def store(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def quick_doctor(monkeypatch):
     """Which tries no backend."""
-    monkeypatch.setattr(cli, "examine", lambda folder: {"backends": {"jax": "works"}, "data": {"mnist": str(folder)}})
+    found = {"backends": {"jax": "works"}}
+    monkeypatch.setattr(doctor, "examine", lambda folder: {**found, "data": {"mnist": str(folder)}})
 
 
 TABLE = figures.FigureScript(

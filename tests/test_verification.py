@@ -3,15 +3,18 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 from conftest import TINY, make_tiny_split, need
 
 from t1t2_pt.cli import main as cli
 from t1t2_pt.config import replace, run_config
+from t1t2_pt.datasets import make_split
 from t1t2_pt.runs.exchange import export_runs
 from t1t2_pt.runs.record import StoredRun
 from t1t2_pt.runs.store import RunStore
 from t1t2_pt.sweeps import verification, work
+from t1t2_pt.sweeps.one_run import train
 from t1t2_pt.sweeps.sweep import Sweep
 from t1t2_pt.sweeps.verification import check_of, early_epochs, sample, verify
 from t1t2_pt.sweeps.work import Splits
@@ -154,6 +157,27 @@ class TestCommand:
             "3 of 4 runs are the same to the last bit",
             "1 are not what this code computes here",
         ]
+
+    def test_data_of_ones_own(self, tmp_path, capsys, monkeypatch):
+        monkeypatch.setattr(work, "make_split", make_split)
+        rng = np.random.default_rng(0)
+        for name in ("mine", "other"):
+            np.savez(tmp_path / f"{name}.npz", x=rng.normal(size=(60, 3)), y=np.arange(60) % 2)
+        np.savez(tmp_path / "grey.npz", x=rng.integers(0, 256, (60, 2, 2)).astype(np.uint8), y=np.arange(60) % 2)
+        store = tmp_path / "runs.sqlite"
+        train(tmp_path / "mine.npz", hidden=(3,), epochs=1, store=store)
+        name, fitting = "is data of somebody's own, mine.npz", "; name its file by --data, with the options of its"
+        for data, told in (
+            ([], name + fitting),
+            (["--data", tmp_path / "other.npz"], f"{name}, and not what --data has{fitting}"),
+            (["--data", tmp_path / "grey.npz"], f"{name}, and not what --data has{fitting}"),
+        ):
+            code, lines = self.verify(capsys, "--store", store, *data)
+            assert code == 1
+            assert f"cannot be trained here: data = {RunStore(store).all()[0].config.data!r}: {told}" in lines[0]
+            assert lines[1:] == ["0 of 1 runs are the same to the last bit", "1 cannot be trained here"]
+        code, lines = self.verify(capsys, "--store", store, "--data", tmp_path / "mine.npz")
+        assert (code, lines) == (0, ["1 of 1 runs are the same to the last bit"])
 
     def test_json_and_reasons(self, runs, tmp_path, capsys):
         export_runs(

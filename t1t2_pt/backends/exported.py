@@ -22,7 +22,7 @@ import pytensor
 from t1t2_pt.backends import caches
 from t1t2_pt.backends.generated import generated_sources
 from t1t2_pt.system.code_digest import CODE
-from t1t2_pt.system.files import keep, user_cache
+from t1t2_pt.system.files import compiled_cache, keep
 from t1t2_pt.system.reading import open_file
 
 Traceable = Callable[..., Any]  # from trees of arrays to trees of arrays
@@ -81,7 +81,7 @@ class Exported:
     def _load(self, signature: str, shapes: tuple[Any, ...]) -> Traceable:
         import jax
 
-        folder = cache_folder()
+        folder = compiled_cache()
         if folder is None or jax.local_device_count() > 1:  # an export is bound to its devices
             return self._make()
         key = "\n".join((self._identity, signature, str(self._donated), _environment()))
@@ -120,19 +120,12 @@ def compiler_options() -> dict[str, str | bool | int]:
     return ON_CPU
 
 
-def cache_folder() -> Path | None:
-    """Folder of compiled programs; None where the user wants none."""
-    if os.environ.get("T1T2_NO_CACHE", "0") not in ("", "0"):
-        return None
-    return user_cache() / "compiled"
-
-
 @functools.cache
 def use_compilation_cache() -> None:
     """Let JAX keep what XLA compiles, unless the user has told it where already."""
     import jax
 
-    compiled = cache_folder()
+    compiled = compiled_cache()
     if compiled is None or jax.config.jax_compilation_cache_dir is not None:
         return
     folder = compiled / "xla"

@@ -13,7 +13,8 @@ from pytensor.tensor.variable import TensorVariable
 
 from t1t2_pt.backends import Backend, get_backend
 from t1t2_pt.cli.commands import Commands
-from t1t2_pt.cli.options import add_data_dir, add_run_options, config_from
+from t1t2_pt.cli.options import add_own_data, add_run_options, config_from, own_data
+from t1t2_pt.cli.plain_options import add_data_dir
 from t1t2_pt.config import RunConfig
 from t1t2_pt.datasets import Split
 from t1t2_pt.hypergradients import Method, method_named
@@ -30,11 +31,11 @@ from t1t2_pt.training.batches import t1_rows, t2_rows
 DTYPE = "float32"
 
 
-def add_command(commands: Commands) -> None:
+def add_command(commands: Commands, help: str) -> None:
     """Add it below a subparser."""
     result = commands.add_parser(
         "audit",
-        help="look at a run's hypergradients before it is trained",
+        help=help,
         description="Compare the hypergradients that a run would start with, by its --method, on its first batches of "
         "T1 and T2, with those through K updates and by the implicit function theorem, and name what makes them wrong. "
         "Exit code 1 if anything is found.",
@@ -43,6 +44,7 @@ def add_command(commands: Commands) -> None:
     )
     result.set_defaults(command=_audit)
     add_run_options(result)
+    add_own_data(result.add_argument_group("own data", "a file or folder in the place of --dataset"))
     result.add_argument("--steps", type=int, default=10, metavar="K", help="updates to compare with (default: 10)")
     result.add_argument("--backend", default="auto", help="what computes it (default: auto)")
     add_data_dir(result)
@@ -55,7 +57,8 @@ def _audit(options: argparse.Namespace) -> int:
         raise InputError("tune", config.tune, "names nothing to audit", "give --tune, such as --tune input_noise")
     if options.steps < 1:
         raise InputError("--steps", options.steps, "is no number of updates", "give at least 1")
-    split = Splits(options.data_dir).get(*data_key(config))
+    own = own_data(options)
+    split = Splits(options.data_dir, None if own is None else own[0]).get(*data_key(config))
     found = audit_run(config, split, get_backend(options.backend), options.steps)
     if options.json:
         print(json.dumps(_as_dict(found)))

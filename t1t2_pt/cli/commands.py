@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import importlib
 import re
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -44,6 +45,16 @@ class OneLineParser(argparse.ArgumentParser):
             match = re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message)
             given, known = (match[1], [one.strip(" '") for one in match[2].split(",")]) if match else ("", [])
         return next(iter(difflib.get_close_matches(given, known, n=1)), "") if given else ""
+
+
+def imported_when_used(module: str, function: str) -> Callable[[argparse.Namespace], int]:
+    """What a command does, in a module that takes long to import."""
+
+    def command(options: argparse.Namespace) -> int:
+        done: int = getattr(importlib.import_module(module), function)(options)
+        return done
+
+    return command
 
 
 def run_command(name: str, command: Callable[[], int], stopped: str = "stopped") -> int:

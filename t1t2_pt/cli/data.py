@@ -5,15 +5,16 @@ import json
 from typing import Any
 
 from t1t2_pt.cli.commands import Commands
-from t1t2_pt.cli.options import add_data_dir
+from t1t2_pt.cli.plain_options import add_data_dir
 from t1t2_pt.datasets import DATASETS, USUAL_SIZES, absence, describe, find
 from t1t2_pt.datasets.sources import GIVEN
 from t1t2_pt.system.errors import InputError
 from t1t2_pt.system.streams import show, show_table
 
 
-def add_commands(commands: Commands) -> None:
-    """Add `list`, `fetch` and `verify` below a subparser."""
+def add_command(above: Commands, help: str) -> None:
+    """Add it, with `list`, `fetch` and `verify`, below a subparser."""
+    commands = above.add_parser("data", help=help).add_subparsers(required=True, metavar="COMMAND")
     listing = commands.add_parser("list", help="every data set, and where it lies on this machine")
     listing.set_defaults(command=_list)
     add_data_dir(listing)

@@ -1,6 +1,8 @@
 """Is everything here that is needed? Versions, backends tried, the BLAS in use, data found."""
 
+import argparse
 import importlib.metadata
+import json
 import platform
 from pathlib import Path
 
@@ -9,9 +11,30 @@ import pytensor.tensor as pt
 import threadpoolctl
 
 from t1t2_pt.backends import BACKENDS, Backend, blas
+from t1t2_pt.cli.commands import Commands
+from t1t2_pt.cli.plain_options import add_data_dir
 from t1t2_pt.datasets import DATASETS, absence, find
 from t1t2_pt.system.errors import InputError, reason
+from t1t2_pt.system.streams import show
 from t1t2_pt.system.version import VERSION
+
+
+def add_command(commands: Commands, help: str) -> None:
+    """Add it below a subparser."""
+    doctor = commands.add_parser("doctor", help=help)
+    doctor.set_defaults(command=_doctor)
+    add_data_dir(doctor)
+    doctor.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    report = examine(options.data_dir)
+    if options.json:
+        print(json.dumps(report))
+    else:
+        for title, lines in report.items():
+            show(title, *(f"  {name:<13} {text}" for name, text in lines.items()))
+    return 0 if "works" in report["backends"].values() else 1
 
 
 def examine(data_dir: Path | None = None) -> dict[str, dict[str, str]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from t1t2_pt.backends import BACKENDS, get_backend
+from t1t2_pt.cli.plain_options import Options, absolute_path, add_data_dir, add_store, names_of, show_value
 from t1t2_pt.config import (
     DESCRIPTIONS,
     FIELDS,
@@ -24,20 +25,13 @@ from t1t2_pt.datasets import Dataset
 from t1t2_pt.datasets.own_data import TEST_SHARE
 from t1t2_pt.datasets.own_files import OwnFile
 from t1t2_pt.runs.checkpoints import Every
-from t1t2_pt.runs.store import RunStore, default_store
+from t1t2_pt.runs.store import RunStore
 from t1t2_pt.sweeps.places import Place
 from t1t2_pt.sweeps.reports import Watcher
 from t1t2_pt.sweeps.sweep import Sweep
 from t1t2_pt.sweeps.worker_processes import WorkerProcesses
 from t1t2_pt.system.errors import InputError
 
-STORE_HELP = (
-    "run store (default: %(default)s); several processes may use it at once, also on several machines, if it lies on "
-    "a shared disk whose locks hold between them (NFS 4, SMB, Lustre with flock; not sshfs)"
-)
-type Options = argparse._ActionsContainer  # a parser, or a group of its options
-
-SHOWN = 120  # characters of a name in a message
 GROUPS = {
     "data": "what is trained on",
     "network": "the model",
@@ -102,11 +96,6 @@ def add_own_data(parser: Options) -> None:
         metavar="X",
         help=f"share of each class of --data that is the test set where there is none (default: {TEST_SHARE:g})",
     )
-
-
-def names_of(text: str) -> tuple[str, ...]:
-    """Names separated by commas."""
-    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def own_data(options: argparse.Namespace) -> tuple[Dataset, OwnFile] | None:
@@ -210,15 +199,6 @@ def metavar(name: str) -> str:
     return {bool: "BOOL", int: "N", float: "X"}.get(next(iter(kinds)), "NAME")
 
 
-def show_value(value: object) -> str:
-    """A value as it is written on the command line."""
-    if isinstance(value, tuple):
-        return ",".join(map(str, value)) or "none"
-    if value is None or isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
 def add_sweep_options(parser: Options) -> None:
     """The options that say where and how runs are trained; `sweep_from` reads them."""
     parser.add_argument(
@@ -242,32 +222,6 @@ def add_sweep_options(parser: Options) -> None:
         "--scheduler", metavar="ADDRESS", help="send the work to this Dask scheduler, as tcp://host:8786"
     )
     parser.add_argument("--quiet", action="store_true", help="no progress")
-
-
-def usable_path(text: str) -> Path:
-    """A file or folder as an option names it, there or not; a name that no file can have is told at once."""
-    path = Path(text)
-    try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        pass
-    except OSError as error:
-        shown = text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
-        raise argparse.ArgumentTypeError(f"{shown!r} cannot be used ({error.strerror})") from None
-    return path
-
-
-def absolute_path(text: str) -> Path:
-    """As `usable_path`, from the root: the current folder of a worker is another."""
-    try:
-        return usable_path(text).absolute()
-    except OSError as error:
-        raise argparse.ArgumentTypeError(f"there is no current folder ({error.strerror}): give it from /") from None
-
-
-def add_store(parser: Options) -> None:
-    """The option that names the run store."""
-    parser.add_argument("--store", type=absolute_path, default=default_store(), help=STORE_HELP)
 
 
 def sweep_from(options: argparse.Namespace, watchers: Sequence[Watcher] = (), model: Path | None = None) -> Sweep:
@@ -299,11 +253,4 @@ def sweep_from(options: argparse.Namespace, watchers: Sequence[Watcher] = (), mo
         own=own_data(options),
         watchers=watchers,
         model=model,
-    )
-
-
-def add_data_dir(parser: Options) -> None:
-    """The option that names the folder of the data sets."""
-    parser.add_argument(
-        "--data-dir", type=absolute_path, help="folder that holds data sets (default: T1T2_DATA, data/, cache)"
     )

@@ -10,7 +10,7 @@ import numpy as np
 
 from t1t2_pt.backends import BACKENDS, get_backend
 from t1t2_pt.cli.commands import Commands
-from t1t2_pt.cli.options import absolute_path, add_data_dir, names_of, usable_path
+from t1t2_pt.cli.plain_options import absolute_path, add_data_dir, names_of, usable_path
 from t1t2_pt.datasets import DATASETS, Dataset
 from t1t2_pt.datasets.own_data import TEST_SHARE, labels_like
 from t1t2_pt.datasets.own_files import OwnFile
@@ -22,11 +22,11 @@ from t1t2_pt.system.streams import log, show
 Asked = tuple[Any, np.ndarray | None, tuple[str, ...]]  # samples, numbers of their classes, and their names
 
 
-def add_command(commands: Commands) -> None:
+def add_command(commands: Commands, help: str) -> None:
     """Add it below a subparser."""
     result = commands.add_parser(
         "predict",
-        help="labels and probabilities of samples, by a network that was kept",
+        help=help,
         description="Predict with a network that `t1t2 train --save-model` kept. Writes CSV: the most probable label "
         "and the probability of each class, a row a sample. Where the samples have labels, their error is told.",
         epilog="example: t1t2 train --data my.csv --target kind --save-model my-model.npz\n"
@@ -96,6 +96,9 @@ def _asked(options: argparse.Namespace, model: Model) -> Asked:
     if options.test:
         return _test_set(path.name, file.read(), model)
     x, y, names = file.samples()
+    if options.target is not None and y is None and not path.is_dir():
+        raise InputError("--target", options.target, f"is no column of {path.name}", "leave it out, or correct it")
+    x = model.samples(x, path.name)  # before a word is lost on labels
     try:
         return x, None if y is None else labels_like(path.name, "y", y, model.classes, len(x)), names
     except InputError as error:  # predictions need no labels

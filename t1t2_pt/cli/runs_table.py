@@ -5,9 +5,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from t1t2_pt.regularizers import HYPERPARAMETERS
 from t1t2_pt.runs.listing import Summary
-from t1t2_pt.runs.record import DIVERGED
+from t1t2_pt.runs.names import DIVERGED, names
 from t1t2_pt.system.readable import readable
 from t1t2_pt.system.streams import show
 
@@ -60,12 +59,12 @@ def _cells(run: Summary) -> list[str]:
 def levels_text(run: Summary) -> str:
     """Where the hyperparameters of a run ended, those that were tuned with a star: `n0* 0.312 l2 0.01`."""
     tuned, parts = run.value("tune"), []
-    for name, one in HYPERPARAMETERS.items():
+    for name, symbol in names().symbols.items():
         if run.value(name) is None:
             continue
         numbers = [value for column, value in run.final.items() if column == name or _is_level(column, name)]
         shown = "/".join("nan" if value is None else f"{value:.3g}" for value in numbers)
-        parts.append(f"{one.symbol}{'*' * (name in tuned)} {shown}")
+        parts.append(f"{symbol}{'*' * (name in tuned)} {shown}")
     return " ".join(parts) or "-"
 
 

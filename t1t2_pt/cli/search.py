@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from t1t2_pt.cli.commands import Commands
 from t1t2_pt.cli.options import add_own_data, add_run_options, add_sweep_options, config_from, show_value, sweep_from
-from t1t2_pt.cli.runs import print_run
+from t1t2_pt.cli.whole_runs import print_run
 from t1t2_pt.searches.proposing import PRUNERS, SAMPLERS
 from t1t2_pt.searches.searching import Plan, Trial, best, search
 from t1t2_pt.searches.space import OPTION, Dimension, Space
@@ -35,11 +35,11 @@ examples:
 """
 
 
-def add_command(commands: Commands) -> None:
+def add_command(commands: Commands, help: str) -> None:
     """Add it below a subparser."""
     result = commands.add_parser(
         "search",
-        help="search hyperparameters by Optuna, before or after T1-T2",
+        help=help,
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,

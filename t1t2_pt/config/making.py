@@ -26,6 +26,7 @@ USUAL: dict[str, dict[str, dict[str, Any]]] = {
 }
 SIZES = ("t1_samples", "t2_samples")
 USUAL_BATCH, FEWEST_BATCHES = 100, 4  # of data of one's own: smaller batches where T1 would have fewer
+FEWEST_IN_BATCH = 2  # samples: batch normalisation makes one alone 0
 FIELDS: dict[str, dataclasses.Field[Any]] = {f.name: f for f in dataclasses.fields(RunConfig)}
 
 
@@ -122,9 +123,12 @@ def own_config(data: Dataset, /, program: str | None = None, **values: Any) -> R
     if values.get("t2_from", "apart") == "apart":
         check_room(samples, sizes[0], sizes[1])
     t1, t2 = sizes_that_fit(usual_sizes(samples), samples, sizes[0], sizes[1])
+    if sizes == [None, None] and samples >= 2 * FEWEST_IN_BATCH:
+        t2 = max(t2, FEWEST_IN_BATCH)
+        t1 = min(t1, samples - t2)
     fitting: dict[str, Any] = {"t1_samples": t1, "t2_samples": t2}
     if "batch_size" not in values:
-        fitting["batch_size"] = max(1, min(USUAL_BATCH, t1 // FEWEST_BATCHES))
+        fitting["batch_size"] = min(USUAL_BATCH, max(t1 // FEWEST_BATCHES, min(t1, FEWEST_IN_BATCH)))
     batch = values.get("batch_size", fitting.get("batch_size"))
     if "t2_batch_size" not in values and isinstance(batch, int) and batch > t2:
         fitting["t2_batch_size"] = t2

@@ -90,6 +90,8 @@ def own_dataset(
         split_off = f", {test_share:g} of each class taken for the test"
     else:
         test_inputs = inputs_like(name, "x_test", x_test, inputs, features)
+        if not len(test_inputs):
+            raise InputError("data", name, "has no samples in x_test", "give some, or leave x_test and y_test out")
         test_labels = labels_like(name, "y_test", y_test, classes, len(test_inputs))
         split_off = ""
     kind = PICTURES if is_pictures(inputs) else NUMBERS

@@ -11,7 +11,8 @@ from pathlib import Path
 import matplotlib
 
 from t1t2_pt.cli.commands import OneLineParser, run_command
-from t1t2_pt.cli.options import add_program, add_sweep_options, sweep_from, usable_path
+from t1t2_pt.cli.options import add_program, add_sweep_options, sweep_from
+from t1t2_pt.cli.plain_options import usable_path
 from t1t2_pt.config import PUBLISHED, RunConfig, program_fields
 from t1t2_pt.datasets import DATASETS, find, training_samples
 from t1t2_pt.plotting.figure_script import FigureScript, Request, Trainer
@@ -19,7 +20,6 @@ from t1t2_pt.plotting.parts import Configs, Part, Runs, Stage
 from t1t2_pt.plotting.planned import show_plan
 from t1t2_pt.plotting.style import STYLE, save_figure
 from t1t2_pt.runs.exchange import check_export, export_runs
-from t1t2_pt.runs.provenance import REPOSITORY
 from t1t2_pt.runs.record import StoredRun
 from t1t2_pt.runs.store import RunStore
 from t1t2_pt.sweeps.method_survey import Survey, export_survey, surveyed
@@ -28,6 +28,7 @@ from t1t2_pt.sweeps.sweep import Sweep
 from t1t2_pt.sweeps.timing import Timing, export_timing, timed
 from t1t2_pt.system.errors import InputError
 from t1t2_pt.system.files import check_can_write
+from t1t2_pt.system.repository import REPOSITORY
 from t1t2_pt.system.streams import show
 
 PRESETS = {

@@ -15,13 +15,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from t1t2_pt.config import DIGEST_VERSION, FIELDS, FORMER_NAMES
-from t1t2_pt.config.fields import default
-from t1t2_pt.config.run_config import RunConfig
-from t1t2_pt.datasets import OWN_SOURCES
-from t1t2_pt.runs.record import DIVERGED, FINISHED
-from t1t2_pt.runs.store import RunStore, Skip
-from t1t2_pt.steps.columns import EVALUATION
+from t1t2_pt.runs.names import DIVERGED, FINISHED, names
+from t1t2_pt.runs.store_file import Skip, StoreFile
 from t1t2_pt.system.errors import InputError
 
 OWN_NAMES = ("digest", "status", "finished", "backend", "data")
@@ -34,7 +29,6 @@ COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
 }
 FIELD = "--where"
-_FIELD_NAMES = frozenset({*FIELDS, *FORMER_NAMES.values()})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,9 +52,9 @@ class Summary:
             return data_name(self)
         if name in OWN_NAMES:
             return self.provenance.get(name) if name == "backend" else getattr(self, name)
-        if name in FIELDS:
-            former = FORMER_NAMES.get(name, name)
-            found = self.config[former] if former in self.config else _default(name)
+        known = names()
+        if name in known.defaults:
+            found = self.config.get(known.former.get(name, name), known.defaults[name])
             return tuple(found) if isinstance(found, list) else found
         return self.final.get(name)
 
@@ -68,18 +62,20 @@ class Summary:
 def data_name(run: Summary) -> str:
     """What a run was trained on: the name of its data set, or of one's own file."""
     dataset = str(run.config["dataset"])
-    return str(run.provenance["data"]).partition(",")[0] if dataset in OWN_SOURCES else dataset
+    return str(run.provenance["data"]).partition(",")[0] if dataset in names().own else dataset
 
 
-def summaries(store: RunStore, skip: Skip) -> list[Summary]:
+def summaries(store: StoreFile, skip: Skip) -> list[Summary]:
     """All runs that can be read, the oldest first; `skip` is called with the error of each other."""
     found, damaged = [], store.damaged_histories()
     for row in store.without_histories():
         digest = row[0]
         run = _summary(*row) if digest not in damaged else None
         if run is None:  # damaged, or written in another way
+            from t1t2_pt.runs.store import RunStore  # slow to import
+
             try:
-                whole = store.read(digest)
+                whole = RunStore(store.path).read(digest)
             except InputError as error:
                 skip(error)
                 continue
@@ -97,9 +93,9 @@ def _summary(digest: Any, config: Any, status: Any, final: Any, provenance: Any,
         if not _names(digest, config, values) or status not in (FINISHED, DIVERGED):
             return None
         run = Summary(digest, values, status, json.loads(final), json.loads(provenance), finished)
-        whole = status == DIVERGED or all(isinstance(run.final[name], float) for name in EVALUATION)
+        whole = status == DIVERGED or all(isinstance(run.final[name], float) for name in names().measured)
         texts = all(isinstance(text, str) for text in run.provenance.values())
-        known = values.keys() <= _FIELD_NAMES and {"backend", "data"} <= run.provenance.keys()
+        known = values.keys() <= _field_names() and {"backend", "data"} <= run.provenance.keys()
         return run if whole and texts and known and "epoch" in run.final else None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
@@ -108,19 +104,19 @@ def _summary(digest: Any, config: Any, status: Any, final: Any, provenance: Any,
 def _names(digest: str, config: str, values: Mapping[str, Any]) -> bool:
     """Whether a digest is that of a config, given as stored and as it was read."""
     compact = config.replace(", ", ",").replace(": ", ":")  # right unless a text in it has these signs
-    for text in (lambda: f"[{DIGEST_VERSION},{compact}]", lambda: _canonical(values)):
+    for text in (lambda: f"[{names().digest_version},{compact}]", lambda: _canonical(values)):
         if hashlib.sha256(text().encode()).hexdigest() == digest:
             return True
     return False
 
 
 def _canonical(values: Mapping[str, Any]) -> str:
-    return json.dumps([DIGEST_VERSION, values], sort_keys=True, separators=(",", ":"))
+    return json.dumps([names().digest_version, values], sort_keys=True, separators=(",", ":"))
 
 
 @functools.cache
-def _default(name: str) -> Any:
-    return default(name, RunConfig)
+def _field_names() -> frozenset[str]:
+    return frozenset({*names().defaults, *names().former.values()})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -198,11 +194,11 @@ def check_name(field: str, name: str, runs: Sequence[Summary]) -> None:
     InputError
         With what may have been meant.
     """
-    names = {*FIELDS, *OWN_NAMES, *EVALUATION}
-    if name in names or any(name in run.final for run in runs):
+    known = {*names().defaults, *OWN_NAMES, *names().measured}
+    if name in known or any(name in run.final for run in runs):
         return
-    names |= {column for run in runs[-100:] for column in run.final}
-    close = difflib.get_close_matches(name, sorted(names), n=1)
+    known |= {column for run in runs[-100:] for column in run.final}
+    close = difflib.get_close_matches(name, sorted(known), n=1)
     remedy = f"did you mean {close[0]}?" if close else "give an option of `t1t2 train`, test_error or another column"
     raise InputError(field, name, "is nothing that runs have", remedy)
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from t1t2_pt.backends import Backend
 from t1t2_pt.backends.memory import usable_cores
 from t1t2_pt.system.code_digest import CODE
+from t1t2_pt.system.repository import REPOSITORY
 from t1t2_pt.system.version import VERSION
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 UNKNOWN = "unknown"  # a processor; the commit of what does not run from a checkout of its own
 _PROCESSOR = (  # lines that tell it, and how they are shown
     {"model name": "", "cpu family": "family ", "model": "model "},

@@ -14,12 +14,12 @@ from t1t2_pt.backends import Backend
 from t1t2_pt.config import FIELDS, RunConfig, run_config, with_today_names
 from t1t2_pt.regularizers.levels import Level
 from t1t2_pt.runs.migrations import is_early, migrated
+from t1t2_pt.runs.names import DIVERGED, FINISHED
 from t1t2_pt.runs.provenance import environment
 from t1t2_pt.steps.columns import EVALUATION, first_columns
 from t1t2_pt.system.errors import InputError, reason
 from t1t2_pt.training.loop import History, Trained
 
-FINISHED, DIVERGED = "finished", "diverged"
 LARGEST_WHOLE = 1 << 53  # whole numbers up to it are float64 too
 
 

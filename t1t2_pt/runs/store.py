@@ -7,26 +7,25 @@ which needs memory in common.
 """
 
 import contextlib
-import itertools
 import json
-import os
 import sqlite3
 import time
-import urllib.parse
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 from t1t2_pt.config import RunConfig
 from t1t2_pt.runs.migrations import UNKNOWN
-from t1t2_pt.runs.provenance import REPOSITORY
 from t1t2_pt.runs.record import NewerRunError, NotARunError, RefusedRunError, StoredRun
+from t1t2_pt.runs.store_file import (
+    APPLICATION_ID,
+    DAMAGED,
+    SCHEMA_VERSION,
+    Row,
+    Skip,
+    StoreFile,
+    decoded,
+)
 from t1t2_pt.system.errors import InputError
-from t1t2_pt.system.files import check_can_write
 
-APPLICATION_ID = 0x54315432  # "T1T2"
-SCHEMA_VERSION = 2  # since runs are named by the content of their data and the algorithm, too
-PATIENCE = 60.0  # seconds that a store which another process has locked is waited for
 _SCHEMA = """
 CREATE TABLE runs (
     digest TEXT PRIMARY KEY,
@@ -40,26 +39,15 @@ CREATE TABLE runs (
 """
 # All that a list of runs needs lies in an index: histories, nearly all of a store, are not read for it. What is
 # wrong with them is known by a second one.
-_LISTED = ("digest", "config", "status", "final", "provenance", "finished")
-_DAMAGED = "NOT json_valid(history)"
 _INDICES = (
     "CREATE INDEX IF NOT EXISTS listing ON runs (finished, digest, config, status, final, provenance)",
-    f"CREATE INDEX IF NOT EXISTS damaged ON runs (digest) WHERE {_DAMAGED}",
+    f"CREATE INDEX IF NOT EXISTS damaged ON runs (digest) WHERE {DAMAGED}",
 )
 _COLUMNS = ("digest", "config", "status", "final", "history", "provenance", "finished")
 _JSON = ("config", "final", "history", "provenance")
 
-Skip = Callable[[InputError], object]
-Row = tuple[Any, ...]  # of a table
 
-
-def default_store() -> Path:
-    """The store used where none is named: `data/runs.sqlite` in a checkout, else in the current folder."""
-    folder = REPOSITORY / "data"
-    return (folder if folder.is_dir() else Path.cwd()) / "runs.sqlite"
-
-
-class RunStore:
+class RunStore(StoreFile):
     """Runs by digest in an SQLite file, made when it is first needed.
 
     Methods that read runs take `skip`, called with the error of each run that cannot be read (cut short, of a newer
@@ -71,17 +59,6 @@ class RunStore:
         If the file cannot be opened or written, is not a run store, is damaged, or is from a newer version.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = Path(path)
-        self._was_there = self._is_there()
-        if self._has_content():
-            with self._reading() as connection:
-                version = self._check(connection)
-            if version < SCHEMA_VERSION:
-                self._migrate(version)
-        else:
-            check_can_write("store", self.path)
-
     def get(self, config: RunConfig) -> StoredRun | None:
         """The stored run of this config, or None."""
         return self.get_all([config]).get(config)
@@ -92,11 +69,6 @@ class RunStore:
         rows = self.rows("runs", _COLUMNS, by_digest)
         return {by_digest[run.digest]: run for run in self._runs(rows, skip)}
 
-    def find(self, digest: str) -> list[str]:
-        """Digests of stored runs that begin so."""
-        condition = "WHERE substr(digest, 1, ?) = ? ORDER BY digest"
-        return [str(found) for (found,) in self._select("runs", ("digest",), condition, (len(digest), digest))]
-
     def read(self, digest: str) -> StoredRun:
         """The run of a digest that is stored."""
         (run,) = self._runs(self.rows("runs", _COLUMNS, [digest]), None)
@@ -105,14 +77,6 @@ class RunStore:
     def all(self, skip: Skip | None = None) -> list[StoredRun]:
         """Every run, the oldest first."""
         return self._runs(self._select("runs", _COLUMNS, "ORDER BY finished, digest", ()), skip)
-
-    def without_histories(self) -> list[Row]:
-        """Of every run, the oldest first: digest, config, status, final, provenance and finished."""
-        return self._select("runs", _LISTED, "ORDER BY finished, digest", ())
-
-    def damaged_histories(self) -> set[str]:
-        """Digests of the runs whose histories are not JSON."""
-        return {str(digest) for (digest,) in self._select("runs", ("digest",), f"WHERE {_DAMAGED}", ())}
 
     def delete(self, digests: Iterable[str]) -> int:
         """Remove runs, all or none; returns how many there were."""
@@ -134,13 +98,6 @@ class RunStore:
         columns = (f"coalesce(max({of.format('t1_samples')} + {of.format('t2_samples')}), 0) AS samples",)
         ((largest,),) = self._select("runs", columns, f"WHERE {of.format('dataset')} = ?", (dataset,))
         return int(largest)
-
-    def rows(self, table: str, columns: Iterable[str], digests: Iterable[str]) -> list[Row]:
-        """What a table of the store, which need not be there, holds of some digests."""
-        found = []
-        for batch in itertools.batched(digests, 500):
-            found += self._select(table, columns, f"WHERE digest IN ({','.join('?' * len(batch))})", batch)
-        return found
 
     def put(self, runs: Iterable[StoredRun]) -> None:
         """Write runs, all or none, replacing those with the same digest."""
@@ -168,34 +125,6 @@ class RunStore:
             yield connection
         self._was_there = True
 
-    def check_there(self) -> None:
-        """Check that a store that was in use has not been removed.
-
-        Raises
-        ------
-        InputError
-            If it has.
-        """
-        if self._was_there and not self._is_there():
-            remedy = "put it back and run this again, which trains what it lacks"
-            raise InputError("store", str(self.path), "was removed while it was in use", remedy)
-
-    def _is_there(self) -> bool:
-        return os.path.isfile(self.path)  # unlike `Path.is_file`, false for whatever the reason
-
-    def _has_content(self) -> bool:
-        return self._is_there() and self.path.stat().st_size > 0
-
-    def _select(self, table: str, columns: Iterable[str], condition: str, parameters: Sequence[object]) -> list[Row]:
-        if not self._has_content():
-            self.check_there()
-            return []
-        with self._reading() as connection:
-            connection.text_factory = _decoded
-            if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchall():
-                return []
-            return connection.execute(f"SELECT {','.join(columns)} FROM {table} {condition}", parameters).fetchall()
-
     def _runs(self, rows: Iterable[Row], skip: Skip | None) -> list[StoredRun]:
         runs = []
         for row in rows:
@@ -221,36 +150,6 @@ class RunStore:
             problem, remedy = f"is damaged: run {_shown(row[0])} cannot be read ({error})", again
         raise InputError("store", str(self.path), problem, remedy)
 
-    @contextlib.contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        with self._problems_of_sqlite(), contextlib.closing(self._connect_to_read()) as connection:
-            yield connection
-
-    def _connect(self, timeout: float | None = None) -> sqlite3.Connection:
-        return sqlite3.connect(self.path, timeout=PATIENCE if timeout is None else timeout, isolation_level=None)
-
-    def _connect_to_read(self) -> sqlite3.Connection:
-        """A connection also where nothing may be written, not even what a write-ahead log of old keeps beside."""
-        connection = self._connect()
-        try:
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        except sqlite3.OperationalError as error:
-            connection.close()
-            signs = ("readonly", "unable to open", "disk I/O error", "is full")
-            if not any(sign in str(error) for sign in signs) or self._has_unfinished():
-                raise
-            path = urllib.parse.quote(str(self.path.absolute()))
-            return sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)
-        except sqlite3.Error:
-            connection.close()
-            raise
-        return connection
-
-    def _has_unfinished(self) -> bool:
-        """Whether something that was written is not in the file, or something in it is to be undone."""
-        logs = [self.path.with_name(self.path.name + ending) for ending in ("-wal", "-journal")]
-        return any(path.is_file() and path.stat().st_size for path in logs)
-
     def _connect_to_write(self) -> sqlite3.Connection:
         connection = self._connect()
         try:
@@ -269,7 +168,7 @@ class RunStore:
 
         Whoever has it open holds a lock that SQLite does not wait for here.
         """
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + self.patience
         while True:
             with contextlib.closing(self._connect(timeout=0)) as connection:
                 try:
@@ -280,33 +179,6 @@ class RunStore:
                     if "locked" not in str(error) or time.monotonic() > end:
                         raise
             time.sleep(0.05)
-
-    @contextlib.contextmanager
-    def _problems_of_sqlite(self) -> Iterator[None]:
-        """SQLite's errors as the user's."""
-        try:
-            yield
-        except UnicodeDecodeError:
-            raise self._error("is damaged") from None
-        except sqlite3.Error as error:
-            problem = str(error)
-            for sign, (shown, remedy) in _PROBLEMS.items():
-                if sign in problem:
-                    raise InputError("store", str(self.path), shown, remedy) from None
-            raise self._error(problem) from None
-
-    def _check(self, connection: sqlite3.Connection) -> int:
-        """The version of the store's schema; this one for an empty file."""
-        connection.execute("BEGIN")  # one view of all three, while another process may be making the store
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        (application,) = connection.execute("PRAGMA application_id").fetchone()
-        if application == APPLICATION_ID and version > SCHEMA_VERSION:
-            raise self._error(f"was written by a newer version of t1t2_pt (schema {version})")
-        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        connection.execute("COMMIT")
-        if application != APPLICATION_ID and tables:
-            raise self._error("is not a run store")
-        return version if tables else SCHEMA_VERSION
 
     def _migrate(self, version: int) -> None:
         """Bring a store of an earlier version to this one, all or nothing; what cannot be read stays as it is.
@@ -320,7 +192,7 @@ class RunStore:
             with self.writing() as connection:
                 if connection.execute("PRAGMA user_version").fetchone() != (version,):
                     return  # another process has done it meanwhile
-                connection.text_factory = _decoded
+                connection.text_factory = decoded
                 rows = connection.execute(f"SELECT {','.join(_COLUMNS)} FROM runs ORDER BY finished").fetchall()
                 runs = {row[0]: run for row in rows for run in self._runs([row], skip=lambda error: None)}
                 connection.executemany("DELETE FROM runs WHERE digest = ?", [(digest,) for digest in runs])
@@ -342,9 +214,6 @@ class RunStore:
         for index in _INDICES:
             connection.execute(index)
 
-    def _error(self, problem: str) -> InputError:
-        return InputError("store", str(self.path), problem, "give another file by --store")
-
 
 def insert(connection: sqlite3.Connection, runs: Iterable[StoredRun]) -> None:
     """Write runs within a transaction (`RunStore.writing`), replacing those with the same digest."""
@@ -357,11 +226,6 @@ def insert(connection: sqlite3.Connection, runs: Iterable[StoredRun]) -> None:
     connection.executemany(f"INSERT OR REPLACE INTO runs ({','.join(_COLUMNS)}) VALUES ({places})", rows)
 
 
-def _decoded(content: bytes) -> str:
-    """A text of the file; one that is not UTF-8 spoils its own run, not the reading of all."""
-    return content.decode(errors="surrogateescape")
-
-
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise NotARunError("a text in it is something else")
@@ -372,13 +236,3 @@ def _text(value: object) -> str:
 def _shown(digest: object) -> str:
     """Enough of a digest to find it by, whatever it is."""
     return ascii(digest)[1:11] if isinstance(digest, str) else repr(digest)[:10]
-
-
-_NO_ROOM = "make room or give another file by --store, then run it again: finished runs are kept"
-_PROBLEMS = {
-    "is full": ("cannot be written: the disk is full", _NO_ROOM),
-    "disk I/O error": ("cannot be written or read: the disk is full, failing or without locks", _NO_ROOM),
-    "readonly": ("is read-only", "give a file that you can write to by --store"),
-    "locked": ("has been locked by another process for a minute", "wait for it or stop it, then run it again"),
-    "malformed": ("is damaged", "give another file by --store, or put back a copy of it"),
-}

@@ -1,26 +1,9 @@
 """Stored runs as commands take them: all that can be read, or the one that a digest names."""
 
-import os
-from pathlib import Path
-
 from t1t2_pt.runs.record import StoredRun
 from t1t2_pt.runs.store import RunStore
 from t1t2_pt.system.errors import InputError
 from t1t2_pt.system.streams import log
-
-
-def existing(path: Path) -> RunStore:
-    """The store in a file that is there.
-
-    Raises
-    ------
-    InputError
-        If it is not.
-    """
-    if not os.path.isfile(path):
-        problem = "is not a file" if os.path.lexists(path) else "does not exist"
-        raise InputError("store", str(path), problem, "train something first, or give another file by --store")
-    return RunStore(path)
 
 
 def readable_runs(store: RunStore) -> tuple[list[StoredRun], int]:

@@ -78,9 +78,13 @@ class T1T2Estimator(BaseEstimator):
 
     # What differs by task.
 
-    def _encoded(self, y: Array, weights: Array) -> tuple[Array, Array]:
-        """Targets [samples, outputs] as numbers to train on, and weights of samples."""
+    def _encoded(self, y: Array, weights: Array) -> Array:
+        """Targets [samples, outputs] as numbers to train on."""
         raise NotImplementedError
+
+    def _factors(self, targets: Array) -> Array:
+        """What the weights of samples [samples] with these targets are multiplied by."""
+        return np.ones(len(targets))
 
     def _encoded_validation(self, y: Any) -> Array:
         """Targets of own validation samples, by what `_encoded` has learned."""
@@ -106,8 +110,8 @@ class T1T2Estimator(BaseEstimator):
         )
         check_finite("X", X)
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        targets, weights = self._encoded(y, weights)
-        kept, weights = merged(X, targets, weights)
+        targets = self._encoded(y, weights)
+        kept, weights = merged(X, targets, weights * self._factors(targets))
         if len(kept) < 2:
             raise ParameterError(
                 "X", X.shape, f"n_samples = {len(kept)} different ones with weight (one sample)", "give two or more"
@@ -115,8 +119,9 @@ class T1T2Estimator(BaseEstimator):
         inputs, targets = np.asarray(X[kept], np.float64), targets[kept]
         own = self._own_validation(validation)
         if own is not None:
+            usual = (weights / self._factors(targets)).mean()
             inputs, targets = np.concatenate([inputs, own[0]]), np.concatenate([targets, own[1]])
-            weights = np.concatenate([weights, np.full(len(own[0]), weights.mean())])
+            weights = np.concatenate([weights, usual * self._factors(own[1])])
         self.input_mean_, self.input_scale_ = standardisation(inputs, weights)
         problem = Problem(
             self._task,
@@ -157,13 +162,14 @@ class T1T2Estimator(BaseEstimator):
         self._levels = fitted.tuned.levels
         self._activation = fitted.final_design.activation
         self.hyperparameters_ = _readable(design.levels, np.exp(fitted.tuned.levels), features)
-        paths = [_readable(design.levels, np.exp(path), features) for path in fitted.tuned.paths]
-        self.history_ = {
-            "train_cost": np.array(fitted.tuned.train_costs),
-            "validation_cost": np.array(fitted.tuned.validation_costs),
-            **{name: np.array([path[name] for path in paths]) for name in design.levels},
-            "refit_train_cost": np.array(fitted.final.train_costs),
-        }
+        self.history_ = {"refit_train_cost": np.array(fitted.final.train_costs)}
+        if fitted.tuned.paths:
+            paths = [_readable(design.levels, np.exp(path), features) for path in fitted.tuned.paths]
+            self.history_ |= {
+                "train_cost": np.array(fitted.tuned.train_costs),
+                "validation_cost": np.array(fitted.tuned.validation_costs),
+                **{name: np.array([path[name] for path in paths]) for name in design.levels},
+            }
 
     def _plan(self) -> Plan:
         """The parameters, checked."""
@@ -221,9 +227,11 @@ class T1T2Estimator(BaseEstimator):
 def standardisation(x: Vector, weights: Vector) -> tuple[Vector, Vector]:
     """Weighted mean and standard deviation of each column; 1 for a column that does not change."""
     mean = np.average(x, axis=0, weights=weights)
-    variance = np.average(np.square(x - mean), axis=0, weights=weights)
-    constant = variance <= (1e-12 * np.maximum(np.abs(mean), np.finfo(float).tiny)) ** 2
-    return mean, np.where(constant, 1.0, np.sqrt(np.where(constant, 1.0, variance)))
+    largest = np.abs(x - mean).max(axis=0)
+    constant = largest <= 1e-12 * np.maximum(np.abs(mean), np.finfo(float).tiny)
+    largest = np.where(constant, 1.0, largest)  # squares of very large and very small numbers are none
+    deviation = largest * np.sqrt(np.average(np.square((x - mean) / largest), axis=0, weights=weights))
+    return mean, np.where(constant, 1.0, deviation)
 
 
 def _readable(levels: Mapping[str, slice], amounts: Vector, features: int) -> dict[str, Any]:

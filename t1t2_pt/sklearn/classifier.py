@@ -110,7 +110,7 @@ class T1T2Classifier(ClassifierMixin, T1T2Estimator):
         numbers = np.argmax(self.predict_proba(X), axis=1)
         return self.classes_[numbers]
 
-    def _encoded(self, y: Array, weights: Array) -> tuple[Array, Array]:
+    def _encoded(self, y: Array, weights: Array) -> Array:
         y = column_or_1d(y, warn=True)
         check_classification_targets(y)
         there = weights > 0
@@ -121,25 +121,24 @@ class T1T2Classifier(ClassifierMixin, T1T2Estimator):
         self.classes_ = classes
         numbers = np.zeros(len(y))
         numbers[there] = found
-        if self.class_weight is not None:
-            weights = weights * self._class_weights(y, numbers, weights)
-        return numbers[:, None], weights
-
-    def _class_weights(self, y: Array, numbers: Array, weights: Array) -> Array:
-        """Of each sample, of those with a weight."""
-        there = weights > 0
-        of_classes = compute_class_weight(
-            self.class_weight, classes=self.classes_, y=y[there], sample_weight=weights[there]
+        self._class_factors = np.asarray(
+            compute_class_weight(self.class_weight, classes=classes, y=y[there], sample_weight=weights[there]), float
         )
-        return np.where(there, np.asarray(of_classes)[numbers.astype(int)], 0)
+        if not (np.isfinite(self._class_factors).all() and (self._class_factors >= 0).all()):
+            raise ParameterError("class_weight", self.class_weight, "has weights below 0", "give numbers of 0 or more")
+        return numbers[:, None]
+
+    def _factors(self, targets: Array) -> Array:
+        return self._class_factors[targets[:, 0].astype(int)]
 
     def _encoded_validation(self, y: Any) -> Array:
         y = column_or_1d(y, warn=True)
-        unknown = np.setdiff1d(y, self.classes_)
-        if len(unknown):
+        numbers = {label: number for number, label in enumerate(self.classes_.tolist())}
+        unknown = [label for label in y.tolist() if label not in numbers]
+        if unknown:
             problem = f"is a class that y does not have ({', '.join(map(str, self.classes_))})"
             raise ParameterError("y_val", unknown[0], problem, "give samples of known classes")
-        return np.searchsorted(self.classes_, y)[:, None].astype(float)
+        return np.array([numbers[label] for label in y.tolist()], float)[:, None]
 
     def _outputs(self) -> int:
         return len(self.classes_)

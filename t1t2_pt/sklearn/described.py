@@ -13,7 +13,8 @@ PARAMETERS = """
         for hidden_noise and l2 one for each layer. 0 leaves it out. Start strong: what regularises too much has a
         clear hypergradient, and what is near 0 has hardly any.
     tune
-        What moves: True for all, False for none, or names of them.
+        What moves: True for all, False for none, or names of them. Where none moves there is no tuning, unless
+        early_stopping asks for it: all samples are trained on at once, for max_iter epochs.
     per_feature
         Which of input_noise and l2 (of the first layer) have a level for each input feature: names, True or False.
     bounds
@@ -50,7 +51,8 @@ PARAMETERS = """
         What was found: input_noise (a number, or [features]), hidden_noise [hidden layers], l2 [layers]; with a
         strength for each feature l2_features [features] in place of the first of l2.
     history_ : dict
-        Of each epoch of the tuning `train_cost`, `validation_cost` and the hyperparameters, and `refit_train_cost`.
+        Of each epoch of the tuning, where there was one, `train_cost`, `validation_cost` and the hyperparameters; of
+        each epoch of the training after it `refit_train_cost`.
     n_iter_ : int
         Epochs.
     networks_ : list of dict

@@ -1,4 +1,7 @@
-"""One fit: split, tune, train again on all samples with what was found."""
+"""One fit: split, tune, train again on all samples with what was found.
+
+Where no hyperparameter moves and nothing is asked of when to stop, there is no tuning: all is trained on at once.
+"""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -97,7 +100,7 @@ def splits(problem: Problem, plan: Plan) -> list[tuple[Rows, Rows]]:
 
 
 def fit(problem: Problem, plan: Plan, levels: Vector | None = None, networks: Sequence[Arrays] | None = None) -> Fitted:
-    """Tune, then train on everything.
+    """Tune what moves, then train on everything.
 
     Parameters
     ----------
@@ -113,7 +116,12 @@ def fit(problem: Problem, plan: Plan, levels: Vector | None = None, networks: Se
         levels = first_levels(design, plan)
     theta = initial_theta(design, plan.options.seed)
     t1, t2 = [one for one, _ in split], [two for _, two in split]
-    tuned = train(design, constants, data, t1, t2, theta, levels, plan.options)
+    if plan.options.patience is None and not np.any(constants["moves"][np.isfinite(levels)]):
+        tuned = Trained(theta, levels, plan.options.epochs, [], [], [])  # nothing to find
+    else:
+        tuned = train(design, constants, data, t1, t2, theta, levels, plan.options)
+        still = constants["moves"] == 0  # to the last bit, in whatever precision the others move
+        tuned = dataclasses.replace(tuned, levels=np.where(still, levels, tuned.levels))
     final_design = dataclasses.replace(design, networks=plan.networks or design.networks)
     start = initial_theta(final_design, plan.options.seed + 1)
     if networks is not None:
@@ -141,6 +149,8 @@ def _continued(design: Design, networks: Sequence[Arrays], start: Vector) -> Vec
     """The parameters of an earlier fit with padding; where its networks are others, those to start from."""
     theta = start.copy()
     for row, parameters in zip(theta, networks, strict=False):
+        if parameters.keys() != design.parameters.keys():
+            return start
         for name, (place, shape) in design.parameters.items():
             value = parameters[name]
             if len(value.shape) != len(shape) or any(n > m for n, m in zip(value.shape, shape, strict=True)):

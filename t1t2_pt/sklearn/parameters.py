@@ -137,7 +137,7 @@ def names_of(parameter: str, value: Any, known: Sequence[str]) -> tuple[str, ...
     ParameterError
         For a name that is not known.
     """
-    if value is True or value is False:
+    if isinstance(value, bool | np.bool):
         return tuple(known) if value else ()
     given = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list | tuple | set) else (value,)
     for name in given:

@@ -49,12 +49,14 @@ class T1T2Regressor(RegressorMixin, T1T2Estimator):
         found = each.mean(axis=0) * self.target_scale_ + self.target_mean_
         return (found[:, 0] if self._flat else found).astype(dtype)
 
-    def _encoded(self, y: Array, weights: Array) -> tuple[Array, Array]:
+    def _encoded(self, y: Array, weights: Array) -> Array:
+        if y.dtype.kind not in "biuf":
+            raise ParameterError("y", y.dtype, "is no type of numbers", "give numbers, or use T1T2Classifier")
         check_finite("y", y)
         self._flat = y.ndim == 1
         targets = y.reshape(len(y), -1).astype(np.float64)
         self._targets = targets.shape[1]
-        return targets, weights
+        return targets
 
     def _encoded_validation(self, y: Any) -> Array:
         y = check_array(y, ensure_2d=False, dtype=np.float64, ensure_all_finite=False)

@@ -13,8 +13,9 @@ from typing import Any
 
 from t1t2_pt.datasets.preprocessing import USUAL
 from t1t2_pt.networks.depth import DEPTH
+from t1t2_pt.runs.names import DIVERGED, FINISHED
 from t1t2_pt.runs.provenance import environment
-from t1t2_pt.runs.record import DIVERGED, FINISHED, to_json
+from t1t2_pt.runs.record import to_json
 from t1t2_pt.runs.store import RunStore
 from t1t2_pt.sweeps.groups import DataKey
 from t1t2_pt.sweeps.other_runs import OtherRuns

@@ -12,7 +12,8 @@ from t1t2_pt.config import named_config, own_config
 from t1t2_pt.datasets import DATASETS, Dataset
 from t1t2_pt.datasets.own_files import OwnFile
 from t1t2_pt.models import Model, read_model
-from t1t2_pt.runs.record import DIVERGED, StoredRun
+from t1t2_pt.runs.names import DIVERGED
+from t1t2_pt.runs.record import StoredRun
 from t1t2_pt.runs.store import RunStore
 from t1t2_pt.sweeps.event_files import EventFiles
 from t1t2_pt.sweeps.reports import Watcher

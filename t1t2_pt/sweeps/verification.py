@@ -16,6 +16,7 @@ import numpy as np
 
 from t1t2_pt.backends import BACKENDS, VARIANTS, Backend, get_backend
 from t1t2_pt.config import ALGORITHM
+from t1t2_pt.datasets import OWN_SOURCES
 from t1t2_pt.regularizers import HYPERPARAMETERS
 from t1t2_pt.runs.provenance import CODE_NAME, NOT_ARITHMETIC, UNKNOWN, environment
 from t1t2_pt.runs.record import StoredRun, finished_run
@@ -76,11 +77,14 @@ class Verdict:
         Whether all numbers are the same to the last bit.
     problem
         What is not as it should be; empty: the run is what this code computes.
+    trained
+        Whether it could be trained here at all.
     """
 
     check: Check
     exact: bool
     problem: str = ""
+    trained: bool = True
 
 
 def sample(runs: Sequence[StoredRun], number: int) -> list[StoredRun]:
@@ -131,7 +135,8 @@ def verify(checks: Iterable[Check], splits: Splits, advance: Callable[[int], Non
                 yield from _verify(batch, splits, advance)
             except InputError as error:
                 advance(sum(check.run.config.steps for check in batch))
-                yield from (Verdict(check, exact=False, problem=f"cannot be trained here: {error}") for check in batch)
+                problem = f"cannot be trained here: {error}"
+                yield from (Verdict(check, exact=False, problem=problem, trained=False) for check in batch)
 
 
 def _verify(checks: Sequence[Check], splits: Splits, advance: Callable[[int], None]) -> Iterator[Verdict]:
@@ -142,10 +147,7 @@ def _verify(checks: Sequence[Check], splits: Splits, advance: Callable[[int], No
     if config.algorithm != ALGORITHM:
         problem = f"is of algorithm {config.algorithm}, where this code is {ALGORITHM}"
         raise InputError("algorithm", config.algorithm, problem, "verify it with the version that trained it")
-    here = splits.fingerprint(config.dataset, fetch=False)
-    if config.data != here:
-        problem = f"is not the content of {config.dataset} here" if here else f"is of {config.dataset}, which is absent"
-        raise InputError("data", config.data, problem, "name the folder of its data by --data-dir")
+    _check_data(first.run, splits)
     split = splits.get(*data_key(config))
     check_memory(Group(tuple(configs), company.template, company.size, tuple(configs)), split, backend)
     last = early_epochs(first.run) if first.differing else config.epochs
@@ -168,6 +170,31 @@ def _verify(checks: Sequence[Check], splits: Splits, advance: Callable[[int], No
     for check, one in zip(checks, trained, strict=True):
         # As it would be stored, where infinity and NaN are one.
         yield _verdict(check, StoredRun.from_dict(finished_run(one, backend, split.provenance).as_dict()))
+
+
+def _check_data(run: StoredRun, splits: Splits) -> None:
+    """Check that a run's data are here.
+
+    Raises
+    ------
+    InputError
+        If they are others or absent.
+    """
+    config = run.config
+    try:
+        here = splits.fingerprint(config.dataset, fetch=False)
+    except InputError:
+        if config.dataset not in OWN_SOURCES:
+            raise
+        here = "of another kind"
+    if config.data == here:
+        return
+    if config.dataset in OWN_SOURCES:
+        name = run.provenance["data"].partition(",")[0]
+        problem = f"is data of somebody's own, {name}" + (", and not what --data has" if here else "")
+        raise InputError("data", config.data, problem, "name its file by --data, with the options of its training")
+    problem = f"is not the content of {config.dataset} here" if here else f"is of {config.dataset}, which is absent"
+    raise InputError("data", config.data, problem, "name the folder of its data by --data-dir")
 
 
 def _verdict(check: Check, again: StoredRun) -> Verdict:

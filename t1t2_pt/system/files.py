@@ -10,14 +10,21 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import pooch
-
 from t1t2_pt.system.errors import InputError, reason
 
 
 def user_cache() -> Path:
     """The folder for what can be fetched or made again."""
+    import pooch  # slow to import
+
     return Path(pooch.os_cache("t1t2_pt"))
+
+
+def compiled_cache() -> Path | None:
+    """Where what the code of this package was made into is kept; None where the user wants none."""
+    if os.environ.get("T1T2_NO_CACHE", "0") not in ("", "0"):
+        return None
+    return user_cache() / "compiled"
 
 
 def keep(path: Path, write: Callable[[Path], object]) -> None:

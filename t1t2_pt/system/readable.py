@@ -8,7 +8,10 @@ writing direction. What cannot be seen is shown as Python writes it in a string.
 def readable(text: object) -> str:
     r"""The text in one line, what is not printable as an escape: ESC is `\x1b`, a newline `\n`, half a surrogate
     pair `\udcff`."""
-    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in str(text))
+    text = str(text)
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 
 def one_line(text: str) -> str:

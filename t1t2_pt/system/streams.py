@@ -11,10 +11,6 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TextIO
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from t1t2_pt.system.readable import readable
 
 
@@ -87,6 +83,10 @@ def log(line: object) -> None:
 
 def show_table(rows: Sequence[Sequence[object]], names: Sequence[str] = (), width: int = 120) -> None:
     """A table on standard output, as wide as the terminal, or as `width` says where there is none."""
+    from rich.console import Console  # slow to import, and needed for tables alone
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table() if names else Table(show_header=False, box=None, pad_edge=False)
     for name in names:
         table.add_column(Text(name))
