@@ -65,7 +65,9 @@ class ClassicRun:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "ClassicRun":
         """The inverse of `as_dict`; whatever else `values` are raises an error of some kind."""
-        config = {name: tuple(value) if isinstance(value, list) else value for name, value in values["config"].items()}
+        config: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in values["config"].items()
+        }
         rest = {name: value for name, value in values.items() if name not in ("part", "config")}
         return cls(PARTS[values["part"]](**config), **rest)
 

@@ -96,8 +96,8 @@ def flat(split: Split, name: str) -> tuple[Array, Array]:
     return inputs.reshape(len(inputs), -1), split.arrays[f"{name}_labels"]
 
 
-def shared(value: Any, name: str) -> SharedVariable:
-    """A shared variable of static shape."""
+def shared(value: Any, name: str) -> Any:
+    """A shared variable of static shape, which is a tensor too; no type says both."""
     return pytensor.shared(np.asarray(value), name=name, shape=np.shape(value))
 
 
@@ -138,7 +138,7 @@ class Model:
         return costs.error_rate(self.logits(samples.inputs), samples.labels)
 
     @property
-    def weights(self) -> list[SharedVariable]:
+    def weights(self) -> list[Any]:
         """Without biases, layer by layer."""
         return [self.params[name] for name in self._network.weight_names]
 

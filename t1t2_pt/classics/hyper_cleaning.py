@@ -5,11 +5,10 @@ paper, beside one on all of T1 and T2 (baseline), and one that knows which label
 """
 
 import dataclasses
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytensor.tensor as pt
-from pytensor.compile.sharedvalue import SharedVariable
 
 from t1t2_pt.backends import Backend
 from t1t2_pt.classics.demonstration import (
@@ -145,7 +144,7 @@ class HyperCleaning(Demonstration):
         found = weights.get_value()
         return found, 1 - iterate()["error"]
 
-    def _weights(self, samples: int) -> SharedVariable:
+    def _weights(self, samples: int) -> Any:
         return shared(np.full(samples, CLEAN, FLOAT), "weights")
 
     def _accuracy(self, split: Split, inputs: Array, labels: Array, backend: Backend) -> float:

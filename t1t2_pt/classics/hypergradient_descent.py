@@ -87,7 +87,8 @@ class HypergradientDescent(Demonstration):
         orders = [rng.permutation(len(labels))[: per_epoch * self.batch_size] for _ in range(self.epochs + 1)]
         rows = np.concatenate(orders).reshape(-1, self.batch_size)
         batches = ((inputs[some], labels[some]) for some in rows[: self.epochs * per_epoch + 1])
-        t1, seen, history = next(batches), [], {"cost": [], "alpha": []}
+        history: dict[str, list[float]] = {"cost": [], "alpha": []}
+        t1, seen = next(batches), list[float]()
         for number, following in enumerate(batches, start=1):
             seen.append(tuner.step(t1, following).train)
             t1 = following

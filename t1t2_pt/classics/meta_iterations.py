@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.tensor.variable import TensorVariable
 
 from t1t2_pt.backends import Backend
@@ -35,8 +34,8 @@ class MetaIterations:
         self,
         train_cost: TensorVariable,
         val_cost: TensorVariable,
-        params: Sequence[SharedVariable],
-        hyperparams: Sequence[SharedVariable],
+        params: Sequence[Any],
+        hyperparams: Sequence[Any],
         method: Unrolled,
         *,
         outputs: Mapping[str, TensorVariable],
