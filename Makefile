@@ -56,7 +56,7 @@ benchmarks/.torch/.tried:
 	@bash benchmarks/make-torch
 
 baselines: environment ## draw the figure tests' baselines again, after a wanted change
-	@$(PYTHON) -m pytest -q -n 0 -W ignore tests/test_figures.py tests/test_all_figures.py tests/test_methods_figure.py --mpl-generate-path=tests/baseline
+	@$(PYTHON) -m pytest -q -n 0 -W ignore tests/test_figures.py tests/test_all_figures.py tests/test_methods_figure.py tests/test_classics.py --mpl-generate-path=tests/baseline
 
 lint: environment ## check style, formatting and types
 	@$(PYTHON) -m ruff check .

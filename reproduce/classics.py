@@ -25,14 +25,12 @@ from t1t2_pt.plotting.parts import Part, Stage
 from t1t2_pt.plotting.report import Section
 from t1t2_pt.plotting.figure_script import Drawing, FigureScript, Request
 from t1t2_pt.plotting.scripts import main_of_parts
-from t1t2_pt.plotting.style import COLOURS, GRID_COLOURS, PAPER, add_caption, round_ticks
+from t1t2_pt.plotting.style import COLOURS, GRID_COLOURS, add_caption, round_ticks
 
 ROWS = {"weights": 2.1, "images": 2.1, "schedules": 2.9, "cleaning": 2.7, "learning-rate": 2.9}  # inches
 SIDE = 28
 MARKERS = (("o", "●"), ("^", "▲"), ("s", "■"))  # and as text
-# Franceschi et al., 2017, Table 1: accuracies on 10,000 test digits in percent, of a softmax regression.
-PUBLISHED = {"baseline": 87.74, "oracle": 90.46, "cleaned": 90.09}
-PUBLISHED_F1 = (0.9137, 0.9244)  # the lowest and the highest of its four
+
 
 # Fields by preset and part, a run for each; those of `laptop` and above have the sizes of the papers.
 QUICK: dict[str, dict[str, dict[str, Any]]] = {
@@ -98,7 +96,7 @@ def draw(trained: Trained, preset: str, reference: Path | None) -> Drawing:
     rows, sentences = [], []
     for place, part in zip(places, parts, strict=True):
         of_part = {str(run.setup or ""): found[0] for run, found in trained.items() if run.panel == part}
-        some, sentence = DRAWN[part](place, of_part, reference is not None)
+        some, sentence = DRAWN[part](place, of_part)
         rows += [{"part": part, **row} for row in some]
         sentences.append(sentence)
     count = f"{len(trained)} runs" if len(trained) > 1 else "one run"
@@ -139,7 +137,7 @@ def _round_ticks(axes: Axes) -> None:
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
 
 
-def draw_weights(place: SubFigure, runs: Mapping[str, ClassicRun], published: bool) -> Found:
+def draw_weights(place: SubFigure, runs: Mapping[str, ClassicRun]) -> Found:
     """The penalties of each class, and the test error while they are tuned."""
     run = runs[""]
     penalties = np.array(run.results["penalties"]).T
@@ -164,7 +162,7 @@ def draw_weights(place: SubFigure, runs: Mapping[str, ClassicRun], published: bo
     )
 
 
-def draw_images(place: SubFigure, runs: Mapping[str, ClassicRun], published: bool) -> Found:
+def draw_images(place: SubFigure, runs: Mapping[str, ClassicRun]) -> Found:
     """The ten images, and the test error of what is trained on them."""
     run = runs[""]
     images, results = np.array(run.results["images"]), run.results
@@ -188,7 +186,7 @@ def draw_images(place: SubFigure, runs: Mapping[str, ClassicRun], published: boo
     )
 
 
-def draw_schedules(place: SubFigure, runs: Mapping[str, ClassicRun], published: bool) -> Found:
+def draw_schedules(place: SubFigure, runs: Mapping[str, ClassicRun]) -> Found:
     """Learning rates of weights and biases over the updates, and the training cost that they end with."""
     run = runs[""]
     rates, names, costs = np.array(run.results["rates"]), run.results["parameters"], run.results["t1_cost"]
@@ -218,7 +216,7 @@ def draw_schedules(place: SubFigure, runs: Mapping[str, ClassicRun], published: 
     )
 
 
-def draw_cleaning(place: SubFigure, runs: Mapping[str, ClassicRun], published: bool) -> Found:
+def draw_cleaning(place: SubFigure, runs: Mapping[str, ClassicRun]) -> Found:
     """Test accuracies after cleaning, beside those without, and the weights of right and wrong labels."""
     accuracies, *weights = place.subplots(1, 1 + len(runs), width_ratios=[1.6] + [1] * len(runs))
     kinds = {
@@ -241,24 +239,13 @@ def draw_cleaning(place: SubFigure, runs: Mapping[str, ClassicRun], published: b
             rows += _curve(name, f"{kind} labels of weight", run.results[f"weights_of_{kind}"])
         told.append(f"{name} {values[2]:.2f}% and F1 {run.results['f1']:.3f}")
         alone.append(f"{name.split(', ')[1]} {values[0]:.2f}%")
-    if published:
-        places = [list(kinds).index(kind) - 0.36 for kind in PUBLISHED]
-        label = "Franceschi et al., 2017"
-        accuracies.plot(list(PUBLISHED.values()), places, "D", color="black", fillstyle="none", label=label, gid=PAPER)
     accuracies.set_yticks(range(len(kinds)), list(kinds.values()))
     accuracies.set(xlabel="test accuracy (%)", ylim=(len(kinds) - 0.5, -0.6))
-    if published:
-        accuracies.legend(loc="lower left", fontsize=7)
-    low, high = PUBLISHED_F1
-    theirs = (
-        f" (theirs: {PUBLISHED['cleaned']:.2f}% and {low:.3f} to {high:.3f}, baseline {PUBLISHED['baseline']:.2f}%, "
-        f"oracle {PUBLISHED['oracle']:.2f}%; other digits, more updates, and a limit on the sum of the weights)"
-    )
     config = next(iter(runs.values())).config
     return rows, (
         f"Cleaning: T1 {config.t1_samples:,}, of which {100 * config.corrupted:.0f}% have wrong labels, T2 "
         f"{config.t2_samples:,}; weights below 0.5 are called wrong, and a new network is trained on the rest and T2: "
-        f"{'; '.join(told)}{theirs if published else ''}. On T2 alone: {'; '.join(dict.fromkeys(alone))}."
+        f"{'; '.join(told)}. On T2 alone: {'; '.join(dict.fromkeys(alone))}."
     )
 
 
@@ -271,7 +258,7 @@ def _draw_weights_of_samples(axes: Any, run: ClassicRun) -> None:
     axes.legend(fontsize=7)
 
 
-def draw_learning_rate(place: SubFigure, runs: Mapping[str, ClassicRun], published: bool) -> Found:
+def draw_learning_rate(place: SubFigure, runs: Mapping[str, ClassicRun]) -> Found:
     """Costs and learning rates over the epochs, from each start, with hypergradient descent and without."""
     panels = place.subplots(1, 2 * len(runs))
     rows, told = [], []

@@ -102,11 +102,6 @@ def test_committed_table_is_drawn_from_committed_runs():
     assert written["series"].tolist() == table["series"].tolist()
 
 
-def test_published_numbers_can_be_left_out():
-    assert "theirs" in drawn()[2]
-    assert "theirs" not in drawn(None)[2]
-
-
 def test_runs_come_back_from_json():
     for runs in committed().values():
         for one in runs:
