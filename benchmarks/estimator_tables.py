@@ -16,7 +16,8 @@ folds; the random search is the same with as much processor time as ours had; gr
 `HistGradientBoosting` as it comes. Errors are 1 - accuracy, or 1 - R², means over splits: of the small sets three
 quarters to train on and a quarter to test, of MNIST and CIFAR-10 (its 3,072 numbers) as many training samples as are
 named, and the official test set. A difference is ours less the other's, with its standard error over splits. Against
-the grid search it holds where it is at most one of them; ± is `nan` where there is one split.
+the grid search it holds where it is at most one of them; ± is `nan` where there is one split. The tables say how many
+splits there are, of ten that are wanted; sets that `--datasets` can name and that are not in them have not been run.
 
 Times are medians of processor seconds of all threads, with one thread for BLAS and one for OpenMP. The first fit is in
 a process with empty caches, and the ratio is the slower of ours to the grid search: it may be a fifth, or 5 seconds.
