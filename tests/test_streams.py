@@ -231,6 +231,20 @@ class TestSignalsWhileNothingIsTrained:
         assert run_command("t1t2", command) == 128 + number
         assert capsys.readouterr().err == "t1t2: stopped\n"
 
+    def test_is_told_though_an_import_lost_it(self, capsys):
+        """As NumPy's module in C does."""
+
+        def command() -> int:
+            try:
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(10)
+            except KeyboardInterrupt:
+                raise ImportError("could not import module") from None
+            return 0
+
+        assert run_command("t1t2", command) == 130
+        assert capsys.readouterr().err == "t1t2: stopped\n"
+
     def test_what_is_ignored_stays_so(self):
         """As `nohup` has it."""
         before = signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -64,7 +64,7 @@ def test_is_the_way_that_a_run_takes(tmp_path, capsys):
     with calls(watched) as seen:
         assert main(["train", *OPTIONS, *NOISE, "--quiet", "--json", "--store", str(tmp_path / "runs.sqlite")]) == 0
         (run,) = RunStore(tmp_path / "runs.sqlite").all()
-        rows = fig1._path_rows("right", "hidden_noise", 1, run)
+        rows = fig1.path_rows("right", "hidden_noise", 1, run)
     assert len(watched) == 9
     ahead = iter(seen)
     for name in watched.values():

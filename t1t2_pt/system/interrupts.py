@@ -60,7 +60,12 @@ def raised(text: str) -> Iterator[None]:
         raise Interrupted(interrupt.number, text)
 
     with _handled(interrupt, stop):
-        yield
+        try:
+            yield
+        except ImportError:
+            if interrupt():  # modules in C turn what is raised while they are imported into errors of their own
+                raise Interrupted(interrupt.number, text) from None
+            raise
 
 
 @contextlib.contextmanager
