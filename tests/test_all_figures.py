@@ -48,9 +48,12 @@ def trained(name, preset="quick"):
     script = SCRIPTS[name]
     if script.only_stored:
         return {
-            replace(part, preset=one): runs for one in ("quick", "laptop") for part, runs in there(script, one).items()
+            replace(part, preset=one): runs
+            for one in ("quick", "laptop", "overnight")
+            for part, runs in there(script, one).items()
         }
-    request = Request(preset) if preset == "quick" else laptop("svhn" if name in ("fig2", "fig3") else "mnist")
+    dataset = "svhn" if name in ("fig2", "fig3") else "mnist"
+    request = Request(preset) if preset == "quick" else at(preset, dataset)
     known = stored if script.trainer is None else kept_depths
     runs = known(preset, script.runs(request))
     if script.reruns is not None:
@@ -58,11 +61,12 @@ def trained(name, preset="quick"):
     return runs
 
 
-def laptop(*datasets):
-    """A request for the laptop preset, with as many samples as the committed runs used."""
-    used = [run.config for run in kept("laptop").values()]
+def at(preset, *datasets):
+    """A request for a preset, with as many samples as the committed runs used."""
+    used = [run.config for run in kept(preset).values()]
+    datasets = [name for name in datasets if name in {config.dataset for config in used}]
     samples = {name: max(c.t1_samples + c.t2_samples for c in used if c.dataset == name) for name in datasets}
-    return Request("laptop", datasets=datasets, samples=samples)
+    return Request(preset, datasets=tuple(datasets), samples=samples)
 
 
 def kept_depths(preset, wanted):
@@ -82,12 +86,12 @@ def there(script, preset):
         wanted = {part: [digest(config) for config in some] for part, some in parts.items()}
         return {part: [known[one] for one in some] for part, some in wanted.items() if set(some) <= set(known)}
 
-    requests = [Request(preset)] if preset == "quick" else [laptop("mnist"), laptop("svhn")]
+    requests = [Request(preset)] if preset == "quick" else [at(preset, "mnist"), at(preset, "svhn")]
     found = {}
     for request in requests:
         found |= whole(script.runs(request))
     if preset == "laptop":
-        found = {part: found[part] for part in script.runs(laptop("mnist", "svhn")) if part in found}
+        found = {part: found[part] for part in script.runs(at("laptop", "mnist", "svhn")) if part in found}
     return found | whole(script.reruns(found))
 
 
@@ -109,10 +113,15 @@ def test_committed_table_is_drawn_from_committed_runs(name):
     pd.testing.assert_frame_equal(written, drawn(name)[1], check_dtype=False, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "figures" / "laptop").glob("*.csv")))
-def test_committed_laptop_table_is_drawn_from_committed_runs(name):
-    written = pd.read_csv(ROOT / "figures" / "laptop" / f"{name}.csv")
-    pd.testing.assert_frame_equal(written, drawn(name, "laptop")[1], check_dtype=False, rtol=1e-5)
+LARGER = [
+    (preset, path.stem) for preset in ("laptop", "overnight") for path in (ROOT / "figures" / preset).glob("*.csv")
+]
+
+
+@pytest.mark.parametrize(("preset", "name"), sorted(LARGER))
+def test_committed_tables_of_larger_presets_are_drawn_from_committed_runs(preset, name):
+    written = pd.read_csv(ROOT / "figures" / preset / f"{name}.csv")
+    pd.testing.assert_frame_equal(written, drawn(name, preset)[1], check_dtype=False, rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", PICTURES)
