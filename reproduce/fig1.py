@@ -151,15 +151,10 @@ def draw(trained: Runs, preset: str, reference: Path | None) -> Drawing:
         tuned = trained[Part(Stage.TUNED, panel)]
         paths = [path_rows(panel, vertical, number, run) for number, run in enumerate(tuned, start=1)]
         edges = axes.get_xlim(), axes.get_ylim()
-        for path in paths:
-            inside = [
-                np.clip([row[name] for row in path], *edge) for name, edge in zip(("n0", "y"), edges, strict=True)
-            ]
-            draw_trajectory(axes, *inside)
+        draw_paths(axes, paths, edges)
         rows += [*grid, *(row for path in paths for row in path)]
-        for which, marker in () if reference is None else MARKERS.items():
-            points = paper_markers(reference, panel)[which]
-            axes.plot(points["x"], points["y"], zorder=2, **hollow(marker))
+        if reference is not None:
+            outline_paper(axes, reference, panel)
         finish(axes, panel, edges, TITLES[panel])
     for axes, panel in zip(below, PANELS, strict=reference is not None):
         draw_cells(axes, paper_grid(reference, panel), "test cost, in the paper's unit")
@@ -206,7 +201,21 @@ def path_rows(panel: str, vertical: str, number: int, run: StoredRun) -> list[di
     ]
 
 
-def hollow(marker: dict) -> dict:
+def draw_paths(axes: Axes, paths: Sequence[Sequence[dict]], edges: tuple[tuple, tuple]) -> None:
+    """Paths as `path_rows` gives them; what is beyond the edges of x and y runs along them."""
+    for path in paths:
+        inside = [np.clip([row[name] for row in path], *edge) for name, edge in zip(("n0", "y"), edges, strict=True)]
+        draw_trajectory(axes, *inside)
+
+
+def outline_paper(axes: Axes, folder: Path, panel: str) -> None:
+    """The starts and ends of the paper's runs as outlines."""
+    for which, marker in MARKERS.items():
+        points = paper_markers(folder, panel)[which]
+        axes.plot(points["x"], points["y"], zorder=2, **_hollow(marker))
+
+
+def _hollow(marker: dict) -> dict:
     """A marker as an outline, white within black so that it is seen on any colour."""
     outline = [patheffects.withStroke(linewidth=2.4, foreground="black")]
     hollow = {"markerfacecolor": "none", "markeredgecolor": "white", "markeredgewidth": 1, "path_effects": outline}

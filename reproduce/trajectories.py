@@ -19,7 +19,7 @@ from t1t2_pt.plotting.parts import Configs, Part, Runs, Stage
 from t1t2_pt.plotting.report import Section
 from t1t2_pt.plotting.figure_script import Drawing, FigureScript, Request
 from t1t2_pt.plotting.scripts import REFERENCE, main
-from t1t2_pt.plotting.style import add_caption, draw_trajectory, new_figure, trajectory_legend
+from t1t2_pt.plotting.style import add_caption, new_figure, trajectory_legend
 
 PLAIN = {"left": ((0.0, 1.0), (-5.6, -2.0)), "right": ((0.0, 1.0), (0.0, 1.0))}  # axes where no grid is drawn
 
@@ -38,19 +38,18 @@ def draw(trained: Runs, preset: str, reference: Path | None) -> Drawing:
         if reference is not None:
             fig1.draw_cells(axes, fig1.paper_grid(reference, panel), "the paper's test cost, its unit")
             edges = axes.get_xlim(), axes.get_ylim()
-            for which, marker in fig1.MARKERS.items():
-                points = fig1.paper_markers(reference, panel)[which]
-                axes.plot(points["x"], points["y"], zorder=2, **fig1.hollow(marker))
-        for number, run in enumerate(trained[Part(Stage.TUNED, panel)], start=1):
-            path = pd.DataFrame(fig1.path_rows(panel, vertical, number, run))
-            draw_trajectory(axes, path["n0"].clip(*edges[0]).to_list(), path["y"].clip(*edges[1]).to_list())
-            path.loc[path.index[-1], "test_error"] = 100 * run.final["test_error"] if run.final else np.nan
-            rows.append(path)
+            fig1.outline_paper(axes, reference, panel)
+        tuned = trained[Part(Stage.TUNED, panel)]
+        paths = [fig1.path_rows(panel, vertical, number, run) for number, run in enumerate(tuned, start=1)]
+        fig1.draw_paths(axes, paths, edges)
+        for path, run in zip(paths, tuned, strict=True):
+            path[-1]["test_error"] = 100 * run.final["test_error"] if run.final else np.nan
+            rows += path
         fig1.finish(axes, panel, edges, fig1.TITLES[panel])
     trajectory_legend(figure)
     caption = _caption(trained, preset, reference is not None)
     add_caption(figure, caption)
-    return figure, pd.concat(rows, ignore_index=True), caption
+    return figure, pd.DataFrame(rows), caption
 
 
 def _caption(trained: Runs, preset: str, with_reference: bool) -> str:

@@ -5,7 +5,6 @@ import datetime
 import itertools
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from t1t2_pt.classics.demonstration import Demonstration, Results
@@ -14,11 +13,9 @@ from t1t2_pt.classics.hypergradient_descent import HypergradientDescent
 from t1t2_pt.classics.learned_images import LearnedImages
 from t1t2_pt.classics.rate_schedules import RateSchedules
 from t1t2_pt.classics.weight_penalties import WeightPenalties
-from t1t2_pt.datasets.preprocessing import USUAL
 from t1t2_pt.runs.provenance import environment
 from t1t2_pt.runs.record import FINISHED
-from t1t2_pt.runs.store import RunStore
-from t1t2_pt.sweeps.other_runs import OtherRuns
+from t1t2_pt.sweeps.other_runs import OtherRuns, OtherTrainer, data_of, fields_of, settled
 from t1t2_pt.sweeps.planning import Planned
 from t1t2_pt.sweeps.sweep import Sweep
 from t1t2_pt.sweeps.work import Splits
@@ -65,18 +62,17 @@ class ClassicRun:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "ClassicRun":
         """The inverse of `as_dict`; whatever else `values` are raises an error of some kind."""
-        config: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in values["config"].items()
-        }
         rest = {name: value for name, value in values.items() if name not in ("part", "config")}
-        return cls(PARTS[values["part"]](**config), **rest)
+        return cls(PARTS[values["part"]](**fields_of(values["config"])), **rest)
 
 
 CLASSIC_RUNS = OtherRuns("demonstrations", "classics", "classics.jsonl.gz", ClassicRun.from_dict)
 
 
-class ClassicSweep:
+class ClassicSweep(OtherTrainer[Demonstration, ClassicRun]):
     """The `Trainer` of these runs."""
+
+    kept = CLASSIC_RUNS
 
     def train(
         self, parts: Mapping[Any, Sequence[Demonstration]], sweep: Sweep, again: bool
@@ -89,14 +85,14 @@ class ClassicSweep:
             If the data cannot be loaded, or the store cannot be read or written.
         """
         splits = Splits(sweep.data_dir)
-        parts = {part: [_settled(config, splits) for config in configs] for part, configs in parts.items()}
+        parts = {part: [settled(config, splits) for config in configs] for part, configs in parts.items()}
         wanted = list(dict.fromkeys(itertools.chain.from_iterable(parts.values())))
         found = {} if again else CLASSIC_RUNS.stored(wanted, sweep.store)
         missing = [config for config in wanted if config not in found]
         counts = f"{len(wanted)} demonstrations: {len(found)} in the store, {len(missing)} to run"
         sweep.display.log(f"{counts} on {sweep.backend.name}")
         for config in missing:
-            split, start = splits.get(*_data(config)), time.monotonic()
+            split, start = splits.get(*data_of(config)), time.monotonic()
             results = config.run(split, sweep.backend)
             seconds = round(time.monotonic() - start, 2)
             found[config] = run = ClassicRun(
@@ -115,33 +111,12 @@ class ClassicSweep:
     ) -> tuple[list[Planned], int]:
         """What is to be run, as `planning.plan`; times are those of the quick preset, measured once."""
         splits = Splits(sweep.data_dir)
-        wanted = [_settled(config, splits) for configs in parts.values() for config in configs]
+        wanted = [settled(config, splits) for configs in parts.values() for config in configs]
         found = {} if sweep.recompute else CLASSIC_RUNS.stored(wanted, sweep.store)
         planned = []
         for config in wanted:
             if config not in found:
                 name = (config.dataset, f"{config.t1_samples:,}", config.part, str(config.epochs))
-                size = sum(array.nbytes for array in splits.get(*_data(config)).arrays.values())
+                size = sum(array.nbytes for array in splits.get(*data_of(config)).arrays.values())
                 planned.append(Planned(name, 1, config.hyperparameter_steps, SECONDS[config.part], size))
         return planned, len(found)
-
-    def export(self, runs: Sequence[ClassicRun], folder: Path) -> Path:
-        """Write runs into a folder, as `classics.jsonl.gz`, each once and a line each."""
-        return CLASSIC_RUNS.write(runs, folder)
-
-    def fill(self, store: RunStore, folder: Path) -> None:
-        """Put the runs of all files in a folder into the store."""
-        for path in sorted(folder.glob("*.jsonl.gz")):
-            CLASSIC_RUNS.store(CLASSIC_RUNS.read(path), store)
-
-    def stored(self, configs: Sequence[Demonstration], store: RunStore) -> dict[Demonstration, ClassicRun]:
-        """Those of these runs that the store has."""
-        return CLASSIC_RUNS.stored(configs, store)
-
-
-def _settled(config: Demonstration, splits: Splits) -> Demonstration:
-    return dataclasses.replace(config, data=splits.fingerprint(config.dataset) or "")
-
-
-def _data(config: Demonstration) -> tuple[str, int, int, int, str, str, str]:
-    return (config.dataset, config.t1_samples, config.t2_samples, config.split_seed, USUAL, "none", "apart")

@@ -8,17 +8,13 @@ import datetime
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from t1t2_pt.datasets.preprocessing import USUAL
 from t1t2_pt.networks.depth import DEPTH
 from t1t2_pt.runs.names import DIVERGED, FINISHED
 from t1t2_pt.runs.provenance import environment
 from t1t2_pt.runs.record import to_json
-from t1t2_pt.runs.store import RunStore
-from t1t2_pt.sweeps.groups import DataKey
-from t1t2_pt.sweeps.other_runs import OtherRuns
+from t1t2_pt.sweeps.other_runs import OtherRuns, OtherTrainer, data_of, fields_of, settled
 from t1t2_pt.sweeps.planning import Planned
 from t1t2_pt.sweeps.sweep import Sweep
 from t1t2_pt.sweeps.work import Splits
@@ -62,21 +58,22 @@ class DepthRun:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "DepthRun":
         """The inverse of `as_dict`; whatever else `values` are raises an error of some kind."""
-        config: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in values["config"].items()
-        }
         history = {name: [_from_json(value) for value in column] for name, column in values["history"].items()}
         if len({len(column) for column in history.values()}) > 1:
             raise ValueError("the columns of its history differ in length")
         final = {name: _from_json(value) for name, value in values["final"].items()}
-        return cls(**{**values, "config": DepthConfig(**config), "history": history, "final": final})
+        return cls(
+            **{**values, "config": DepthConfig(**fields_of(values["config"])), "history": history, "final": final}
+        )
 
 
 DEPTH_RUNS = OtherRuns("continuous depth", "depths", "depth.jsonl.gz", DepthRun.from_dict)
 
 
-class DepthSweep:
+class DepthSweep(OtherTrainer[DepthConfig, DepthRun]):
     """The `Trainer` of these runs."""
+
+    kept = DEPTH_RUNS
 
     def train(self, parts: Mapping[Any, Sequence[DepthConfig]], sweep: Sweep, again: bool) -> dict[Any, list[DepthRun]]:
         """The runs of each part, in order.
@@ -94,7 +91,7 @@ class DepthSweep:
             If the data cannot be loaded, or the store cannot be read or written.
         """
         splits = Splits(sweep.data_dir)
-        parts = {part: [_settled(config, splits) for config in configs] for part, configs in parts.items()}
+        parts = {part: [settled(config, splits) for config in configs] for part, configs in parts.items()}
         wanted = list(dict.fromkeys(config for configs in parts.values() for config in configs))
         found = {} if again else DEPTH_RUNS.stored(wanted, sweep.store)
         missing = [config for config in wanted if config not in found]
@@ -120,7 +117,7 @@ class DepthSweep:
         """
         splits = Splits(sweep.data_dir)
         wanted, tuned = (
-            list(dict.fromkeys(_settled(config, splits) for config in configs))
+            list(dict.fromkeys(settled(config, splits) for config in configs))
             for configs in (itertools.chain.from_iterable(parts.values()), later)
         )
         found = {} if sweep.recompute else DEPTH_RUNS.stored(wanted, sweep.store)
@@ -131,25 +128,12 @@ class DepthSweep:
         missing += [dataclasses.replace(config, tune=()) for config in tuned if config not in found]
         if not missing:
             return [], len(found)
-        first, split = wanted[0], splits.get(*_data(wanted[0]))
+        first, split = wanted[0], splits.get(*data_of(wanted[0]))
         times = step_times(first, DepthProgram(first, split, sweep.backend))
         name = (first.dataset, f"{first.t1_samples:,}", f"{'-'.join(map(str, first.hidden))}, depth", str(first.epochs))
         seconds = sum(config.steps * times[bool(config.tune)] for config in missing)
         size = sum(array.nbytes for array in split.arrays.values())
         return [Planned(name, len(missing), sum(config.steps for config in missing), seconds, size)], len(found)
-
-    def export(self, runs: Sequence[DepthRun], folder: Path) -> Path:
-        """Write runs into a folder, as `depth.jsonl.gz`, each once and a line each."""
-        return DEPTH_RUNS.write(runs, folder)
-
-    def stored(self, configs: Sequence[DepthConfig], store: RunStore) -> dict[DepthConfig, DepthRun]:
-        """Those of these runs that the store has."""
-        return DEPTH_RUNS.stored(configs, store)
-
-    def fill(self, store: RunStore, folder: Path) -> None:
-        """Put the runs of all files in a folder into the store."""
-        for path in sorted(folder.glob("*.jsonl.gz")):
-            DEPTH_RUNS.store(DEPTH_RUNS.read(path), store)
 
 
 def rerun_depth_config(run: DepthRun) -> DepthConfig:
@@ -162,17 +146,9 @@ def _from_json(value: float | None) -> float:
     return math.nan if value is None else float(value)
 
 
-def _settled(config: DepthConfig, splits: Splits) -> DepthConfig:
-    return dataclasses.replace(config, data=splits.fingerprint(config.dataset) or "")
-
-
-def _data(config: DepthConfig) -> DataKey:
-    return (config.dataset, config.t1_samples, config.t2_samples, config.split_seed, USUAL, "none", "apart")
-
-
 def _trained(config: DepthConfig, splits: Splits, programs: dict[Any, DepthProgram], sweep: Sweep) -> DepthRun:
-    split = splits.get(*_data(config))
-    key = (config.hidden, config.batch_size, _data(config))
+    split = splits.get(*data_of(config))
+    key = (config.hidden, config.batch_size, data_of(config))
     if key not in programs:
         programs[key] = DepthProgram(config, split, sweep.backend)
     trained = train_depth(config, programs[key], lambda: sweep.display.advance(config.steps_per_epoch))

@@ -37,6 +37,7 @@ from t1t2_pt.ops.arguments import as_gradients
 from t1t2_pt.runs.provenance import environment
 from t1t2_pt.runs.store import RunStore
 from t1t2_pt.sweeps.groups import data_key
+from t1t2_pt.sweeps.other_runs import fields_of
 from t1t2_pt.sweeps.sweep import Sweep
 from t1t2_pt.sweeps.work import Splits
 from t1t2_pt.system.errors import InputError, reason
@@ -122,9 +123,8 @@ class Survey:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Survey":
         """The inverse of `as_dict`; whatever else `values` are raises an error of some kind."""
-        config: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values["config"].items()}
         rows = tuple({name: math.nan if v is None else v for name, v in row.items()} for row in values["rows"])
-        return cls(**{**values, "config": SurveyConfig(**config), "rows": rows})
+        return cls(**{**values, "config": SurveyConfig(**fields_of(values["config"])), "rows": rows})
 
 
 def methods_of(config: SurveyConfig, outputs: TensorVariable) -> list[Method]:

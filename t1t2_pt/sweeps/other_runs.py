@@ -1,12 +1,16 @@
 """Runs of other kinds than a `RunConfig` describes: a table of their own in the store, and files, a line for each."""
 
+import dataclasses
 import gzip
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from t1t2_pt.datasets.preprocessing import USUAL
 from t1t2_pt.runs.store import RunStore
+from t1t2_pt.sweeps.groups import DataKey
+from t1t2_pt.sweeps.work import Splits
 from t1t2_pt.system.errors import InputError, reason
 from t1t2_pt.system.files import replacing
 from t1t2_pt.system.reading import read_file
@@ -99,3 +103,37 @@ class OtherRuns[Run: OtherRun]:
         except Exception as error:  # JSON of something else raises nearly anything
             problem = f"is no file of runs of {self._kind} ({reason(error)})"
             raise InputError("file", str(path), problem, "restore it from version control") from None
+
+
+class OtherTrainer[Config: OtherConfig, Run: OtherRun]:
+    """What the `Trainer`s of such runs share: the kind of their runs, in files and in the store."""
+
+    kept: OtherRuns[Run]
+
+    def export(self, runs: Sequence[Run], folder: Path) -> Path:
+        """Write runs into their file in a folder, each once and a line each."""
+        return self.kept.write(runs, folder)
+
+    def fill(self, store: RunStore, folder: Path) -> None:
+        """Put the runs of all files in a folder into the store."""
+        for path in sorted(folder.glob("*.jsonl.gz")):
+            self.kept.store(self.kept.read(path), store)
+
+    def stored(self, configs: Sequence[Config], store: RunStore) -> dict[Config, Run]:
+        """Those of these runs that the store has."""
+        return self.kept.stored(configs, store)
+
+
+def fields_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a config as JSON has them, whose tuples are lists there."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+
+
+def settled[Config: Any](config: Config, splits: Splits) -> Config:
+    """With what names the content of its data."""
+    return dataclasses.replace(config, data=splits.fingerprint(config.dataset) or "")
+
+
+def data_of(config: Any) -> DataKey:
+    """What `Splits.get` takes: these runs have the usual preprocessing, and T1 and T2 apart."""
+    return config.dataset, config.t1_samples, config.t2_samples, config.split_seed, USUAL, "none", "apart"
